@@ -1,0 +1,365 @@
+"""The closed vocabulary of questions to the outside, and the shape of each answer.
+
+A part of a command yields these; workers/ interprets each in exactly one client. Answers are plain
+facts: every judgement belongs to the command. Ratios are 0..1, durations timedelta, times aware UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from commands.model import Read
+
+# --- Kubernetes API -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A node or workload condition; status is "True", "False" or "Unknown"."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    name: str
+    conditions: tuple[Condition, ...]
+    unschedulable: bool
+    taints: tuple[str, ...]
+    kubelet: str
+    allocatable_cpu: float  # cores
+    allocatable_memory: float  # bytes
+    labels: Mapping[str, str]
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes(Read):
+    """→ tuple[NodeView, ...], by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """One pod that is not well (or failed), in kubectl's words.
+
+    status is the STATUS column; ready the READY column ("1/2"). message is the most telling text the
+    API has: a waiting message, a scheduling message, an eviction message. not_ready_since: when its
+    Ready condition turned away from True. last_exit: "OOMKilled 137" of the last termination.
+    """
+
+    namespace: str
+    name: str
+    status: str
+    ready: str
+    restarts: int
+    age: timedelta
+    node: str = ""
+    owner: str = ""
+    message: str = ""
+    phase: str = ""
+    not_ready_since: datetime | None = None
+    last_exit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodSurvey:
+    """Every pod counted by its STATUS word; the sick ones in detail.
+
+    sick: pods whose STATUS is not Running or Completed, or that run with containers not ready; at most
+    `Pods.detail` of them, `sick_total` says how many there are. Failed pods (phase Failed) are in it.
+    """
+
+    total: int
+    by_status: Mapping[str, int]
+    sick: tuple[PodView, ...]
+    sick_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pods(Read):
+    """Every pod of the namespace ("" for all) → PodSurvey."""
+
+    namespace: str = ""
+    detail: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """One address behind a Service, merged over its slices. ready is True where the API says null."""
+
+    address: str
+    pod: str
+    ready: bool
+    node: str = ""
+    terminating: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints(Read):
+    """→ tuple[EndpointView, ...] of the Service, from all its EndpointSlices; empty when it has none."""
+
+    namespace: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    namespace: str
+    name: str
+    replicas: int
+    ready: int
+    available: int
+    updated: int
+    generation: int
+    observed_generation: int
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment(Read):
+    """→ DeploymentView, or None when there is no such Deployment."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUsage:
+    node: str
+    cpu: float  # cores
+    memory: float  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NodeMetrics(Read):
+    """metrics.k8s.io → tuple[NodeUsage, ...]; a Gap when the API is absent or down."""
+
+
+# --- AWS ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EksView:
+    """eks:DescribeCluster. status is EKS's word; issues are "Code: message"; update the running update's
+    id when status is UPDATING and it could be read."""
+
+    name: str
+    status: str
+    version: str
+    platform: str
+    issues: tuple[str, ...] = ()
+    update: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EksCluster(Read):
+    """→ EksView, or None when EKS knows no such cluster."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodegroupView:
+    name: str
+    status: str
+    issues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Nodegroup(Read):
+    """→ NodegroupView, or None when EKS knows no such node group."""
+
+    cluster: str
+    name: str
+
+
+# --- Prometheus, Alertmanager, Grafana ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """Result of an instant query. warnings non-empty means a partial answer."""
+
+    samples: tuple[Sample, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Read):
+    """An instant PromQL query → Vector. An empty vector is an answer: no such series."""
+
+    expr: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetView:
+    job: str
+    instance: str
+    health: str  # up | down | unknown
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets(Read):
+    """Active scrape targets of Prometheus → tuple[TargetView, ...]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention(Read):
+    """How far back Prometheus can answer → timedelta, or None when it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """An HTTP answer: status code, time to the last byte, at most the first 4 kB of the body."""
+
+    status: int
+    took: timedelta
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Read):
+    """GET path at a component of the monitoring stack → Http, whatever the status code.
+
+    component: "prometheus", "alertmanager" or "grafana"; its address and way of access are config.
+    """
+
+    component: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrafanaView:
+    version: str
+    database: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrafanaHealth(Read):
+    """GET /api/health → GrafanaView."""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardView:
+    title: str
+    uid: str
+    url: str  # path below Grafana's address
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboards(Read):
+    """Dashboards whose title contains these words → tuple[DashboardView, ...]."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerView:
+    version: str
+    cluster: str  # ready | settling | disabled
+    peers: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerStatus(Read):
+    """GET /api/v2/status → AlertmanagerView."""
+
+
+# --- The application, pod by pod ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PodHttp(Read):
+    """GET path on one pod → Http, whatever the status code. By pod IP, or the API server's pod proxy."""
+
+    namespace: str
+    pod: str
+    address: str
+    port: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """A parsed /metrics page: the metric names it holds, as written there; error when it did not parse."""
+
+    status: int
+    names: frozenset[str]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodExposition(Read):
+    """GET a metrics page on one pod and parse it → Exposition."""
+
+    namespace: str
+    pod: str
+    address: str
+    port: int
+    path: str
+
+
+# --- The bot's own store --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookHeartbeat(Read):
+    """When Alertmanager's webhook last reached the bot → aware datetime, or None: never yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One line of the calendar: the latest run of a scheduled job and its next due time.
+
+    result: "answered", "failed", "reading", "missed" or "" when it never ran.
+    """
+
+    name: str
+    text: str
+    cron: str
+    next_due: datetime
+    last_due: datetime | None = None
+    last_started: datetime | None = None
+    result: str = ""
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog(Read):
+    """→ tuple[RunView, ...] in the order they are next due."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterView:
+    card: str
+    channel: str
+    error: str
+    since: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters(Read):
+    """Slack messages that could not be delivered → tuple[DeadLetterView, ...], oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whoami(Read):
+    """→ tuple[str, ...]: the roles the asker holds by config and user groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveConfig(Read):
+    """→ the effective configuration as YAML text, secrets masked."""
