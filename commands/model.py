@@ -293,4 +293,18 @@ class AlertGroup:
         return tuple(alert for alert in self.alerts if alert.status == "resolved")
 
 
-Record = Request | AlertGroup
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """A private answer that no acknowledgement could carry: a mention that was refused, or asked for help.
+
+    Sent to `user` alone, at most once, and not kept by Slack: never used for what must not be lost.
+    """
+
+    id: str
+    user: str
+    place: Place
+    text: str = ""
+    sections: tuple[Section, ...] = ()
+
+
+Record = Request | AlertGroup | Whisper

@@ -1,0 +1,164 @@
+"""The outbox as its one reader, the courier, sees it: which card is stale, whose turn it is, what was sent.
+
+A mark (bot/state.py, Change.show) says only that a card is stale, never what to write, so bursts of marks
+coalesce and the latest state wins. A claim locks a card and its channel; a courier that dies loses both
+when the lease ends. What Slack has of each message is kept per card, with the attempts whose outcome is
+not known, so that a lost answer never becomes a second message.
+"""
+
+import secrets
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from bot.state import BELL, CLAIMS, DEAD, DIRTY, KEEP, META, OUTBOX, State, milliseconds
+from commands.reads import DeadLetterView
+
+# Picks the most urgent due card whose channel is free, and locks card and channel for the lease.
+# KEYS: outbox, meta, dirty, claims. ARGV: token, lease ms. Redis's clock is the only clock here.
+_CLAIM = """
+local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 2000)
+local best, best_priority, best_lane
+for _, card in ipairs(due) do
+  local meta = redis.call('HGET', KEYS[2], card) or '5 ?'
+  local priority, lane = string.match(meta, '^(%d+) (.*)$')
+  priority = tonumber(priority)
+  if (not best or priority < best_priority) and redis.call('EXISTS', 'sre:lane:' .. lane) == 0 then
+    best, best_priority, best_lane = card, priority, lane
+  end
+end
+if not best then return {} end
+redis.call('SET', 'sre:lane:' .. best_lane, ARGV[1], 'PX', ARGV[2])
+redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), best)
+redis.call('HSET', KEYS[4], best, ARGV[1])
+return {best, best_lane, redis.call('HGET', KEYS[3], best) or '0'}
+"""
+
+# KEYS as above. ARGV: token, card, lane, dirty count at the claim, again after ms ('' = nothing left),
+# channel stays closed for ms. A claim that was taken over meanwhile changes nothing.
+_RELEASE = """
+local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local lane = 'sre:lane:' .. ARGV[3]
+if redis.call('GET', lane) == ARGV[1] then
+  if tonumber(ARGV[6]) > 0 then redis.call('PEXPIRE', lane, ARGV[6]) else redis.call('DEL', lane) end
+end
+if redis.call('HGET', KEYS[4], ARGV[2]) ~= ARGV[1] then return 'lost' end
+redis.call('HDEL', KEYS[4], ARGV[2])
+if ARGV[5] ~= '' then
+  redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[5]), ARGV[2])
+elseif (redis.call('HGET', KEYS[3], ARGV[2]) or '0') ~= ARGV[4] then
+  redis.call('ZADD', KEYS[1], 'XX', now, ARGV[2])
+else
+  redis.call('ZREM', KEYS[1], ARGV[2])
+  redis.call('HDEL', KEYS[2], ARGV[2])
+  redis.call('HDEL', KEYS[3], ARGV[2])
+end
+return 'ok'
+"""
+
+# Spends one call of a per-minute budget evenly: returns 0 when it may go now, else the ms to wait.
+# KEYS: budget. ARGV: interval ms, burst.
+_PACE = """
+local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local next_free = tonumber(redis.call('GET', KEYS[1]) or '0')
+local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local start = math.max(next_free, now - interval * burst)
+if start > now then return start - now end
+redis.call('SET', KEYS[1], start + interval, 'PX', interval * (burst + 2))
+return 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One card to bring up to date: its key ("request:R…"), its channel lane, and the claim's own token."""
+
+    card: str
+    lane: str
+    dirty: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What Slack has of one message. ts "" with trying set: a post whose outcome is not known.
+
+    trying: epoch seconds of the first attempt; digest: of the content Slack was given; failed: the
+    permanent error of that content, which is not tried again until it changes.
+    """
+
+    channel: str = ""
+    ts: str = ""
+    digest: str = ""
+    trying: float = 0.0
+    failed: str = ""
+
+
+class Outbox:
+    def __init__(self, state: State) -> None:
+        self._redis = state.redis
+        self._claim = state.redis.register_script(_CLAIM)
+        self._release = state.redis.register_script(_RELEASE)
+        self._pace = state.redis.register_script(_PACE)
+
+    def claim(self, lease: timedelta) -> Claim | None:
+        """The most urgent card that may be sent now, locked for the lease; None when there is none."""
+        token = secrets.token_hex(8)
+        got = self._claim(keys=[OUTBOX, META, DIRTY, CLAIMS], args=[token, milliseconds(lease)])
+        return Claim(got[0].decode(), got[1].decode(), got[2].decode(), token) if got else None
+
+    def release(self, claim: Claim, *, again: timedelta | None, pause: timedelta = timedelta(0)) -> None:
+        """Give a claim back: `again` when there is more to send, `pause` while the channel stays closed."""
+        delay = "" if again is None else str(milliseconds(again))
+        args = [claim.token, claim.card, claim.lane, claim.dirty, delay, milliseconds(pause)]
+        self._release(keys=[OUTBOX, META, DIRTY, CLAIMS], args=args)
+
+    def pace(self, budget: str, per_minute: int, burst: int) -> timedelta:
+        """Spend one call of a shared budget; zero when it may go now, else how long to wait (unspent)."""
+        wait = self._pace(keys=[f"sre:pace:{budget}"], args=[60_000 // per_minute, burst])
+        return timedelta(milliseconds=int(wait))
+
+    def wait_for_mail(self, timeout: timedelta) -> None:
+        """Return when a card was marked, at the latest after `timeout`."""
+        self._redis.blpop([BELL], timeout=timeout.total_seconds())
+
+    def sent(self, card: str) -> dict[str, Sent]:
+        """Per message key, what Slack has of this card."""
+        stored = self._redis.hgetall(f"sre:sent:{card}")
+        return {key.decode(): Sent(**orjson.loads(value)) for key, value in stored.items()}
+
+    def note_sent(self, card: str, key: str, sent: Sent) -> None:
+        name = f"sre:sent:{card}"
+        pipe = self._redis.pipeline()
+        pipe.hset(name, key, orjson.dumps(asdict(sent)))
+        pipe.pexpire(name, KEEP)
+        pipe.execute()
+
+    def bury(self, card: str, key: str, channel: str, error: str) -> None:
+        """Keep a message that Slack will not take where people can see it."""
+        name = f"{card} {key}"
+        old = self._redis.hget(DEAD, name)
+        before = orjson.loads(old) if old else {"since": time.time(), "attempts": 0}
+        grave = {
+            "channel": channel,
+            "error": error,
+            "since": before["since"],
+            "attempts": before["attempts"] + 1,
+        }
+        self._redis.hset(DEAD, name, orjson.dumps(grave))
+
+    def unbury(self, card: str, key: str) -> None:
+        self._redis.hdel(DEAD, f"{card} {key}")
+
+    def dead_letters(self) -> tuple[DeadLetterView, ...]:
+        found = [(name.decode(), orjson.loads(value)) for name, value in self._redis.hgetall(DEAD).items()]
+        views = [
+            DeadLetterView(
+                name, d["channel"], d["error"], datetime.fromtimestamp(d["since"], UTC), d["attempts"]
+            )
+            for name, d in found
+        ]
+        return tuple(sorted(views, key=lambda view: view.since))

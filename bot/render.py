@@ -1,0 +1,415 @@
+"""Pure: a record → the Slack messages that show it. The only module that builds a block.
+
+Every message has a key that never changes, blocks, and a fallback text for notifications, screen readers
+and workspaces that refuse a block. All of Slack's size limits and all escaping live here: what came from
+outside (labels, log lines, error texts) goes through `escape`, and through `redact` before that.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from commands.model import (
+    Alert,
+    AlertGroup,
+    Finding,
+    Light,
+    Link,
+    Record,
+    Request,
+    Section,
+    State,
+    Suggestion,
+    Whisper,
+    worst,
+)
+
+# Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.
+BLOCKS = 50
+SECTION = 3000
+FALLBACK = 3500  # chat.update refuses a text over 4,000 characters
+BUTTON_TEXT = 75
+BUTTON_VALUE = 2000
+URL = 3000
+
+_EVIDENCE = 5  # lines of evidence under a finding before "and n more"
+_TOP = 6  # findings repeated on the summary card
+_ALERTS = 10  # alerts listed on a group's card
+
+ICON = {Light.GREEN: "🟢", Light.YELLOW: "🟡", Light.RED: "🔴", Light.UNKNOWN: "⚪"}
+_PENDING = "⏳"
+_WORDS = {Light.GREEN: "green", Light.YELLOW: "yellow", Light.RED: "red", Light.UNKNOWN: "unknown"}
+
+Block = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One Slack message of a card.
+
+    key: unique within the card and stable over edits. whisper_to: a user who alone sees it (ephemeral).
+    """
+
+    key: str
+    text: str
+    blocks: tuple[Block, ...] = field(default_factory=tuple)
+    in_thread: bool = False
+    whisper_to: str = ""
+
+
+def messages(record: Record, redact: Callable[[str], str]) -> tuple[Message, ...]:
+    """Every message the record should have in Slack now, in the order they are posted.
+
+    The first is the card, the rest its thread. Empty when the record is not to be seen (a quiet run).
+    """
+    if isinstance(record, Request):
+        drawn = _request(record)
+    elif isinstance(record, AlertGroup):
+        drawn = _alert_group(record)
+    else:
+        drawn = (_whisper(record),)
+    return tuple(_clean(message, redact) for message in drawn)
+
+
+def answer(sections: tuple[Section, ...], redact: Callable[[str], str]) -> Message:
+    """A private answer that rides in an acknowledgement."""
+    blocks = _bounded([block for section in sections for block in _section_blocks(section)])
+    text = "\n".join(section.title for section in sections)
+    return _clean(Message("answer", _cut(text, FALLBACK), tuple(blocks)), redact)
+
+
+def refusal(text: str, redact: Callable[[str], str]) -> Message:
+    """A private "no" or "not like this", word for word; foreign text in it is escaped."""
+    return _clean(Message("refusal", _cut(escape(text), FALLBACK), (_text(escape(text)),)), redact)
+
+
+# --- text ---
+
+
+def escape(text: str) -> str:
+    """Text from outside, harmless in mrkdwn: no mention, no forged link (Slack's own three escapes)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def link(url: str, label: str) -> str:
+    """An mrkdwn link, or just the label when the URL is not one a browser should follow."""
+    return f"<{_href(url)}|{_label(label)}>" if _href(url) else escape(label)
+
+
+def span(length: timedelta) -> str:
+    """A duration as people say it: "45 s", "12 min", "3 h 20 min", "2 d 4 h"."""
+    seconds = int(length.total_seconds())
+    if seconds < 60:
+        return f"{max(seconds, 0)} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+
+
+def moment(at: datetime) -> str:
+    """A time shown in each reader's own zone, with UTC for clients that cannot."""
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
+
+
+def _href(url: str) -> str:
+    # A URL with a bar or bracket could end the link early; a scheme other than http(s) could run something.
+    return url if re.fullmatch(r"https?://[^\s<>|]+", url) and len(url) <= URL else ""
+
+
+def _label(label: str) -> str:
+    return escape(label).replace("|", "¦").replace("\n", " ")
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+# --- blocks ---
+
+
+def _text(mrkdwn: str) -> Block:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(mrkdwn, SECTION), "verbatim": True}}
+
+
+def _context(*parts: str) -> Block:
+    elements = [{"type": "mrkdwn", "text": _cut(part, 2000), "verbatim": True} for part in parts if part]
+    return {"type": "context", "elements": elements}
+
+
+def _paragraphs(lines: list[str]) -> list[Block]:
+    """Lines packed into as few section blocks as fit."""
+    blocks: list[Block] = []
+    held = ""
+    for line in (_cut(line, SECTION) for line in lines):
+        if held and len(held) + 1 + len(line) > SECTION:
+            blocks.append(_text(held))
+            held = line
+        else:
+            held = f"{held}\n{line}" if held else line
+    return [*blocks, _text(held)] if held else blocks
+
+
+def _buttons(suggestions: tuple[Suggestion, ...], links: tuple[Link, ...] = ()) -> list[Block]:
+    """At most five buttons; a suggestion's button types its command for whoever presses it."""
+    elements: list[Block] = []
+    for n, suggestion in enumerate(dict.fromkeys(suggestions)):
+        label = {"type": "plain_text", "text": _cut(suggestion.label, BUTTON_TEXT), "emoji": True}
+        elements.append(
+            {
+                "type": "button",
+                "action_id": f"submit:{n}",
+                "text": label,
+                "value": suggestion.text[:BUTTON_VALUE],
+            }
+        )
+    for n, target in enumerate(dict.fromkeys(links)):
+        if _href(target.url):
+            label = {"type": "plain_text", "text": _cut(target.label, BUTTON_TEXT), "emoji": True}
+            elements.append({"type": "button", "action_id": f"link:{n}", "text": label, "url": target.url})
+    return [{"type": "actions", "elements": elements[:5]}] if elements else []
+
+
+def _bounded(blocks: list[Block]) -> list[Block]:
+    if len(blocks) <= BLOCKS:
+        return blocks
+    left_out = len(blocks) - (BLOCKS - 1)
+    return [*blocks[: BLOCKS - 1], _context(f"… {left_out} more blocks did not fit into one message")]
+
+
+def _clean(message: Message, redact: Callable[[str], str]) -> Message:
+    return Message(
+        message.key,
+        redact(message.text),
+        tuple(_redacted(block, redact) for block in message.blocks),
+        message.in_thread,
+        message.whisper_to,
+    )
+
+
+def _redacted(node: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(node, str):
+        return redact(node)
+    if isinstance(node, Mapping):
+        return {key: _redacted(value, redact) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_redacted(value, redact) for value in node]
+    return node
+
+
+# --- requests ---
+
+
+def _request(request: Request) -> tuple[Message, ...]:
+    if request.only_if_red and request.light is not Light.RED:
+        return ()
+    details = [_detail(section) for section in request.sections if section.done]
+    return (_summary(request), *details, *_alarm(request))
+
+
+def _summary(request: Request) -> Message:
+    headline = _headline(request)
+    blocks = [_text(f"*{headline}*")]
+    if request.sections:
+        blocks.append(_text("   ".join(_tally(section) for section in request.sections)))
+    findings = [f for section in request.sections for f in section.findings if f.light is not Light.GREEN]
+    findings.sort(key=lambda finding: _severity(finding.light))
+    if findings:
+        blocks += _paragraphs([_one_line(finding) for finding in findings[:_TOP]])
+    if len(findings) > _TOP:
+        blocks.append(_context(f"and {len(findings) - _TOP} more, in the thread"))
+    suggestions = tuple(s for finding in findings for s in finding.suggestions)[:3]
+    if request.state is State.ANSWERED:
+        blocks += _buttons(suggestions)
+    blocks.append(_context(_origin(request)))
+    return Message("card", _cut(headline, FALLBACK), tuple(_bounded(blocks)))
+
+
+def _headline(request: Request) -> str:
+    subject = f"{request.text} · {request.cluster}" if request.cluster else request.text
+    if request.state is State.FAILED:
+        return f"❌ {escape(subject)}: failed, nothing was changed (reference {request.reference})"
+    lights = [section.light for section in request.sections if section.done]
+    if request.state is State.READING:
+        return f"{_PENDING} {escape(subject)}: {len(lights)} of {len(request.sections)} read"
+    green = lights.count(Light.GREEN)
+    counted = [f for section in request.sections for f in section.findings]
+    if len(request.sections) > 1:
+        verdict = f"{green}/{len(lights)} green"
+    else:
+        verdict = f"{sum(f.light is Light.GREEN for f in counted)}/{len(counted)} green"
+    rest = [
+        f"{sum(f.light is light for f in counted)} {_WORDS[light]}"
+        for light in (Light.RED, Light.UNKNOWN, Light.YELLOW)
+        if any(f.light is light for f in counted)
+    ]
+    return f"{ICON[worst(lights)]} {escape(subject)}: " + ", ".join([verdict, *rest])
+
+
+def _tally(section: Section) -> str:
+    return f"{ICON[section.light] if section.done else _PENDING} {escape(section.title)}"
+
+
+def _severity(light: Light) -> int:
+    return (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN).index(light)
+
+
+def _origin(request: Request) -> str:
+    by = "on schedule" if request.actor.is_scheduler else f"asked by <@{request.actor.user}>"
+    late = f" · late: was due {moment(request.late_since)}" if request.late_since else ""
+    took = f" · {span(request.finished - request.created)}" if request.finished else ""
+    return f"{by}{late} · {moment(request.created)}{took} · {request.id}"
+
+
+def _one_line(finding: Finding) -> str:
+    """A finding on one line: colour, name, value against threshold, and the worst fact."""
+    line = f"{ICON[finding.light]} *{escape(finding.label)}*"
+    if finding.value:
+        line += f"  {escape(finding.value)}"
+    if finding.threshold:
+        line += f"  ({escape(finding.threshold)})"
+    if finding.alarm:
+        line += f"  · {escape(finding.alarm)}"
+    elif finding.light is not Light.GREEN and finding.evidence and not finding.value:
+        line += f"  {escape(finding.evidence[0])}"
+    return _cut(line.replace("\n", " "), 600)
+
+
+def _finding_lines(finding: Finding) -> list[str]:
+    lines = [_one_line(finding)]
+    shown = finding.evidence[:_EVIDENCE]
+    lines += [f"      • {escape(_cut(fact, 400))}" for fact in shown]
+    if len(finding.evidence) > _EVIDENCE:
+        lines.append(f"      • and {len(finding.evidence) - _EVIDENCE} more")
+    if finding.mend:
+        lines.append(f"      → {escape(_cut(finding.mend, 600))}")
+    return lines
+
+
+def _section_blocks(section: Section) -> list[Block]:
+    is_page = section.key.startswith("help")  # a page of text is not judged, so it shows no light
+    title = f"*{escape(section.title)}*" if is_page else f"{ICON[section.light]} *{escape(section.title)}*"
+    lines = [title]
+    if is_page and section.note:
+        lines += [escape(line) for line in section.note.split("\n")]
+    for finding in section.findings:
+        lines += _page_lines(finding) if is_page else _finding_lines(finding)
+    blocks = _paragraphs(lines)
+    if section.note and not is_page:
+        blocks.append(_context(escape(section.note)))
+    links = tuple(finding.link for finding in section.findings if finding.link)
+    suggestions = tuple(s for finding in section.findings for s in finding.suggestions)[:3]
+    return [*blocks, *_buttons(suggestions, links)]
+
+
+def _page_lines(finding: Finding) -> list[str]:
+    head = f"*{escape(finding.label)}*" + (f"  {escape(finding.value)}" if finding.value else "")
+    return [head, *(escape(line) for line in finding.evidence)]
+
+
+def _detail(section: Section) -> Message:
+    bad = sum(finding.light is not Light.GREEN for finding in section.findings)
+    text = f"{ICON[section.light]} {escape(section.title)}: " + (
+        f"{bad} of {len(section.findings)} need a look" if bad else "all green"
+    )
+    return Message(f"section:{section.key}", text, tuple(_bounded(_section_blocks(section))), in_thread=True)
+
+
+def _alarm(request: Request) -> tuple[Message, ...]:
+    if not request.flags:
+        return ()
+    who = f"{request.mention} " if request.mention else ""
+    text = who + "🔴 " + " · ".join(escape(flag.text) for flag in request.flags)
+    nobody = () if request.mention else (_context("No on-call is configured: set `roles.oncall`."),)
+    return (Message("alarm", _cut(text, FALLBACK), (_text(text), *nobody), in_thread=True),)
+
+
+# --- alert groups ---
+
+
+def _alert_group(group: AlertGroup) -> tuple[Message, ...]:
+    lines = [
+        Message(f"{group.episode}:{line.key}", escape(line.text), (_text(escape(line.text)),), in_thread=True)
+        for line in group.lines
+    ]
+    return (_group_card(group), *lines)
+
+
+def _group_card(group: AlertGroup) -> Message:
+    firing, resolved = group.firing, group.resolved
+    name = _group_name(group)
+    worst_severity = _group_severity(group)
+    if firing:
+        state = f"{len(firing)} firing" + (f" / {len(resolved)} resolved" if resolved else "")
+        headline = f"🔥 {escape(name)} · {escape(worst_severity)}: {state}"
+    else:
+        headline = f"✅ {escape(name)}: resolved after {span(group.updated - group.opened)}"
+    blocks = [_text(f"*{headline}*")]
+    listed = [*firing, *resolved]
+    blocks += _paragraphs([_alert_line(alert, group) for alert in listed[:_ALERTS]])
+    if len(listed) > _ALERTS:
+        blocks.append(_context(f"and {_plural(len(listed) - _ALERTS, 'more alert')}"))
+    if group.truncated:
+        blocks.append(_context(f"+{group.truncated} not sent by Alertmanager (max_alerts)"))
+    blocks += _buttons((), _group_links(group))
+    blocks.append(_context(_group_origin(group)))
+    return Message(f"{group.episode}:card", _cut(headline, FALLBACK), tuple(_bounded(blocks)))
+
+
+def _group_name(group: AlertGroup) -> str:
+    names = list(dict.fromkeys(alert.name for alert in group.alerts if alert.name))
+    shared = group.group_labels.get("alertname") or ", ".join(names[:3]) or "alert without a name"
+    others = [f"{k}={v}" for k, v in sorted(group.group_labels.items()) if k != "alertname"]
+    return _cut(" ".join([shared, *others]), 250)
+
+
+def _group_severity(group: AlertGroup) -> str:
+    found = {alert.labels.get("severity", "") for alert in group.firing or group.alerts} - {""}
+    known = [severity for severity in ("critical", "error", "warning", "info") if severity in found]
+    return known[0] if known else (sorted(found)[0] if found else "no severity")
+
+
+def _alert_line(alert: Alert, group: AlertGroup) -> str:
+    icon = "🔥" if alert.status == "firing" else "✅"
+    said = alert.annotations.get("summary") or alert.annotations.get("description") or alert.name
+    own = [
+        f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in group.group_labels and k != "severity"
+    ]
+    when = f"since {moment(alert.starts_at)}"
+    if alert.status == "resolved" and alert.ends_at:
+        when = f"resolved after {span(alert.ends_at - alert.starts_at)}"
+    labels = f"\n      `{escape(_cut(' '.join(own), 300)).replace('`', 'ʼ')}`" if own else ""
+    return f"{icon} {escape(_cut(said, 300)).replace(chr(10), ' ')} · {when}{labels}"
+
+
+def _group_links(group: AlertGroup) -> tuple[Link, ...]:
+    found = []
+    for alert in group.alerts[:1]:
+        found += [
+            Link("Runbook", alert.annotations.get("runbook_url", "")),
+            Link("Graph", alert.generator_url),
+        ]
+    return (*found, Link("Alertmanager", group.external_url))
+
+
+def _group_origin(group: AlertGroup) -> str:
+    return f"opened {moment(group.opened)} · receiver {escape(_cut(group.receiver, 80))} · {group.id}"
+
+
+# --- whispers ---
+
+
+def _whisper(whisper: Whisper) -> Message:
+    blocks = [block for section in whisper.sections for block in _section_blocks(section)]
+    text = escape(whisper.text) or ", ".join(escape(section.title) for section in whisper.sections)
+    in_thread = bool(whisper.place.thread)
+    body = _bounded(blocks or [_text(text)])
+    return Message("whisper", _cut(text, FALLBACK), tuple(body), in_thread, whisper_to=whisper.user)

@@ -1,0 +1,368 @@
+"""State in Redis: records, the compare-and-set transaction, leases, queue.
+
+State is the truth and queues are hints. A change is recorded like a redis-py pipeline and replayed by
+one script if, and only if, every record it read still stands at the version it was read at. The script
+carries the audit line, the outbox mark and RQ's own enqueue commands too, so all happen or none.
+
+bot/outbox.py is the other half, the courier's view. Called by bot (desk, courier, web) and workers (engine,
+scheduler). Redis Cluster is not supported: the script touches keys of several slots, as RQ's own do.
+"""
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+from typing import Any, Generic, TypeVar, cast
+
+import orjson
+from pydantic import TypeAdapter
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from commands.model import AlertGroup, Record, Request, Whisper
+from commands.reads import RunView
+
+QUEUE = "sre"
+
+# A finished card may still be looked at, pressed or asked about; after this it is only in Slack and audit.
+KEEP = timedelta(days=30)
+
+# How long a record may stand untouched before the sweeper looks whether somebody works on it.
+SWEEP_AFTER = timedelta(seconds=8)
+
+# A worker that dies is noticed when its lease runs out: three missed renewals of 2 s.
+LEASE = timedelta(seconds=6)
+
+_KINDS: Mapping[type, str] = {Request: "request", AlertGroup: "alert", Whisper: "whisper"}
+_CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, kind in _KINDS.items()}
+
+# The outbox: cards by when they are due · "priority lane" by card · marks since the claim · who has it.
+OUTBOX, META, DIRTY, CLAIMS = "sre:outbox", "sre:outbox:meta", "sre:outbox:dirty", "sre:outbox:claims"
+BELL, DEAD = "sre:outbox:bell", "sre:outbox:dead"
+_AUDIT, _OPEN, _RUNS = "sre:audit", "sre:open", "sre:runs"
+
+# ARGV: token · count of expectations, then (key, version) each, '' meaning "does not exist" · count of
+# once-only marks, then (key, value, ttl ms) each · commands to replay as (argc, args…).
+# A client that retries after a lost answer finds its own token on the first record: the change is done.
+_COMMIT = """
+local i = 2
+local function take() local v = ARGV[i]; i = i + 1; return v end
+for _ = 1, tonumber(take()) do
+  local key, version = take(), take()
+  local now = redis.call('HMGET', key, 'v', 'token')
+  if now[2] == ARGV[1] then return {'done'} end
+  if (now[1] or '') ~= version then return {'conflict', key} end
+end
+local marks = {}
+for n = 1, tonumber(take()) do
+  local key, value, ttl = take(), take(), take()
+  local held = redis.call('GET', key)
+  if held then return {'taken', held} end
+  marks[n] = {key, value, ttl}
+end
+for _, m in ipairs(marks) do redis.call('SET', m[1], m[2], 'PX', m[3]) end
+while i <= #ARGV do
+  local args = {}
+  for n = 1, tonumber(take()) do args[n] = take() end
+  redis.call(unpack(args))
+end
+return {'done'}
+"""
+
+_RENEW = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0
+"""
+_FREE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+class Conflict(Exception):
+    """Another change of the same record came first: read again and decide again."""
+
+
+class Taken(Exception):
+    """A once-only mark was there already; `value` is what the first one left."""
+
+    def __init__(self, value: str) -> None:
+        super().__init__(value)
+        self.value = value
+
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[R]):
+    """A record with the version it was read at."""
+
+    record: R
+    version: str
+
+
+class HouseJob(Job):
+    """A job this project enqueued itself: whoever can write to Redis cannot make a worker call more."""
+
+    ALLOWED = frozenset({"workers.jobs.answer"})
+
+    @property
+    def func(self) -> Any:
+        if self.func_name not in self.ALLOWED:
+            raise PermissionError(f"not a job of this house: {self.func_name!r}")
+        return super().func
+
+
+def connect(url: str, *, patient: bool) -> "Redis":
+    """A client for `url` (redis://, rediss://, unix://).
+
+    patient=False is for the front, which must be able to say "not accepted" within Slack's 3 s: redis-py's
+    own defaults take 4.8 s to give up. patient=True waits out a restart of Redis (about 15 s).
+    """
+    if patient:
+        retry = Retry(ExponentialWithJitterBackoff(base=0.2, cap=2), 10)
+        return Redis.from_url(url, socket_timeout=15, socket_connect_timeout=2, retry=retry)
+    return Redis.from_url(url, socket_timeout=0.6, socket_connect_timeout=0.4, retry=Retry(NoBackoff(), 1))
+
+
+def new_id(prefix: str) -> str:
+    """A short id people can type: the prefix and 8 letters and digits without look-alikes (40 bits)."""
+    return prefix + "".join(secrets.choice("23456789ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(8))
+
+
+def card_of(record: Record) -> str:
+    """The outbox key of a record."""
+    return f"{_KINDS[type(record)]}:{record.id}"
+
+
+def lane_of(record: Record) -> str:
+    """What Slack's one message per second counts against: the channel, or the person's direct messages."""
+    if isinstance(record, AlertGroup):
+        return record.channel
+    if isinstance(record, Request) and record.place.private:
+        return "@" + record.actor.user
+    return record.place.channel
+
+
+class Change:
+    """A transaction being written down; nothing reaches Redis before `commit`."""
+
+    def __init__(self, state: "State") -> None:
+        self._state = state
+        self._token = secrets.token_hex(8)
+        self._expected: list[str] = []
+        self._once: list[str] = []
+        self.pipe: Pipeline = state.redis.pipeline()
+
+    def put(self, record: Record, *, was: str, keep: timedelta | None = None) -> "Change":
+        """Write the record if it still stands at version `was` ("" = it is new)."""
+        key = "sre:" + card_of(record)
+        version = str(int(was or "0") + 1)
+        self._expected += [key, was]
+        body = _CODECS[_KINDS[type(record)]].dump_json(record)
+        self.pipe.hset(key, mapping={"v": version, "token": self._token, "body": body})
+        if keep:
+            self.pipe.pexpire(key, keep)
+        else:
+            self.pipe.persist(key)
+        return self
+
+    def once(self, name: str, value: str, ttl: timedelta) -> "Change":
+        """Let the whole change happen only if `name` was not marked before; else commit raises Taken."""
+        self._once += [f"sre:once:{name}", value, str(milliseconds(ttl))]
+        return self
+
+    def audit(self, what: str, **facts: str) -> "Change":
+        """Append one audit line; keep facts free of secrets and of outside text longer than a line."""
+        line = {"what": what, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}
+        self.pipe.xadd(_AUDIT, cast(Any, line))
+        return self
+
+    def show(self, record: Record, *, priority: int = 3) -> "Change":
+        """Mark the record's card as stale for the courier. priority 0 (pages) to 9 (nobody waits)."""
+        card = card_of(record)
+        self.pipe.hset(META, card, f"{priority} {lane_of(record)}")
+        self.pipe.hincrby(DIRTY, card, 1)
+        self.pipe.zadd(OUTBOX, {card: _ms_now()}, nx=True)
+        self.pipe.rpush(BELL, 1)
+        self.pipe.ltrim(BELL, -8, -1)
+        return self
+
+    def work(self, request: Request, *, timeout: timedelta) -> "Change":
+        """Enqueue the hint that this open request needs a worker, and tell the sweeper to look after it."""
+        job = self._state.queue.create_job(
+            "workers.jobs.answer",
+            args=(request.id,),
+            job_id=f"answer-{request.id}-{secrets.token_hex(3)}",
+            timeout=int(timeout.total_seconds()),
+            result_ttl=0,
+            failure_ttl=86_400,
+            description=f"answer {request.id}",
+        )
+        self._state.queue.enqueue_job(job, pipeline=self.pipe)
+        self.pipe.zadd(_OPEN, {request.id: _ms_now() + milliseconds(SWEEP_AFTER)})
+        return self
+
+    def close(self, request: Request) -> "Change":
+        """The request is over: the sweeper need not look any more."""
+        self.pipe.zrem(_OPEN, request.id)
+        return self
+
+    def commit(self) -> None:
+        """Do all of it or nothing; one round trip. Raises Conflict or Taken."""
+        argv: list[Any] = [self._token, len(self._expected) // 2, *self._expected]
+        argv += [len(self._once) // 3, *self._once]
+        for args, _options in self.pipe.command_stack:
+            argv += [len(args), *args]
+        outcome = self._state.commit_script(args=argv)
+        if outcome[0] == b"conflict":
+            raise Conflict(outcome[1].decode())
+        if outcome[0] == b"taken":
+            raise Taken(outcome[1].decode())
+
+
+class State:
+    """Everything the bot remembers. Raises redis.exceptions.RedisError when Redis does not answer."""
+
+    def __init__(self, redis: "Redis") -> None:
+        # redis-py's annotations say "bytes or str or None" of every answer; this client answers bytes.
+        self.redis: Any = redis
+        self.queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=HouseJob)
+        self.commit_script = redis.register_script(_COMMIT)
+        self._renew = redis.register_script(_RENEW)
+        self._free = redis.register_script(_FREE)
+
+    def change(self) -> Change:
+        return Change(self)
+
+    # --- records ---
+
+    def load(self, card: str) -> Stored[Record] | None:
+        """The record of an outbox key such as "request:R…", or None when it is gone."""
+        version, body = self.redis.hmget(f"sre:{card}", "v", "body")
+        if version is None or body is None:
+            return None
+        kind = card.partition(":")[0]
+        return Stored(cast(Record, _CODECS[kind].validate_json(body)), version.decode())
+
+    def request(self, id: str) -> Stored[Request] | None:
+        return cast("Stored[Request] | None", self.load(f"request:{id}"))
+
+    def alert_group(self, id: str) -> Stored[AlertGroup] | None:
+        return cast("Stored[AlertGroup] | None", self.load(f"alert:{id}"))
+
+    def audit_lines(self, count: int = 1000) -> list[dict[str, str]]:
+        """The newest audit lines, oldest first."""
+        lines = self.redis.xrevrange(_AUDIT, count=count)
+        return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in reversed(lines)]
+
+    # --- once-only marks outside a change, heartbeats ---
+
+    def marked(self, name: str) -> bool:
+        return bool(self.redis.exists(f"sre:once:{name}"))
+
+    def beat(self, name: str) -> None:
+        """Remember that something was heard of just now."""
+        self.redis.set(f"sre:beat:{name}", repr(time.time()))
+
+    def heard(self, name: str) -> datetime | None:
+        value = self.redis.get(f"sre:beat:{name}")
+        return datetime.fromtimestamp(float(value), UTC) if value else None
+
+    # --- leases ---
+
+    @contextmanager
+    def lease(self, name: str, ttl: timedelta = LEASE) -> Iterator[bool]:
+        """Hold `name` while the block runs, renewed in the background; False when somebody else holds it.
+
+        A lease keeps two workers from doing the same reads; what keeps a change from happening twice is
+        the compare-and-set, because a paused holder cannot be stopped from the outside.
+        """
+        key, token = f"sre:lease:{name}", secrets.token_hex(8)
+        if not self.redis.set(key, token, nx=True, px=milliseconds(ttl)):
+            yield False
+            return
+        stop = Event()
+
+        def renew() -> None:
+            while not stop.wait(ttl.total_seconds() / 3):
+                try:
+                    if not self._renew(keys=[key], args=[token, milliseconds(ttl)]):
+                        return
+                except RedisError:
+                    continue  # Redis is away; the next beat may find it again before the lease runs out
+
+        thread = Thread(target=renew, name=f"lease-{name}", daemon=True)
+        thread.start()
+        try:
+            yield True
+        finally:
+            stop.set()
+            thread.join()
+            self._free(keys=[key], args=[token])
+
+    # --- the sweeper's view ---
+
+    def forgotten(self) -> list[str]:
+        """Ids of open requests that are due a look and that nobody holds; each is looked at again later."""
+        ids = [raw.decode() for raw in self.redis.zrangebyscore(_OPEN, "-inf", _ms_now(), start=0, num=200)]
+        if not ids:
+            return []
+        pipe = self.redis.pipeline(transaction=False)
+        for id in ids:
+            pipe.exists(f"sre:lease:request:{id}")
+            pipe.zadd(_OPEN, {id: _ms_now() + 2_000}, xx=True)
+        held = pipe.execute()[::2]
+        return [id for id, is_held in zip(ids, held, strict=True) if not is_held]
+
+    def drop_open(self, id: str) -> None:
+        self.redis.zrem(_OPEN, id)
+
+    # --- metrics ---
+
+    def depths(self) -> dict[str, int]:
+        """For metrics: how much waits where."""
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.zcard(OUTBOX)
+        pipe.hlen(DEAD)
+        pipe.zcard(_OPEN)
+        pipe.llen(self.queue.key)
+        return dict(
+            zip(("outbox", "dead_letters", "open_requests", "queued_jobs"), pipe.execute(), strict=True)
+        )
+
+    # --- the calendar ---
+
+    def run_log(self) -> dict[str, dict[str, Any]]:
+        """Per scheduled job: what the scheduler wrote down of it (see `note_run`)."""
+        return {name.decode(): orjson.loads(value) for name, value in self.redis.hgetall(_RUNS).items()}
+
+    def note_run(self, view: RunView, request: str = "", pipe: Pipeline | None = None) -> None:
+        """Write down a calendar line; `request` is the id of its latest run."""
+        (pipe or self.redis).hset(_RUNS, view.name, orjson.dumps({**asdict(view), "request": request}))
+
+    # --- readiness and names that Slack gave us ---
+
+    def ping(self) -> None:
+        self.redis.ping()
+
+    def remember(self, name: str, value: str, ttl: timedelta) -> None:
+        self.redis.set(f"sre:memo:{name}", value, px=milliseconds(ttl))
+
+    def recall(self, name: str) -> str:
+        value = self.redis.get(f"sre:memo:{name}")
+        return value.decode() if value else ""
+
+
+def milliseconds(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
+
+
+def _ms_now() -> int:
+    return int(time.time() * 1000)
