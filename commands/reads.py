@@ -10,6 +10,14 @@ from datetime import datetime, timedelta
 
 from commands.model import Read
 
+# --- Time -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Now(Read):
+    """→ aware datetime in UTC: the moment of reading, which ages are counted from. Never a Gap."""
+
+
 # --- Kubernetes API -------------------------------------------------------------------------------
 
 
