@@ -1,0 +1,118 @@
+"""AWS on loopback: moto's server in a thread of this process, and the one cluster the bot asks about.
+
+Owns the server, made-up credentials and the EKS cluster with its node group. Because moto runs here, a
+cluster can be put into a state that AWS only passes through, such as UPDATING. Called by tests and by
+`make sandbox`; must never let a call reach the real AWS, so clients get the endpoint and the credentials
+explicitly and processes get `env`. Moto checks no credentials and knows no add-ons, insights or updates.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+import urllib3
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.eks.models import eks_backends
+from moto.server import ThreadedMotoServer
+
+REGION = "eu-west-1"
+ACCESS_KEY = "sandbox"
+SECRET_KEY = "sandbox"
+
+
+class Aws:
+    endpoint_url: str
+
+    def __init__(self, region: str = REGION) -> None:
+        self.region = region
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as closing:
+            server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+            server.start()
+            closing.callback(server.stop)
+            host, port = server.get_host_and_port()
+            self.endpoint_url = f"http://{host}:{port}"
+            # Moto's state belongs to the process, not to the server: an earlier one may have left some.
+            self.reset()
+            self._closing = closing.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """A second call does nothing."""
+        self._closing.close()
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """For a process that must see this AWS and no other, not even the machine's own files or role."""
+        return {
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def reset(self) -> None:
+        """Forget everything that was created."""
+        with urllib3.PoolManager() as pool:
+            answer = pool.request("POST", f"{self.endpoint_url}/moto-api/reset", timeout=10)
+        if answer.status != 200:
+            raise RuntimeError(f"moto did not reset: {answer.status}")
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        return boto3.client(
+            service,
+            region_name=region or self.region,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+        )
+
+    def eks_cluster(
+        self,
+        name: str,
+        region: str | None = None,
+        version: str = "1.36",
+        *,
+        status: str = "ACTIVE",
+        nodegroup: str = "workers",
+        nodegroup_status: str = "ACTIVE",
+    ) -> None:
+        """A cluster with one node group; `status` may be one that AWS only passes through."""
+        region = region or self.region
+        client = self.client("eks", region)
+        role = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/{name}"
+        subnets = ["subnet-1", "subnet-2"]
+        try:
+            client.create_cluster(
+                name=name, version=version, roleArn=role, resourcesVpcConfig={"subnetIds": subnets}
+            )
+            client.create_nodegroup(
+                clusterName=name,
+                nodegroupName=nodegroup,
+                nodeRole=role,
+                subnets=subnets,
+                version=version,
+                scalingConfig={"minSize": 1, "maxSize": 10, "desiredSize": 3},
+            )
+        finally:
+            client.close()
+        # The API creates everything finished; no call of it leads to another state.
+        cluster = eks_backends[DEFAULT_ACCOUNT_ID][region].clusters[name]
+        cluster.nodegroups[nodegroup].status = nodegroup_status
+        cluster.status = status
