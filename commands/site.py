@@ -40,6 +40,11 @@ class Shape:
     empty: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class OneOrMany:
+    """A list of which a single entry may be written without the brackets."""
+
+
 Percent = Annotated[float, Within(0, 100)]
 Share = Annotated[float, Within(0, 1)]
 Amount = Annotated[float, Within(0)]
@@ -57,7 +62,8 @@ User = Annotated[str, Shape("user")]  # a Slack user id
 Namespace = Annotated[str, Shape("namespace", empty=True)]
 Name = Annotated[str, Shape("name", empty=True)]  # of a Kubernetes object
 Zone = Annotated[str, Shape("zone")]
-Members = tuple[Member, ...]
+Region = Annotated[str, Shape("region", empty=True)]
+Members = Annotated[tuple[Member, ...], OneOrMany()]
 
 # --- The cluster and what runs in it --------------------------------------------------------------
 
@@ -76,7 +82,7 @@ class Namespaces:
     monitoring: Namespace = "monitoring"
     system: Namespace = "kube-system"
     bot: Namespace = "sre-bot"
-    watch: tuple[Namespace, ...] = ("all",)
+    watch: Annotated[tuple[Namespace, ...], OneOrMany()] = ("all",)
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -110,14 +116,14 @@ class ServiceSite:
     owner: a key of `roles:`, or a Slack user or user-group id.
     """
 
-    name: str = ""
+    name: str = field(default="", metadata={"key": ""})  # not a key of its own: the key above it
     namespace: Namespace = ""
     deployment: Name = ""
     service: Name = ""
     port: Port = 8080
     paths: Paths = Paths()
     must_export: tuple[str, ...] = ()
-    owner: str = "service-owner"
+    owner: Annotated[str, Shape("owner")] = "service-owner"
     replicas: Annotated[int | None, Within(0)] = None
     role: Literal["app", "synthetic"] = "app"
     freeze: Freeze = Freeze()
@@ -393,12 +399,16 @@ class AlertRule:
     over: Annotated[float | None, Within(0)] = None
     over_s: Annotated[float | None, Within(0)] = None
     for_: Span = field(default=timedelta(minutes=5), metadata={"key": "for"})
-    group: str = ""
+    group: Literal["slo_violations", "resource_exhaustion", ""] = ""
 
 
 def _manual_rules() -> Mapping[str, AlertRule]:
     def rule(
-        group: str, minutes: int, *, over: float | None = None, over_s: float | None = None
+        group: Literal["slo_violations", "resource_exhaustion"],
+        minutes: int,
+        *,
+        over: float | None = None,
+        over_s: float | None = None,
     ) -> AlertRule:
         return AlertRule(over=over, over_s=over_s, for_=timedelta(minutes=minutes), group=group)
 
@@ -466,7 +476,7 @@ class TerraformState:
 class Thanos:
     bucket: str = "prometheus-long-term-storage"
     endpoint: str = "s3.eu-central-1.amazonaws.com"
-    region: str = "eu-central-1"
+    region: Region = "eu-central-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -547,13 +557,13 @@ class ClusterSite(Sections):
 
     name: str = "sre-training-cluster"
     context: str = ""
-    region: str = "eu-central-1"
+    region: Region = "eu-central-1"
     nodegroups: tuple[str, ...] = ("sre-training-nodes",)
     eks: bool | str = True
     expected_roles: ExpectedRoles = ExpectedRoles()
     max_versions_behind: Count = 1
     ami_max_age_days: Several = 31
-    channels: tuple[Channel, ...] = ()
+    channels: Annotated[tuple[Channel, ...], OneOrMany()] = ()
 
     @property
     def eks_name(self) -> str:
@@ -584,7 +594,7 @@ class Channels:
     incidents: Channel = "#incidents"
     changes: Channel = "#changes"
     security: Channel = "#sre-security"
-    stakeholders: tuple[Channel, ...] = ("#general-status",)
+    stakeholders: Annotated[tuple[Channel, ...], OneOrMany()] = ("#general-status",)
     support: Channel = ""
 
 
@@ -694,6 +704,7 @@ class Site(Sections):
     """The whole file. Its own sections are what clusters inherit: a command reads its ClusterSite."""
 
     timezone: Zone = "Europe/Berlin"
+    default_cluster: str = ""
     clusters: Mapping[str, ClusterSite] = field(default_factory=_only_cluster)
     channels: Channels = Channels()
     roles: Roles = Roles()
@@ -702,10 +713,9 @@ class Site(Sections):
     incident: Incident = Incident()
     team: Team = Team()
 
-    @property
-    def default_cluster(self) -> str:
-        """The first cluster declared."""
-        return next(iter(self.clusters))
+    def __post_init__(self) -> None:
+        if not self.default_cluster:  # then it is the first one declared
+            object.__setattr__(self, "default_cluster", next(iter(self.clusters)))
 
     def cluster_for(self, channel: str, wanted: str = "") -> ClusterSite:
         """The cluster meant in a channel (id, name or #name); a wanted name wins over the channel's.
