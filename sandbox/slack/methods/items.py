@@ -1,0 +1,191 @@
+"""What hangs on messages and channels: reactions.*, pins.* and bookmarks.*."""
+
+from __future__ import annotations
+
+import re
+
+from sandbox.slack import shapes
+from sandbox.slack.call import Call, Method, Methods
+from sandbox.slack.rates import TIER_2, TIER_3
+from sandbox.slack.workspace import Bookmark, Channel, Json, Message, Pin, SlackError, Workspace
+
+BOOKMARKS = 100  # per channel, Slack help centre
+_EMOJI = re.compile(r"[a-z0-9_+'\-]+(::skin-tone-[2-6])?")
+
+
+def react(workspace: Workspace, message: Message, user: str, name: str) -> None:
+    if not _EMOJI.fullmatch(name):
+        raise SlackError("invalid_name")
+    if user in message.reactions.get(name, []):
+        raise SlackError("already_reacted")
+    with workspace.change("reaction", channel=message.channel, ts=message.ts):
+        message.reactions.setdefault(name, []).append(user)
+
+
+def reaction_event(
+    message: Message, user: str, name: str, event_ts: str, kind: str = "reaction_added"
+) -> Json:
+    return {
+        "type": kind,
+        "user": user,
+        "reaction": name,
+        "item": {"type": "message", "channel": message.channel, "ts": message.ts},
+        "item_user": message.user,
+        "event_ts": event_ts,
+    }
+
+
+def add_reaction(call: Call) -> Json:
+    channel = call.channel()
+    message = _reactable(call, channel)
+    if channel.is_archived:
+        raise SlackError("is_archived")
+    name = call.text("name").strip(":")
+    react(call.workspace, message, call.bot_id, name)
+    call.announce(reaction_event(message, call.bot_id, name, call.workspace.next_ts(channel)))
+    return {}
+
+
+def remove_reaction(call: Call) -> Json:
+    channel = call.channel()
+    message = _reactable(call, channel)
+    name = call.text("name").strip(":")
+    if call.bot_id not in message.reactions.get(name, []):
+        raise SlackError("no_reaction")
+    with call.workspace.change("reaction", channel=channel.id, ts=message.ts):
+        message.reactions[name].remove(call.bot_id)
+        if not message.reactions[name]:
+            del message.reactions[name]
+    event_ts = call.workspace.next_ts(channel)
+    call.announce(reaction_event(message, call.bot_id, name, event_ts, "reaction_removed"))
+    return {}
+
+
+def get_reactions(call: Call) -> Json:
+    channel = call.channel()
+    message = _reactable(call, channel)
+    described = shapes.message(call.workspace, message)
+    link = f"https://{call.workspace.domain}.slack.com/archives/{channel.id}/p{message.ts.replace('.', '')}"
+    return {"type": "message", "channel": channel.id, "message": {**described, "permalink": link}}
+
+
+def _reactable(call: Call, channel: Channel) -> Message:
+    if not call.has("timestamp"):
+        raise SlackError("no_item_specified")
+    if not re.fullmatch(r"\d+\.\d{6}", call.text("timestamp")):
+        raise SlackError("bad_timestamp")
+    return call.message(channel, "timestamp")
+
+
+def add_pin(call: Call) -> Json:
+    channel = call.own_channel()
+    message = _reactable(call, channel)
+    if any(pin.ts == message.ts for pin in channel.pins):
+        raise SlackError("already_pinned")
+    if len(channel.pins) >= 100:
+        raise SlackError("too_many_pins")
+    with call.workspace.change("pin", channel=channel.id, ts=message.ts):
+        channel.pins.append(Pin(message.ts, call.bot_id, call.workspace.seconds()))
+    return {}
+
+
+def remove_pin(call: Call) -> Json:
+    channel = call.channel()
+    message = _reactable(call, channel)
+    if all(pin.ts != message.ts for pin in channel.pins):
+        raise SlackError("no_pin")
+    with call.workspace.change("pin", channel=channel.id, ts=message.ts):
+        channel.pins = [pin for pin in channel.pins if pin.ts != message.ts]
+    return {}
+
+
+def list_pins(call: Call) -> Json:
+    channel = call.channel()
+    return {"items": [_pinned(call, channel, pin) for pin in reversed(channel.pins)]}
+
+
+def _pinned(call: Call, channel: Channel, pin: Pin) -> Json:
+    message = shapes.message(call.workspace, channel.messages[pin.ts])
+    link = f"https://{call.workspace.domain}.slack.com/archives/{channel.id}/p{pin.ts.replace('.', '')}"
+    return {
+        "type": "message",
+        "channel": channel.id,
+        "created": pin.created,
+        "created_by": pin.by,
+        "message": {**message, "permalink": link},
+    }
+
+
+def add_bookmark(call: Call) -> Json:
+    channel = call.channel("channel_id")
+    if call.text("type") != "link":
+        raise SlackError("invalid_bookmark_type")
+    if len(channel.bookmarks) >= BOOKMARKS:
+        raise SlackError("too_many_bookmarks")
+    bookmark = Bookmark(
+        id=call.workspace.new_id("Bk"),
+        channel_id=channel.id,
+        title=call.text("title"),
+        link=_link(call),
+        emoji=call.text("emoji"),
+        created=call.workspace.seconds(),
+        updated=0,
+        by=call.bot_id,
+    )
+    with call.workspace.change("bookmark", channel=channel.id):
+        channel.bookmarks.append(bookmark)
+    return {"bookmark": shapes.bookmark(call.workspace, bookmark)}
+
+
+def _link(call: Call) -> str:
+    if not call.text("link").startswith(("http://", "https://")):
+        raise SlackError("invalid_link")
+    return call.text("link")
+
+
+def _bookmark(call: Call, channel: Channel) -> Bookmark:
+    for bookmark in channel.bookmarks:
+        if bookmark.id == call.text("bookmark_id"):
+            return bookmark
+    raise SlackError("not_found")
+
+
+def edit_bookmark(call: Call) -> Json:
+    channel = call.channel("channel_id")
+    bookmark = _bookmark(call, channel)
+    link = _link(call) if call.has("link") else bookmark.link
+    with call.workspace.change("bookmark", channel=channel.id):
+        bookmark.link = link
+        bookmark.title = call.text("title", bookmark.title)
+        bookmark.emoji = call.text("emoji", bookmark.emoji)
+        bookmark.updated, bookmark.by = call.workspace.seconds(), call.bot_id
+    return {"bookmark": shapes.bookmark(call.workspace, bookmark)}
+
+
+def remove_bookmark(call: Call) -> Json:
+    channel = call.channel("channel_id")
+    bookmark = _bookmark(call, channel)
+    with call.workspace.change("bookmark", channel=channel.id):
+        channel.bookmarks.remove(bookmark)
+    return {}
+
+
+def list_bookmarks(call: Call) -> Json:
+    channel = call.channel("channel_id")
+    return {"bookmarks": [shapes.bookmark(call.workspace, item) for item in channel.bookmarks]}
+
+
+_REACT, _PIN, _MARK = ("reactions:write",), ("pins:write",), ("bookmarks:write",)
+
+METHODS: Methods = {
+    "reactions.add": Method(add_reaction, TIER_3, _REACT, ("channel", "name")),
+    "reactions.remove": Method(remove_reaction, TIER_2, _REACT, ("channel", "name")),
+    "reactions.get": Method(get_reactions, TIER_3, ("reactions:read",), ("channel",), takes_json=False),
+    "pins.add": Method(add_pin, TIER_2, _PIN, ("channel",)),
+    "pins.remove": Method(remove_pin, TIER_2, _PIN, ("channel",)),
+    "pins.list": Method(list_pins, TIER_2, ("pins:read",), ("channel",), takes_json=False),
+    "bookmarks.add": Method(add_bookmark, TIER_2, _MARK, ("channel_id", "title", "type")),
+    "bookmarks.edit": Method(edit_bookmark, TIER_2, _MARK, ("channel_id", "bookmark_id")),
+    "bookmarks.remove": Method(remove_bookmark, TIER_2, _MARK, ("channel_id", "bookmark_id")),
+    "bookmarks.list": Method(list_bookmarks, TIER_3, ("bookmarks:read",), ("channel_id",)),
+}
