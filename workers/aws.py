@@ -1,0 +1,186 @@
+"""Reads from AWS: the EKS cluster and its node groups. The only importer of boto3.
+
+Every client is made with the cluster's region from the configuration, never the environment's, and with
+the endpoint boto3 itself finds there (AWS_ENDPOINT_URL). Nothing here writes. Called by workers/reader.py.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
+
+from commands import reads
+from commands.errors import Refused, Unanswered, Unreachable
+from commands.model import Read
+from commands.site import ClusterSite
+from workers.reader import user_agent
+
+# One retry: the house's limit for a read is five seconds in all, and a second retry would not fit.
+_ATTEMPTS = 2
+
+_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
+_BAD_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidIdentityToken",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+)
+
+_ROLE = "give the bot's ServiceAccount an IAM role (IRSA or EKS Pod Identity)"
+
+
+class Aws:
+    """EksCluster and Nodegroup for one cluster of the site."""
+
+    def __init__(self, site: ClusterSite) -> None:
+        self._site = site
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def handles(self) -> tuple[type[Read], ...]:
+        return (reads.EksCluster, reads.Nodegroup)
+
+    def read(self, read: Read, deadline: float) -> Any:
+        match read:
+            case reads.EksCluster():
+                return self._cluster(read, deadline)
+            case reads.Nodegroup():
+                return self._nodegroup(read, deadline)
+        raise LookupError(f"not a read of AWS: {read}")
+
+    def _cluster(self, read: reads.EksCluster, deadline: float) -> reads.EksView | None:
+        arn = f"cluster/{read.name}"
+        found = self._ask("DescribeCluster", arn, deadline, name=read.name)
+        if found is None:
+            return None
+        cluster: Mapping[str, Any] = found["cluster"]
+        status = str(cluster.get("status", ""))
+        return reads.EksView(
+            name=read.name,
+            status=status,
+            version=str(cluster.get("version", "")),
+            platform=str(cluster.get("platformVersion", "")),
+            issues=_issues(cluster),
+            update=self._running_update(read.name, deadline) if status == "UPDATING" else "",
+        )
+
+    def _running_update(self, name: str, deadline: float) -> str:
+        """Best effort: the verdict does not depend on it, and it needs two more permissions."""
+        try:
+            listed = self._ask("ListUpdates", f"cluster/{name}", deadline, name=name)
+            for update in (listed or {}).get("updateIds", []):
+                arn = f"cluster/{name}"
+                asked = self._ask("DescribeUpdate", arn, deadline, name=name, updateId=update)
+                if asked and asked["update"].get("status") == "InProgress":
+                    return str(update)
+        except Unanswered:
+            pass
+        return ""
+
+    def _nodegroup(self, read: reads.Nodegroup, deadline: float) -> reads.NodegroupView | None:
+        arn = f"nodegroup/{read.cluster}/{read.name}/*"
+        found = self._ask(
+            "DescribeNodegroup", arn, deadline, clusterName=read.cluster, nodegroupName=read.name
+        )
+        if found is None:
+            return None
+        group: Mapping[str, Any] = found["nodegroup"]
+        return reads.NodegroupView(read.name, str(group.get("status", "")), _issues(group))
+
+    def _ask(self, action: str, resource: str, deadline: float, **arguments: str) -> Any:
+        """The response, or None when AWS knows no such resource."""
+        what = f"eks:{action}"
+        if time.monotonic() >= deadline:
+            raise Unreachable(f"{what}: no time left to ask")
+        try:
+            return getattr(self._eks(deadline), _snake(action))(**arguments)
+        except ClientError as error:
+            return self._refusal(error, what, resource)
+        except BotoCoreError as error:
+            raise _no_answer(error, what, self._site.region) from error
+
+    def _eks(self, deadline: float) -> Any:
+        """Made once and under a lock, because sessions are not safe to share while they make clients."""
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise Unreachable("eks: the AWS credentials are still being looked up")
+        try:
+            if self._client is None:
+                config = Config(
+                    connect_timeout=3,
+                    read_timeout=5,
+                    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+                    user_agent_extra=user_agent(),
+                )
+                session = boto3.session.Session()
+                self._client = session.client("eks", region_name=self._site.region, config=config)
+            return self._client
+        finally:
+            self._lock.release()
+
+    def _refusal(self, error: ClientError, what: str, resource: str) -> None:
+        """None for "no such resource"; everything else is raised."""
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code == "ResourceNotFoundException":
+            return None
+        if code in _DENIED:
+            arn = f"arn:{_partition(self._site.region)}:eks:{self._site.region}:*:{resource}"
+            statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
+            raise Refused(f"eks: access denied, needs {what}", mend=statement) from error
+        if code in _BAD_CREDENTIALS:
+            raise Refused(f"{what}: AWS does not accept the credentials ({code})", mend=_ROLE) from error
+        if code in _THROTTLED or status == 429 or status >= 500:
+            raise Unreachable(f"{what}: AWS answers {code or status}, try later") from error
+        raise Refused(f"{what}: AWS answers {code or status}") from error
+
+
+def _no_answer(error: BotoCoreError, what: str, region: str) -> Unanswered:
+    match error:
+        case NoCredentialsError() | PartialCredentialsError() | CredentialRetrievalError():
+            return Unreachable(f"{what}: no AWS credentials found", mend=_ROLE)
+        case NoRegionError():
+            return Refused(f"{what}: no AWS region configured", mend="set `region` of the cluster")
+        case EndpointConnectionError() | ConnectionError() | HTTPClientError():
+            kind = type(error).__name__
+            return Unreachable(
+                f"{what}: the EKS endpoint of {region} cannot be reached ({kind})",
+                mend="let the bot reach the endpoint, or set AWS_ENDPOINT_URL_EKS",
+            )
+    return Refused(f"{what}: {type(error).__name__}")
+
+
+def _issues(described: Mapping[str, Any]) -> tuple[str, ...]:
+    issues = (described.get("health") or {}).get("issues") or ()
+    return tuple(f"{issue.get('code', '')}: {issue.get('message', '')}" for issue in issues)
+
+
+def _partition(region: str) -> str:
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def _snake(action: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in action).lstrip("_")

@@ -1,0 +1,184 @@
+"""Runs reads: in parallel, each once, each answered or given up in time.
+
+Owns the promise the rest of the house builds on: `see` comes back within `per_read` (and never after the
+wall), with an answer or a `Gap` for every read, whatever the sources do. It catches `Unanswered` only; any
+other exception is a bug and comes out of `see` as it is. It must never wait for a thread: a source that
+hangs keeps its daemon thread, and loses its place to the next read.
+A `Reader` lives for one run and remembers its answers; the sources behind it are shared by all runs.
+"""
+
+import collections
+import re
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import metadata
+from typing import Any, Protocol
+
+from commands.errors import Unanswered
+from commands.model import Gap, Read, Reads, Seen
+
+# How many reads of one source run at a time. A lane per source, so that thirty queries to a Prometheus
+# that hangs leave the Kubernetes API its own threads.
+WIDTH = 8
+
+# Sources get the deadline too and mostly keep it; the margin lets their own, better reason arrive first.
+MARGIN_SECONDS = 0.2
+
+
+class Source(Protocol):
+    """A client of one vendor. `deadline` is on the clock of time.monotonic()."""
+
+    def handles(self) -> tuple[type[Read], ...]: ...
+
+    def read(self, read: Read, deadline: float) -> Any:
+        """The answer the Read's docstring promises; raises Unanswered, and nothing else but bugs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer as the clients pass it among themselves; `cut` when the body was longer than kept."""
+
+    status: int
+    content_type: str
+    body: bytes
+    took: timedelta
+    retry_after: timedelta | None = None
+    location: str = ""
+    cut: bool = False
+
+    @property
+    def is_html(self) -> bool:
+        return "html" in self.content_type.lower() or self.body.lstrip()[:1] == b"<"
+
+
+def seconds_header(value: str | None) -> timedelta | None:
+    """A Retry-After in seconds; its other form, a date, is as good as none to us."""
+    return timedelta(seconds=int(value)) if value and value.isascii() and value.isdigit() else None
+
+
+def user_agent() -> str:
+    """How API servers and proxies see the bot, so that flow schemas and logs can tell it apart."""
+    try:
+        return f"sre-bot/{metadata.version('sre-bot')}"
+    except metadata.PackageNotFoundError:
+        return "sre-bot/dev"
+
+
+class _Flight:
+    """One read on its way; `landed` is set once and for ever."""
+
+    def __init__(self, read: Read, deadline: float) -> None:
+        self.read = read
+        self.deadline = deadline
+        self.landed = threading.Event()
+        self.answer: Any = None
+        self.bug: BaseException | None = None
+        self.is_running = False
+
+
+class _Lane:
+    """The threads of one source. A flight that is given up no longer counts against the width."""
+
+    def __init__(self, source: Source, width: int) -> None:
+        self._source = source
+        self._width = width
+        self._lock = threading.Lock()
+        self._waiting: collections.deque[_Flight] = collections.deque()
+        self._busy = 0
+
+    def board(self, flight: _Flight) -> None:
+        with self._lock:
+            self._waiting.append(flight)
+            self._open_seats()
+
+    def give_up(self, flight: _Flight) -> None:
+        with self._lock:
+            if flight.landed.is_set():
+                return
+            if flight.is_running:
+                self._busy -= 1
+            else:
+                self._waiting.remove(flight)
+            flight.answer = Gap(_late(flight))
+            flight.landed.set()
+            self._open_seats()
+
+    def _open_seats(self) -> None:
+        while self._waiting and self._busy < self._width:
+            self._busy += 1
+            flight = self._waiting.popleft()
+            flight.is_running = True
+            name = f"read-{type(flight.read).__name__}"
+            threading.Thread(target=self._fly, args=(flight,), name=name, daemon=True).start()
+
+    def _fly(self, flight: _Flight) -> None:
+        answer: Any = None
+        bug: BaseException | None = None
+        try:
+            answer = self._source.read(flight.read, flight.deadline)
+        except Unanswered as error:
+            answer = Gap.of(error)
+        except BaseException as error:  # not handled here: carried to the caller's thread
+            bug = error
+        with self._lock:
+            if flight.landed.is_set():
+                return
+            flight.answer, flight.bug = answer, bug
+            flight.landed.set()
+            self._busy -= 1
+            self._open_seats()
+
+
+class Reader:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        per_read: timedelta = timedelta(seconds=5),
+        *,
+        width: int = WIDTH,
+    ) -> None:
+        self._per_read = per_read.total_seconds()
+        self._lanes: dict[type[Read], _Lane] = {}
+        for source in sources:
+            lane = _Lane(source, width)
+            self._lanes.update(dict.fromkeys(source.handles(), lane))
+        self._flights: dict[Read, _Flight] = {}
+        self._lock = threading.Lock()
+
+    def see(self, reads: Reads, wall: float = float("inf")) -> Seen:
+        """What the sources say to these; `wall` is the time.monotonic() at which the run must be over.
+
+        May be called from several threads: a read that is under way is waited for, not asked again.
+        """
+        deadline = min(time.monotonic() + self._per_read, wall)
+        flights = [self._flight(read, deadline) for read in dict.fromkeys(reads)]
+        for flight in flights:
+            latest = min(flight.deadline + MARGIN_SECONDS, wall)
+            if not flight.landed.wait(max(0.0, latest - time.monotonic())):
+                self._lanes[type(flight.read)].give_up(flight)
+        for flight in flights:
+            if flight.bug is not None:
+                raise flight.bug
+        return Seen({flight.read: flight.answer for flight in flights})
+
+    def _flight(self, read: Read, deadline: float) -> _Flight:
+        if type(read) not in self._lanes:
+            raise LookupError(f"no source handles {type(read).__name__}")
+        with self._lock:
+            known = self._flights.get(read)
+            if known is not None:
+                return known
+            flight = self._flights[read] = _Flight(read, deadline)
+        self._lanes[type(read)].board(flight)
+        return flight
+
+
+def _late(flight: _Flight) -> str:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(flight.read).__name__).lower()
+    if flight.is_running:
+        return f"{words}: no answer in time"
+    return f"{words}: not asked, its source is still busy with earlier questions"
