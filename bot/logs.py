@@ -20,16 +20,9 @@ from bot.secret import Redactor
 
 _request: ContextVar[str] = ContextVar("request", default="")
 
-# These log each request, with addresses or bodies, at INFO or DEBUG; the verifier logs the signature.
-_QUIET = (
-    "slack_bolt.request_verification",
-    "slack_sdk",
-    "httpx",
-    "httpcore",
-    "urllib3",
-    "botocore",
-    "kubernetes.client.rest",
-)
+# These log each request, with addresses or bodies, at INFO or DEBUG. slack_bolt.RequestVerification logs
+# the signature and the whole body of a request that it refuses.
+_QUIET = ("slack_bolt", "slack_sdk", "httpx", "httpcore", "urllib3", "botocore", "kubernetes.client.rest")
 
 
 @contextmanager
@@ -74,15 +67,20 @@ def _message(record: logging.LogRecord) -> str:
         return f"{record.msg} {record.args!r} (the arguments do not fit the text)"
 
 
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """A filter and not the loggers' levels: Bolt sets its loggers back to the root's level."""
+    is_quiet = any(record.name == name or record.name.startswith(f"{name}.") for name in _QUIET)
+    return not is_quiet or record.levelno >= logging.WARNING
+
+
 def configure(redactor: Redactor, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send every logger, warning and uncaught exception of this process through the redactor."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines(redactor))
+    handler.addFilter(_is_wanted)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     # A formatter's own failure would print the record's arguments as they are.
     logging.raiseExceptions = False
