@@ -50,6 +50,9 @@ class Catalog:
         about = help.commands(tuple(entry.command for entry in found), zone)
         return cls((*found, *(Declared(command, "commands/help.py") for command in about)))
 
+    def __iter__(self) -> Iterator[Command]:
+        return iter(self.commands)
+
     def parse(self, text: str) -> grammar.Parsed:
         return grammar.parse(text, self.commands)
 

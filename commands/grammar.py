@@ -63,12 +63,12 @@ class Token:
         return not self.quoted and self.text.casefold() in options
 
 
-def parse(text: str, commands: Sequence[Command]) -> Parsed:
+def parse(text: str, commands: Iterable[Command]) -> Parsed:
     """The command a line means; raises UsageError, whose text is complete as it stands."""
     tokens = _tokens(_clean(text))
     if tokens and tokens[0].says("/sre"):
         tokens = tokens[1:]
-    return _match(tokens or [Token("help")], commands)
+    return _match(tokens or [Token("help")], tuple(commands))
 
 
 def format(args: Args) -> str:
@@ -76,22 +76,23 @@ def format(args: Args) -> str:
     word = words.WORDS.get(args.word) if not args.verb else None
     parts = [args.word, args.verb] if args.verb else [args.word]
     if args.name or args.rest:
-        parts.append(_written(args.name, word))
+        parts.append(_token(args.name, word))
     if args.rest:
-        parts.append(_written(args.rest, word))
+        tokens = args.rest.split(" ")
+        plain = all(_token(token, word) == token for token in tokens)
+        parts.append(args.rest if plain else _token(args.rest, word))
     for name, value in sorted(args.flags.items()):
-        parts += [f"--{name}", _written(value)] if value else [f"--{name}"]
+        parts += [f"--{name}", _token(value)] if value else [f"--{name}"]
     return " ".join(parts)
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9@#][A-Za-z0-9_.:@#-]*")
 
 
-def _written(text: str, word: words.Word | None = None) -> str:
-    """Text as one token or several plain ones; in quotes where it would be read as anything else, which
-    includes a verb of `word`. Slack's escapes are written only where Slack's reading would find one."""
-    parts = text.split(" ")
-    if all(_PLAIN.fullmatch(part) and not _is_like_verb(word, part) for part in parts):
+def _token(text: str, word: words.Word | None = None) -> str:
+    """Text as one token; in quotes where it would be read as anything else, a verb of `word` included.
+    Slack's escapes are written only where Slack's reading would find one."""
+    if _PLAIN.fullmatch(text) and not _is_like_verb(word, text):
         return text
     text = re.sub(r"&(?=(?:lt|gt|amp);)", "&amp;", text)
     text = re.sub(r"<(?=[@#!a-z])", "&lt;", text)
@@ -248,7 +249,7 @@ def _numbered(tail: list[Token], flag: str) -> list[Token]:
 def _match_word(word: words.Word, tail: list[Token], commands: Sequence[Command]) -> Parsed:
     own = [command for command in commands if command.word == word.name]
     if not own:
-        raise _planned(word.name, built_words(commands))
+        raise planned(word.name, built_words(commands))
     first = _exact_verb(word, tail[0]) if tail else None
     if first is not None:
         _served(word, first.name, own)  # says "not built yet" before it can complain about a flag
@@ -283,10 +284,11 @@ def _served(word: words.Word, verb: str, own: Sequence[Command]) -> tuple[str, C
         for command in own:
             if spelling in command.verbs:
                 return spelling, command
-    raise _planned(f"{word.name} {verb}".strip(), built_lines(own))
+    raise planned(f"{word.name} {verb}".strip(), built_lines(own))
 
 
-def _planned(line: str, built: Iterable[str]) -> UsageError:
+def planned(line: str, built: Iterable[str]) -> UsageError:
+    """What is said to somebody who types what the manual has and nobody has built yet."""
     return UsageError(
         f"`/sre {line}` is planned but not built yet. What works today: {_listed(built)}. "
         "`/sre help` shows all of it."

@@ -1,9 +1,304 @@
-"""Placeholder."""
+"""`help`: every page is derived from the declarations, so that it cannot say what is not so.
 
-from datetime import tzinfo
+Only what is built is shown. The pages are about all commands, this one included, but a command file may
+not import the catalog, which imports it: so `commands(others, zone)` is called by Catalog.load() with
+what it found, instead of a COMMANDS of this module. Lines are short enough for a phone, and a section
+stays below Slack's 3,000 characters for a text.
+"""
 
-from commands.command import Command
+import textwrap
+from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
+
+from commands import grammar, words
+from commands.command import Command, Flag, Part, Parts
+from commands.model import Args, Finding, Gap, Inquiry, Light, Section, Suggestion
+from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog, RunView, Whoami
+from commands.site import ClusterSite
+
+WIDTH = 70
+_TEXT = 2800  # below Slack's 3,000, with room for a title
+
+_ROWS = ("GE-1", "GE-2")
 
 
 def commands(others: tuple[Command, ...], zone: tzinfo) -> tuple[Command, ...]:
-    return ()
+    """The help command about these commands and itself; times are told in `zone`."""
+
+    def parts(args: Args, site: ClusterSite) -> Parts:
+        return _parts(args, everything, zone)
+
+    own = Command(
+        word="help",
+        verbs=("", "examples", "schedule", "config", "whoami", "outbox"),
+        summary="what can be typed, what runs by itself, who I am to the bot",
+        rows=_ROWS,
+        parts=parts,
+        examples=("help", "help examples", "help schedule", "help whoami", "help help"),
+        names="WORD [VERB]",
+        immediate=True,
+    )
+    everything = (*others, own)
+    return (own,)
+
+
+def _parts(args: Args, everything: Sequence[Command], zone: tzinfo) -> Parts:
+    match args.verb:
+        case "examples":
+            return _written(_examples(everything))
+        case "schedule":
+            return {"help-schedule": Part("What runs by itself", _schedule(zone))}
+        case "config":
+            return {"help-config": Part("The configuration in force", _config())}
+        case "whoami":
+            return {"help-whoami": Part("Who you are to the bot", _whoami(everything))}
+        case "outbox":
+            return {"help-outbox": Part("Messages Slack did not take", _outbox(zone))}
+    return _written([_about(args.name, everything)] if args.name else _first_page(everything))
+
+
+def _written(sections: Iterable[Section]) -> Parts:
+    return {section.key: Part(section.title, _said(section)) for section in sections}
+
+
+def _said(section: Section) -> Inquiry:
+    """A page that needs nothing read."""
+    yield from ()
+    return section
+
+
+def _page(key: str, title: str, lines: Iterable[str], findings: Iterable[Finding] = ()) -> Section:
+    return Section(key, title, done=True, findings=tuple(findings), note="\n".join(lines))
+
+
+# --- Page one -------------------------------------------------------------------------------------
+
+_RULES = (
+    "`/sre <word> [verb] [name] [flags]`",
+    "In a thread: `@sre` and the same words.",
+    "The bare word only looks. A verb with * shows a plan and waits",
+    "for somebody's Approve, one with ** for two people's.",
+    "`--since 1h`, `since=1h` and `—since 1h` are the same.",
+    "More: `/sre help <word>`, `/sre help examples`",
+)
+
+
+def _first_page(everything: Sequence[Command]) -> list[Section]:
+    sections = [_page("help", "What you can type", _RULES)]
+    for group in words.Group:
+        lines = [line for word, own in _grouped(everything, group) for line in _word_lines(word, own)]
+        if lines:
+            sections.append(_page(f"help-{group.name.lower()}", group.value, lines))
+    ending = [*_shortcut_lines(everything), *map(_flag_line, grammar.EVERYWHERE)]
+    return [*sections, _page("help-flags", "Flags everywhere, and shortcuts", ending)]
+
+
+def _grouped(
+    everything: Sequence[Command], group: words.Group
+) -> list[tuple[words.Word, tuple[Command, ...]]]:
+    found = ((word, _own(word, everything)) for word in words.WORDS.values() if word.group is group)
+    return [(word, own) for word, own in found if own]
+
+
+def _own(word: words.Word, everything: Sequence[Command]) -> tuple[Command, ...]:
+    return tuple(command for command in everything if command.word == word.name)
+
+
+def _word_lines(word: words.Word, own: Sequence[Command]) -> list[str]:
+    lines = _wrapped(f"`{word.name}` {word.bare}", indent="   ")
+    verbs = [f"{verb.name}{verb.mark}" for verb in _built(word, own)]
+    if verbs:
+        lines += _wrapped("   " + " · ".join(verbs), indent="   ")
+    examples = [example for command in own for example in command.examples]
+    return [*lines, *(f"   e.g. `/sre {example}`" for example in examples[-1:])]
+
+
+def _built(word: words.Word, own: Iterable[Command]) -> list[words.Verb]:
+    """The built verbs in the manual's order."""
+    served = {verb for command in own for verb in command.verbs}
+    return [verb for verb in word.verbs if verb.name in served]
+
+
+def _shortcut_lines(everything: Sequence[Command]) -> list[str]:
+    served = {line for command in everything for line in grammar.built_lines([command])}
+    return [f"`{short.name}` is `{short.text}`" for short in words.SHORTCUTS.values() if short.text in served]
+
+
+def _flag_line(flag: Flag) -> str:
+    name = f"-{flag.short}/--{flag.name}" if flag.short else f"--{flag.name}"
+    return f"`{name} {flag.value}`".replace(" `", "`") + f" {flag.help}"
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+
+
+# --- One word -------------------------------------------------------------------------------------
+
+
+def _about(name: str, everything: Sequence[Command]) -> Section:
+    shortcut = words.SHORTCUTS.get(name.casefold())
+    word = words.word_of(shortcut.word if shortcut else name)
+    if word is None:
+        return _unknown(name, everything)
+    own = _own(word, everything)
+    if not own:
+        raise grammar.planned(word.name, grammar.built_words(everything))
+    return _page(f"help-{word.name}", f"{word.name} — {word.bare}", _word_page(word, own))
+
+
+def _unknown(name: str, everything: Sequence[Command]) -> Section:
+    near = grammar.nearest_word(name)
+    title = f"There is no word {name[:40]}"
+    if near is None:
+        listed = ", ".join(f"`{word}`" for word in grammar.built_words(everything))
+        return _page("help", title, [f"What works today: {listed}"])
+    text = f"help {near}"
+    offer = Finding(_ROWS[0], f"Did you mean {text}?", Light.GREEN, suggestions=(Suggestion(text, text),))
+    return _page("help", title, (), [offer])
+
+
+def _word_page(word: words.Word, own: Sequence[Command]) -> list[str]:
+    names = " ".join(dict.fromkeys(f"[{command.names}]" for command in own if command.names))
+    verbs = _built(word, own)
+    usage = ["/sre", word.name, "[verb]" if verbs else "", names, "[flags]"]
+    lines = [f"`{' '.join(part for part in usage if part)}`"]
+    if word.aliases:
+        lines += _wrapped(f"Also typed as {', '.join(word.aliases)}.")
+    for command in own:
+        lines += _wrapped(command.summary)
+    lines += _titled("Verbs", (f"`{verb.name}{verb.mark}` {verb.help}" for verb in verbs))
+    flags = {flag.name: flag for command in own for flag in command.flags}
+    lines += _titled("Flags, beside those everywhere", map(_flag_line, flags.values()))
+    lines += _titled("Examples", (f"`/sre {example}`" for command in own for example in command.examples))
+    lines += _titled("By itself", (_due_line(due.text, due.cron) for own_ in own for due in own_.schedule))
+    roles = sorted({command.role for command in own})
+    rows = sorted({row for command in own for row in command.rows})
+    return [*lines, f"For: {', '.join(roles)}", *_wrapped(f"Manual: {', '.join(rows)}")]
+
+
+def _titled(title: str, lines: Iterable[str]) -> list[str]:
+    found = list(lines)
+    return [f"*{title}*", *found] if found else []
+
+
+def _due_line(text: str, cron: str) -> str:
+    return f"`{cron}` {text}"
+
+
+# --- Examples -------------------------------------------------------------------------------------
+
+
+def _examples(everything: Sequence[Command]) -> list[Section]:
+    """A section a group; buttons only for lines that change nothing."""
+    return [
+        _page(f"help-{group.name.lower()}", group.value, (), map(_example_finding, commands_of))
+        for group in words.Group
+        if (commands_of := [command for _, own in _grouped(everything, group) for command in own])
+    ]
+
+
+def _example_finding(command: Command) -> Finding:
+    word = words.WORDS[command.word]
+    harmless = not any(verb.changes for verb in _built(word, [command]))
+    offers = command.examples[:1] if harmless else ()
+    return Finding(
+        _ROWS[0],
+        command.summary,
+        Light.GREEN,
+        evidence=tuple(f"`/sre {example}`" for example in command.examples),
+        suggestions=tuple(Suggestion(example, example) for example in offers),
+    )
+
+
+# --- Pages about the bot itself -------------------------------------------------------------------
+
+
+def _schedule(zone: tzinfo) -> Inquiry:
+    seen = yield (RunLog(),)
+    runs: tuple[RunView, ...] | Gap = seen[RunLog()]
+    title = "What runs by itself"
+    if isinstance(runs, Gap):
+        return _unread("help-schedule", title, runs)
+    lines = [line for run in runs for line in _run_lines(run, zone)]
+    return _page("help-schedule", title, lines or ["Nothing is scheduled."])
+
+
+def _run_lines(run: RunView, zone: tzinfo) -> list[str]:
+    bad = run.overdue or run.result in ("failed", "missed")
+    mark = "✗" if bad else {"answered": "✓", "reading": "…"}.get(run.result, "·")
+    ran = run.last_started or run.last_due
+    last = f"last {_local(ran, zone)} {run.result}".rstrip() if ran else "never ran"
+    late = f" · OVERDUE since {_local(run.last_due, zone)}" if run.overdue and run.last_due else ""
+    late = late or (" · OVERDUE" if run.overdue else "")
+    return [f"{mark} *{run.name}* `{run.text}`", f"   next {_local(run.next_due, zone)} · {last}{late}"]
+
+
+def _local(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%a %d %b %H:%M %Z}"
+
+
+def _whoami(everything: Sequence[Command]) -> Inquiry:
+    seen = yield (Whoami(),)
+    roles: tuple[str, ...] | Gap = seen[Whoami()]
+    if isinstance(roles, Gap):
+        return _unread("help-whoami", "Who you are to the bot", roles)
+    held = ", ".join(f"`{role}`" for role in roles) or "none, which is enough to look at everything"
+    needed = {command.word: command.role for command in everything if command.role not in ("anyone", *roles)}
+    lines = [f"Your roles: {held}", *(f"Not for you: `{word}` (`{role}`)" for word, role in needed.items())]
+    return _page("help-whoami", "Who you are to the bot", lines)
+
+
+def _config() -> Inquiry:
+    """Blocks of code, because the indentation is part of the text."""
+    seen = yield (EffectiveConfig(),)
+    text: str | Gap = seen[EffectiveConfig()]
+    title = "The configuration in force"
+    if isinstance(text, Gap):
+        return _unread("help-config", title, text)
+    chunks = _chunks(text.replace("```", "'''").splitlines())
+    return _page(
+        "help-config",
+        title,
+        ("Secrets are masked.",),
+        (
+            Finding(_ROWS[0], f"Part {n} of {len(chunks)}", Light.GREEN, evidence=(f"```\n{chunk}\n```",))
+            for n, chunk in enumerate(chunks, start=1)
+        ),
+    )
+
+
+def _chunks(lines: Iterable[str]) -> list[str]:
+    """Whole lines in pieces of at most _TEXT characters, each counted as long as Slack's escape of it."""
+    chunks: list[list[str]] = [[]]
+    room = _TEXT
+    for line in (line[: _TEXT // 5] for line in lines):
+        length = len(line) + 1 + sum(4 for character in line if character in "&<>")
+        if length > room:
+            chunks.append([])
+            room = _TEXT
+        chunks[-1].append(line)
+        room -= length
+    return ["\n".join(chunk) for chunk in chunks]
+
+
+def _outbox(zone: tzinfo) -> Inquiry:
+    seen = yield (DeadLetters(),)
+    letters: tuple[DeadLetterView, ...] | Gap = seen[DeadLetters()]
+    title = "Messages Slack did not take"
+    if isinstance(letters, Gap):
+        return _unread("help-outbox", title, letters)
+    lines = [line for letter in letters[:20] for line in _letter_lines(letter, zone)]
+    if len(letters) > 20:
+        lines.append(f"and {len(letters) - 20} more")
+    return _page("help-outbox", title, lines or ["None: everything was delivered."])
+
+
+def _letter_lines(letter: DeadLetterView, zone: tzinfo) -> list[str]:
+    head = f"✗ `{letter.card}` for {letter.channel} · {letter.attempts} tries"
+    return [head, f"   since {_local(letter.since, zone)}: {letter.error[:100]}"]
+
+
+def _unread(key: str, title: str, gap: Gap) -> Section:
+    mend = (f"→ {gap.mend}",) if gap.mend else ()
+    return _page(key, title, (f"Cannot be read: {gap.reason}", *mend))
