@@ -8,7 +8,7 @@ outside (labels, log lines, error texts) goes through `escape`, and through `red
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from commands.model import (
@@ -25,6 +25,7 @@ from commands.model import (
     Whisper,
     worst,
 )
+from commands.phrase import counted, span
 
 # Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.
 BLOCKS = 50
@@ -73,16 +74,17 @@ def messages(record: Record, redact: Callable[[str], str]) -> tuple[Message, ...
     return tuple(_clean(message, redact) for message in drawn)
 
 
-def answer(sections: tuple[Section, ...], redact: Callable[[str], str]) -> Message:
-    """A private answer that rides in an acknowledgement."""
-    blocks = _bounded([block for section in sections for block in _section_blocks(section)])
-    text = "\n".join(section.title for section in sections)
-    return _clean(Message("answer", _cut(text, FALLBACK), tuple(blocks)), redact)
-
-
-def refusal(text: str, redact: Callable[[str], str]) -> Message:
-    """A private "no" or "not like this", word for word; foreign text in it is escaped."""
-    return _clean(Message("refusal", _cut(escape(text), FALLBACK), (_text(escape(text)),)), redact)
+def private(
+    text: str,
+    sections: tuple[Section, ...],
+    suggestions: tuple[Suggestion, ...],
+    redact: Callable[[str], str],
+) -> Message:
+    """What one person is told: a page, or a refusal word for word with the button that would be right."""
+    blocks = [block for section in sections for block in _section_blocks(section)]
+    said = escape(text) or ", ".join(escape(section.title) for section in sections)
+    body = _bounded([*(blocks or [_text(said)]), *_buttons(suggestions)])
+    return _clean(Message("private", _cut(said, FALLBACK), tuple(body)), redact)
 
 
 # --- text ---
@@ -96,19 +98,6 @@ def escape(text: str) -> str:
 def link(url: str, label: str) -> str:
     """An mrkdwn link, or just the label when the URL is not one a browser should follow."""
     return f"<{_href(url)}|{_label(label)}>" if _href(url) else escape(label)
-
-
-def span(length: timedelta) -> str:
-    """A duration as people say it: "45 s", "12 min", "3 h 20 min", "2 d 4 h"."""
-    seconds = int(length.total_seconds())
-    if seconds < 60:
-        return f"{max(seconds, 0)} s"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if minutes < 60:
-        return f"{minutes} min"
-    if hours < 24:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
 
 
 def moment(at: datetime) -> str:
@@ -127,10 +116,6 @@ def _label(label: str) -> str:
 
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 # --- blocks ---
@@ -356,7 +341,7 @@ def _group_card(group: AlertGroup) -> Message:
     listed = [*firing, *resolved]
     blocks += _paragraphs([_alert_line(alert, group) for alert in listed[:_ALERTS]])
     if len(listed) > _ALERTS:
-        blocks.append(_context(f"and {_plural(len(listed) - _ALERTS, 'more alert')}"))
+        blocks.append(_context(f"and {counted(len(listed) - _ALERTS, 'more alert')}"))
     if group.truncated:
         blocks.append(_context(f"+{group.truncated} not sent by Alertmanager (max_alerts)"))
     blocks += _buttons((), _group_links(group))
@@ -408,8 +393,6 @@ def _group_origin(group: AlertGroup) -> str:
 
 
 def _whisper(whisper: Whisper) -> Message:
-    blocks = [block for section in whisper.sections for block in _section_blocks(section)]
-    text = escape(whisper.text) or ", ".join(escape(section.title) for section in whisper.sections)
+    told = private(whisper.text, whisper.sections, whisper.suggestions, lambda text: text)
     in_thread = bool(whisper.place.thread)
-    body = _bounded(blocks or [_text(text)])
-    return Message("whisper", _cut(text, FALLBACK), tuple(body), in_thread, whisper_to=whisper.user)
+    return Message("whisper", told.text, told.blocks, in_thread, whisper_to=whisper.user)

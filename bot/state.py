@@ -12,12 +12,11 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import Any, Generic, TypeVar, cast
 
-import orjson
 from pydantic import TypeAdapter
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
@@ -36,11 +35,17 @@ QUEUE = "sre"
 # A finished card may still be looked at, pressed or asked about; after this it is only in Slack and audit.
 KEEP = timedelta(days=30)
 
+# Longer than any answer may take (workers/engine.py gives up at 55 s), shorter than patience.
+JOB_TIMEOUT = timedelta(seconds=75)
+
 # How long a record may stand untouched before the sweeper looks whether somebody works on it.
 SWEEP_AFTER = timedelta(seconds=8)
 
 # A worker that dies is noticed when its lease runs out: three missed renewals of 2 s.
 LEASE = timedelta(seconds=6)
+
+# A calendar line this long past its next due time was not looked at by any scheduler.
+OVERDUE = timedelta(minutes=3)
 
 _KINDS: Mapping[type, str] = {Request: "request", AlertGroup: "alert", Whisper: "whisper"}
 _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, kind in _KINDS.items()}
@@ -105,6 +110,17 @@ class Stored(Generic[R]):
 
     record: R
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A line of the calendar and the id of its latest request, "" when it never ran."""
+
+    view: RunView
+    request: str = ""
+
+
+_RUN_CODEC = TypeAdapter(Run)
 
 
 class HouseJob(Job):
@@ -178,6 +194,11 @@ class Change:
         self._once += [f"sre:once:{name}", value, str(milliseconds(ttl))]
         return self
 
+    def remind(self, name: str, value: str, ttl: timedelta) -> "Change":
+        """Leave a mark that `State.marked` finds for a while; unlike `once` it decides nothing."""
+        self.pipe.set(f"sre:once:{name}", value, px=milliseconds(ttl), nx=True)
+        return self
+
     def audit(self, what: str, **facts: str) -> "Change":
         """Append one audit line; keep facts free of secrets and of outside text longer than a line."""
         line = {"what": what, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}
@@ -207,6 +228,11 @@ class Change:
         )
         self._state.queue.enqueue_job(job, pipeline=self.pipe)
         self.pipe.zadd(_OPEN, {request.id: _ms_now() + milliseconds(SWEEP_AFTER)})
+        return self
+
+    def calendar(self, run: "Run") -> "Change":
+        """Write a calendar line down together with the rest of the change."""
+        self.pipe.hset(_RUNS, run.view.name, _RUN_CODEC.dump_json(run))
         return self
 
     def close(self, request: Request) -> "Change":
@@ -339,13 +365,27 @@ class State:
 
     # --- the calendar ---
 
-    def run_log(self) -> dict[str, dict[str, Any]]:
-        """Per scheduled job: what the scheduler wrote down of it (see `note_run`)."""
-        return {name.decode(): orjson.loads(value) for name, value in self.redis.hgetall(_RUNS).items()}
+    def run_views(self, now: datetime) -> tuple[RunView, ...]:
+        """The calendar as the scheduler last wrote it, in the order the lines are next due."""
+        views = []
+        for body in self.redis.hvals(_RUNS):
+            run = _RUN_CODEC.validate_json(body)
+            last = self.request(run.request) if run.request else None
+            result = last.record.state.value if last else run.view.result
+            overdue = now - run.view.next_due > OVERDUE
+            views.append(replace(run.view, result=result, overdue=overdue))
+        return tuple(sorted(views, key=lambda view: view.next_due))
 
-    def note_run(self, view: RunView, request: str = "", pipe: Pipeline | None = None) -> None:
-        """Write down a calendar line; `request` is the id of its latest run."""
-        (pipe or self.redis).hset(_RUNS, view.name, orjson.dumps({**asdict(view), "request": request}))
+    def run(self, name: str) -> "Run | None":
+        """What the scheduler wrote down of one calendar line."""
+        body = self.redis.hget(_RUNS, name)
+        return _RUN_CODEC.validate_json(body) if body else None
+
+    def forget_runs(self, keep: set[str]) -> None:
+        """Drop calendar lines that are no longer declared."""
+        gone = [name for raw in self.redis.hkeys(_RUNS) if (name := raw.decode()) not in keep]
+        if gone:
+            self.redis.hdel(_RUNS, *gone)
 
     # --- readiness and names that Slack gave us ---
 

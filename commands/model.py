@@ -305,6 +305,7 @@ class Whisper:
     place: Place
     text: str = ""
     sections: tuple[Section, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 Record = Request | AlertGroup | Whisper

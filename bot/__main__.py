@@ -1,0 +1,146 @@
+"""`python -m bot`: Slack intake, HTTP ingress and the Slack sender. `python -m bot doctor` checks a setup."""
+
+import logging
+import os
+import signal
+import sys
+from threading import Event, Thread
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from redis.exceptions import RedisError
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
+
+from bot import logs, settings, slack, web
+from bot.courier import TIMEOUT, Courier
+from bot.desk import Desk
+from bot.people import REFRESH, People
+from bot.state import State, connect
+from commands.catalog import Catalog
+
+log = logging.getLogger("bot")
+
+COURIERS = 4  # Slack calls under way at once; each channel still gets its messages one by one
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        loaded = settings.load(os.environ)
+    except settings.BadSettings as error:
+        print(error, file=sys.stderr)
+        return 2
+    if arguments == ["doctor"]:
+        from bot import doctor  # it brings clients that the serving process does not need
+
+        return doctor.main(loaded, os.environ)
+    if arguments:
+        print("usage: python -m bot [doctor]", file=sys.stderr)
+        return 2
+    logs.configure(loaded.redactor(), loaded.log_level)
+    _serve(loaded)
+    return 0
+
+
+def _serve(loaded: settings.Settings) -> None:
+    stop = Event()
+    redact = loaded.redactor()
+    client = WebClient(
+        loaded.slack_bot_token.reveal(), base_url=loaded.slack_api_url, timeout=TIMEOUT, retry_handlers=[]
+    )
+    # Intake must say "not accepted" within Slack's three seconds; the sender may wait for Redis to return.
+    front, back = (State(connect(loaded.redis_url.reveal(), patient=patient)) for patient in (False, True))
+    people = People(front, loaded.site)
+    catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
+    desk = Desk(front, catalog, loaded.site, people, effective_config=settings.effective(loaded))
+    bolt = slack.app(desk, people, client, loaded.slack_signing_secret.reveal(), redact)
+    courier = Courier(back, client, redact)
+    socket = _socket(loaded, bolt)
+    app = web.Web(
+        desk,
+        bolt,
+        signing_secret=loaded.slack_signing_secret.reveal(),
+        alert_tokens=tuple(token.reveal() for token in loaded.alertmanager_tokens),
+        not_ready=lambda: _not_ready(front, people, courier, socket),
+        depths=front.depths,
+    )
+    server = web.serve(app, loaded.port)
+    threads = [Thread(target=courier.run, args=(stop,), name=f"courier-{n}") for n in range(COURIERS)]
+    threads.append(Thread(target=_refresh, args=(people, client, stop), name="people"))
+    if socket:
+        threads.append(Thread(target=_connect, args=(socket, stop), name="socket-mode"))
+    for thread in threads:
+        thread.start()
+    log.info("bot listens on port %s: %s", loaded.port, _described(loaded))
+    signal.signal(signal.SIGTERM, _stop_serving)
+    server.run()
+    stop.set()
+    if socket:
+        socket.close()  # type: ignore[no-untyped-call]
+    for thread in threads:
+        thread.join()
+    log.info("bot stopped")
+
+
+def _stop_serving(signum: int, frame: Any) -> None:
+    """waitress ends its loop on SystemExit, after the requests under way."""
+    raise SystemExit
+
+
+def _socket(loaded: settings.Settings, bolt: App) -> SocketModeHandler | None:
+    if not loaded.socket_mode:
+        return None
+    client = WebClient(base_url=loaded.slack_api_url, timeout=TIMEOUT)
+    return SocketModeHandler(bolt, loaded.slack_app_token.reveal(), web_client=client)
+
+
+def _connect(socket: SocketModeHandler, stop: Event) -> None:
+    """Open the first connection, however long Slack is away; the client itself reconnects later ones."""
+    while not stop.is_set():
+        try:
+            socket.connect()  # type: ignore[no-untyped-call]
+            return
+        except (SlackClientError, OSError) as error:
+            log.warning("Socket Mode: no connection yet: %s", error)
+            stop.wait(2)
+
+
+def _refresh(people: People, client: WebClient, stop: Event) -> None:
+    """Keep the workspace's facts fresh; until Slack told them once, ask every few seconds."""
+    wait = 0.0
+    while not stop.wait(wait):
+        try:
+            people.refresh(client)
+            wait = REFRESH.total_seconds()
+        except (SlackClientError, OSError, RedisError) as error:
+            log.warning("Slack has not told who is who: %s", error)
+            wait = 5.0
+
+
+def _not_ready(state: State, people: People, courier: Courier, socket: SocketModeHandler | None) -> list[str]:
+    """What keeps this process from doing its work, each with its reason.
+
+    Slack being away is not in it: a pod that still takes in alerts must keep its traffic.
+    """
+    try:
+        state.ping()
+        missing = [] if people.home_team() else ["Slack has not told the bot its workspace (auth.test)"]
+    except RedisError as error:
+        return [f"Redis does not answer: {error}"]
+    if courier.refused:
+        missing.append(courier.refused)
+    if socket and not socket.client.is_connected():
+        missing.append("Socket Mode is not connected")
+    return missing
+
+
+def _described(loaded: settings.Settings) -> str:
+    modes = [name for name, on in (("HTTP", loaded.http_mode), ("Socket Mode", loaded.socket_mode)) if on]
+    clusters = ", ".join(loaded.site.clusters)
+    return f"Slack at {loaded.slack_api_url} by {' and '.join(modes)}, Redis {loaded.redis_shown}, clusters: {clusters}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

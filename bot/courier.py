@@ -1,0 +1,353 @@
+"""The only Slack sender. It brings cards up to date: renders the record as it is now, compares with what
+Slack has, and makes one call at a time until both agree.
+
+So bursts coalesce, order within a card cannot go wrong, and a crash between any two steps is repaired by
+the next claim. Slack gives no idempotency for posts: before each one its attempt is written down, and an
+attempt without a known outcome is looked up in the channel's history by its metadata before it is made
+again. Retries, Slack's clocks and dead letters live here and nowhere else. Never blocks intake: it runs
+on threads of its own and waits only for itself.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from http.client import HTTPException
+from threading import Event
+from typing import Any
+
+import orjson
+from prometheus_client import Counter
+from redis.exceptions import RedisError
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+
+from bot import render
+from bot.outbox import Claim, Outbox, Sent
+from bot.render import Message
+from bot.state import State
+from commands.model import AlertGroup, Record, Request
+
+log = logging.getLogger(__name__)
+
+METADATA = "sre_bot_message"
+
+# An HTTP call may take TIMEOUT; the claim must outlive it, so that nobody else sends meanwhile.
+TIMEOUT = 10
+LEASE = timedelta(seconds=30)
+
+# chat.postMessage: one per second and channel. chat.update is Tier 3 (50 a minute for the whole workspace),
+# chat.postEphemeral Tier 4; a little is left for other uses of the same token. (docs.slack.dev, rate limits)
+POST_PAUSE = timedelta(seconds=1)
+UPDATES_PER_MINUTE, UPDATE_BURST = 45, 5
+
+# Slack may still be taking in a post whose answer got lost; looking earlier could miss it.
+SETTLE = timedelta(seconds=3)
+
+BACKOFF = (1, 2, 5, 10, 20, 30)  # seconds, while Slack is down
+_ADMIN_WAIT = timedelta(seconds=30)  # a token or scope problem is mended by a person
+
+# The installation is broken, not the message: everything waits until somebody mends it.
+_ADMIN = {
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "org_login_required",
+    "ekm_access_denied",
+    "missing_scope",
+    "no_permission",
+    "team_access_not_granted",
+}
+_LATER = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+# Slack cannot draw this card; the plain text still tells it.
+_TOO_RICH = {
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "metadata_too_large",
+}
+
+CALLS = Counter("sre_bot_slack_calls_total", "Calls to Slack by method and outcome", ["method", "outcome"])
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """How a claim is given back: `again` when more is to be sent, `pause` while the channel stays closed."""
+
+    again: timedelta | None = None
+    pause: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What Slack said instead of yes. code: Slack's word, or "http_502" for a body that is not Slack's."""
+
+    code: str
+    status: int
+    retry_after: timedelta
+    needed: str = ""
+
+    @classmethod
+    def of(cls, error: SlackApiError) -> "Refusal":
+        answer = error.response
+        if not isinstance(answer, SlackResponse):  # the body was not JSON: a proxy's page, an empty 502
+            return cls(f"http_{answer.get('status', 0)}", int(answer.get("status", 0)), timedelta(seconds=1))
+        wait = timedelta(seconds=float(answer.headers.get("Retry-After", 1)))
+        code = str(answer.get("error") or f"http_{answer.status_code}")
+        return cls(code, answer.status_code, wait, str(answer.get("needed") or ""))
+
+    @property
+    def is_limit(self) -> bool:
+        return self.status == 429 or self.code in {"ratelimited", "rate_limited"}
+
+    @property
+    def is_silence(self) -> bool:
+        return self.status >= 500 or self.code in _LATER or self.code.startswith("http_")
+
+
+class Courier:
+    """`step` does at most one message; several threads and processes may run it side by side."""
+
+    def __init__(self, state: State, slack: WebClient, redact: Callable[[str], str]) -> None:
+        self._state = state
+        self._outbox = Outbox(state)
+        self._slack = slack
+        self._redact = redact
+        self._failures = 0
+        self.refused = ""  # why Slack refuses everything until somebody mends the installation; "" when not
+
+    def run(self, stop: Event) -> None:
+        """Send until told to stop; waits for Redis and Slack to come back by itself."""
+        while not stop.is_set():
+            try:
+                if not self.step():
+                    self._outbox.wait_for_mail(timedelta(milliseconds=200))
+            except RedisError as error:
+                log.warning("the outbox cannot be read: %s", error)
+                stop.wait(1)
+            except Exception:
+                log.exception("a card could not be sent; its claim runs out and it is tried again")
+                stop.wait(1)
+
+    def step(self) -> bool:
+        """Bring one due card one message further; False when nothing is due."""
+        claim = self._outbox.claim(LEASE)
+        if claim is None:
+            return False
+        stored = self._state.load(claim.card)
+        then = self._further(claim, stored.record) if stored else Next()  # expired: nothing left to show
+        self._outbox.release(claim, again=then.again, pause=then.pause)
+        return True
+
+    def _further(self, claim: Claim, record: Record) -> Next:
+        drawn = render.messages(record, self._redact)
+        sent = self._outbox.sent(claim.card)
+        stale = [message for message in drawn if _is_stale(message, sent.get(message.key))]
+        if not stale:
+            return Next()
+        message, root = stale[0], sent.get(drawn[0].key, Sent())
+        if root.failed and message is not drawn[0]:
+            return Next()  # the card itself is a dead letter: its thread has nowhere to go
+        before = sent.get(message.key, Sent())
+        try:
+            then = self._deliver(claim, record, message, before, root)
+        except SlackApiError as error:
+            then = self._refused(claim, message, before, Refusal.of(error))
+        except (SlackClientError, HTTPException, OSError) as error:
+            return self._unanswered(claim, str(error) or type(error).__name__)
+        return replace(then, again=timedelta(0)) if then.again is None and len(stale) > 1 else then
+
+    # --- one message ---
+
+    def _deliver(self, claim: Claim, record: Record, message: Message, before: Sent, root: Sent) -> Next:
+        if before.ts:
+            return self._edit(claim, message, before)
+        channel = before.channel or root.channel or self._channel(record)
+        thread = _thread(record, message, root)
+        if message.whisper_to:
+            self._whisper(claim, message, channel, thread)
+            return self._went_well(claim, message, Next())
+        if before.trying and (found := self._find(claim, message, before, thread)):
+            log.info(
+                "found %s of %s in Slack: the answer got lost, the message did not", message.key, claim.card
+            )
+            self._outbox.note_sent(claim.card, message.key, replace(before, ts=found, trying=0.0))
+            return self._went_well(claim, message, Next())
+        self._post(claim, message, channel, thread)
+        return self._went_well(claim, message, Next(pause=POST_PAUSE))
+
+    def _post(self, claim: Claim, message: Message, channel: str, thread: str) -> None:
+        attempt = Sent(channel=channel, digest=_digest(message), trying=time.time())
+        self._outbox.note_sent(claim.card, message.key, attempt)
+        metadata = {"event_type": METADATA, "event_payload": {"card": claim.card, "key": message.key}}
+        answer = self._send("chat.postMessage", message, channel=channel, thread_ts=thread, metadata=metadata)
+        done = replace(attempt, channel=answer["channel"], ts=answer["ts"], trying=0.0)
+        self._outbox.note_sent(claim.card, message.key, done)
+
+    def _edit(self, claim: Claim, message: Message, before: Sent) -> Next:
+        wait = self._outbox.pace("update", UPDATES_PER_MINUTE, UPDATE_BURST)
+        if wait:
+            return Next(again=wait)
+        self._send("chat.update", message, channel=before.channel, ts=before.ts)
+        done = replace(before, digest=_digest(message), failed="")
+        self._outbox.note_sent(claim.card, message.key, done)
+        return self._went_well(claim, message, Next())
+
+    def _whisper(self, claim: Claim, message: Message, channel: str, thread: str) -> None:
+        """Ephemeral messages cannot be looked up afterwards, so they are sent at most once."""
+        done = Sent(channel=channel, ts="whispered", digest=_digest(message))
+        self._outbox.note_sent(claim.card, message.key, done)
+        self._send("chat.postEphemeral", message, channel=channel, user=message.whisper_to, thread_ts=thread)
+
+    def _find(self, claim: Claim, message: Message, before: Sent, thread: str) -> str:
+        """The ts of a message whose post got no answer, "" when Slack does not have it."""
+        # A minute of slack for clocks that differ; the metadata decides, not the time.
+        where: dict[str, Any] = {
+            "channel": before.channel,
+            "oldest": f"{before.trying - 60:.6f}",
+            "limit": 200,
+        }
+        method = "conversations.replies" if thread else "conversations.history"
+        if thread:
+            where["ts"] = thread
+        while True:
+            answer = self._call(method, {**where, "include_all_metadata": True, "inclusive": True})
+            for found in answer.get("messages") or []:
+                payload = (found.get("metadata") or {}).get("event_payload") or {}
+                if payload.get("card") == claim.card and payload.get("key") == message.key:
+                    return str(found["ts"])
+            where["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not where["cursor"]:
+                return ""
+
+    def _went_well(self, claim: Claim, message: Message, then: Next) -> Next:
+        self._failures, self.refused = 0, ""
+        self._outbox.unbury(claim.card, message.key)
+        return then
+
+    # --- when Slack says no, or nothing ---
+
+    def _refused(self, claim: Claim, message: Message, before: Sent, no: Refusal) -> Next:
+        if no.is_silence:
+            return self._unanswered(claim, no.code)
+        # Slack said clearly that it took nothing: there is no attempt to look for.
+        self._outbox.note_sent(claim.card, message.key, replace(before, trying=0.0))
+        if no.is_limit:
+            return Next(again=no.retry_after, pause=no.retry_after)
+        if no.code in _ADMIN:
+            self.refused = f"Slack refuses: {no.code}" + (
+                f", scope {no.needed} is missing" if no.needed else ""
+            )
+            log.error("%s; everything waits. `python -m bot doctor` names the mend", self.refused)
+            return Next(again=_ADMIN_WAIT)
+        error = "deleted in Slack" if no.code == "message_not_found" and before.ts else no.code
+        log.error("Slack will not take %s of %s: %s", message.key, claim.card, error)
+        self._outbox.bury(claim.card, message.key, claim.lane, error)
+        failed = replace(before, trying=0.0, digest=_digest(message), failed=error)
+        self._outbox.note_sent(claim.card, message.key, failed)
+        return Next()
+
+    def _unanswered(self, claim: Claim, why: str) -> Next:
+        """No answer, or "later". A post may have arrived: the next claim looks before it posts again."""
+        wait = timedelta(seconds=BACKOFF[min(self._failures, len(BACKOFF) - 1)])
+        self._failures += 1
+        log.warning("Slack does not answer: %s (%s); again in %s s", why, claim.card, wait.total_seconds())
+        return Next(again=max(SETTLE, wait), pause=wait)
+
+    # --- Slack ---
+
+    def _channel(self, record: Record) -> str:
+        """The channel to post to: the asker's direct messages for a private request."""
+        if isinstance(record, Request):
+            if record.place.private:
+                return self._direct(record.actor.user)
+            return self._by_name(record.place.channel)
+        return self._by_name(record.channel if isinstance(record, AlertGroup) else record.place.channel)
+
+    def _by_name(self, channel: str) -> str:
+        """The id of "#name"; unchanged when it is an id already or no such channel can be seen.
+
+        History, which finds a post whose answer got lost, takes ids only.
+        """
+        if not channel.startswith("#"):
+            return channel
+        known = self._state.recall(f"channel-{channel}")
+        if not known:
+            known = self._listed(channel[1:])
+            if known:
+                self._state.remember(f"channel-{channel}", known, timedelta(hours=1))
+        return known or channel
+
+    def _listed(self, name: str) -> str:
+        where: dict[str, Any] = {
+            "types": "public_channel,private_channel",
+            "exclude_archived": True,
+            "limit": 999,
+        }
+        while True:
+            answer = self._call("conversations.list", where)
+            for channel in answer["channels"]:
+                if channel["name"] == name:
+                    return str(channel["id"])
+            where["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not where["cursor"]:
+                return ""
+
+    def _direct(self, user: str) -> str:
+        known = self._state.recall(f"dm-{user}")
+        if not known:
+            known = str(self._call("conversations.open", {"users": user})["channel"]["id"])
+            self._state.remember(f"dm-{user}", known, timedelta(days=1))
+        return known
+
+    def _send(self, method: str, message: Message, **where: Any) -> SlackResponse:
+        """Send blocks and text; the text alone when Slack cannot draw the blocks, because a card in plain
+        words is better than a lost one."""
+        where = {name: value for name, value in where.items() if value}
+        content = {"text": message.text, "unfurl_links": False, "unfurl_media": False, **where}
+        try:
+            return self._call(method, {**content, "blocks": list(message.blocks)})
+        except SlackApiError as error:
+            if Refusal.of(error).code not in _TOO_RICH:
+                raise
+            log.warning("Slack cannot draw %s (%s): sent as plain text", message.key, Refusal.of(error).code)
+            return self._call(method, {**content, "blocks": []})
+
+    def _call(self, method: str, body: dict[str, Any]) -> SlackResponse:
+        try:
+            answer = self._slack.api_call(method, json=body)
+        except SlackApiError as error:
+            CALLS.labels(method, Refusal.of(error).code).inc()
+            raise
+        except (SlackClientError, HTTPException, OSError):
+            CALLS.labels(method, "no answer").inc()
+            raise
+        CALLS.labels(method, "ok").inc()
+        return answer
+
+
+def _is_stale(message: Message, sent: Sent | None) -> bool:
+    """Whether Slack lacks this message or has older content; content it refused is not tried again."""
+    if sent is None or (not sent.ts and not sent.failed):
+        return True
+    return sent.digest != _digest(message) and sent.ts != "whispered"
+
+
+def _thread(record: Record, message: Message, root: Sent) -> str:
+    """The thread a message belongs to: where it was asked for, else under its card."""
+    asked_in = "" if isinstance(record, AlertGroup) or _is_private(record) else record.place.thread
+    return asked_in or (root.ts if message.in_thread else "")
+
+
+def _is_private(record: Record) -> bool:
+    return isinstance(record, Request) and record.place.private
+
+
+def _digest(message: Message) -> str:
+    return hashlib.sha256(orjson.dumps([message.text, message.blocks])).hexdigest()[:16]

@@ -1,0 +1,194 @@
+"""The application's verbs, with no vendor types in or out: submit a command, notice an alert notification.
+
+Everything typed, pressed or scheduled enters at `submit`; the same text gives the same request wherever
+it came from. Nothing is answered as accepted before it is stored.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot import access, alerts
+from bot.outbox import Outbox
+from bot.people import People
+from bot.state import JOB_TIMEOUT, KEEP, Conflict, State, Taken, new_id
+from commands import grammar
+from commands.catalog import Catalog
+from commands.command import Command
+from commands.errors import Denied, SayBack, Unreachable
+from commands.model import (
+    Actor,
+    Place,
+    Read,
+    Reads,
+    Request,
+    Section,
+    Seen,
+    Suggestion,
+    Whisper,
+)
+from commands.reads import DeadLetters, EffectiveConfig, RunLog, WebhookHeartbeat, Whoami
+from commands.site import Site
+
+# Slack repeats an event for about six minutes, and a captured request stays valid for five.
+_REMEMBER_DELIVERY = timedelta(hours=1)
+
+_ALERT_TRIES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing a person said to the bot. delivery: what makes copies of the same delivery recognisable."""
+
+    actor: Actor
+    place: Place
+    text: str
+    delivery: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the asker alone is told at once: that a card follows, a page, or why not."""
+
+    text: str = ""
+    sections: tuple[Section, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    accepted: bool = False
+
+
+class Desk:
+    """`read_own` answers the reads that only the bot's own store can answer."""
+
+    def __init__(
+        self,
+        state: State,
+        catalog: Catalog,
+        site: Site,
+        people: People,
+        *,
+        effective_config: str = "",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._state = state
+        self._catalog = catalog
+        self._site = site
+        self._people = people
+        self._effective_config = effective_config
+        self._now = now
+
+    def submit(self, said: Said) -> Receipt:
+        """Take a command text; the receipt says what became of it. RedisError: nothing was accepted."""
+        try:
+            return self._submit(said)
+        except grammar.Misspelt as slip:
+            return Receipt(str(slip), suggestions=(slip.suggestion,) if slip.suggestion else ())
+        except SayBack as refusal:
+            return Receipt(str(refusal))
+
+    def whisper(self, said: Said, receipt: Receipt) -> None:
+        """Tell only the asker, where no acknowledgement can carry a text (mentions and messages)."""
+        note = Whisper(
+            new_id("W"), said.actor.user, said.place, receipt.text, receipt.sections, receipt.suggestions
+        )
+        change = self._state.change().put(note, was="", keep=timedelta(days=1)).show(note, priority=2)
+        try:
+            change.once(f"whisper:{said.delivery}", note.id, _REMEMBER_DELIVERY).commit()
+        except Taken:
+            return  # a repeated delivery of the same message
+
+    def notice(self, body: bytes) -> None:
+        """Store what Alertmanager says; returns when it is durable.
+
+        Raises UsageError when the body is not one, Unreachable when too many others write the same group.
+        """
+        heard = alerts.parse(body)
+        self._state.beat("webhook")
+        if heard.is_watchdog:
+            return
+        for _ in range(_ALERT_TRIES):
+            try:
+                self._merge(heard)
+                return
+            except Conflict:
+                continue
+        raise Unreachable("the group is being written by others")
+
+    def _merge(self, heard: alerts.Notification) -> None:
+        stored = self._state.alert_group(heard.id)
+        group = alerts.merge(
+            stored.record if stored else None, heard, self._site.channel("alerts"), self._now()
+        )
+        if group is None:
+            return
+        change = self._state.change()
+        change.put(group, was=stored.version if stored else "", keep=None if group.firing else KEEP)
+        change.audit("alert", id=group.id, firing=str(len(group.firing)), resolved=str(len(group.resolved)))
+        change.show(group, priority=0 if heard.is_critical else 1).commit()
+
+    def _submit(self, said: Said) -> Receipt:
+        parsed = grammar.parse(said.text, self._catalog.commands)
+        command, args = parsed.command, parsed.args
+        self._admit(said.actor, command)
+        cluster = self._site.cluster_for(said.place.channel, args.flags.get("cluster", ""))
+        parts = command.parts(args, cluster)
+        if command.immediate:
+            return Receipt(sections=tuple(self._look_up(part.inquiry, said.actor) for part in parts.values()))
+        request = Request(
+            id=new_id("R"),
+            text=grammar.format(args),
+            args=args,
+            actor=said.actor,
+            place=replace(said.place, private="private" in args.flags),
+            cluster=cluster.name,
+            created=self._now(),
+            sections=tuple(Section(key, part.title) for key, part in parts.items()),
+        )
+        return self._open(request, said)
+
+    def _open(self, request: Request, said: Said) -> Receipt:
+        change = self._state.change().put(request, was="").show(request, priority=2)
+        change.work(request, timeout=JOB_TIMEOUT)
+        change.audit(
+            "submitted", id=request.id, by=said.actor.user, text=request.text, channel=said.place.channel
+        )
+        change.once(f"delivery:{said.delivery}", request.id, _REMEMBER_DELIVERY)
+        try:
+            change.commit()
+        except Taken as earlier:
+            return Receipt(_accepted(request, earlier.value), accepted=True)
+        return Receipt(_accepted(request, request.id), accepted=True)
+
+    def _admit(self, actor: Actor, command: Command) -> None:
+        roles = self._people.roles_of(actor.user) if command.role != "anyone" else ()
+        decision = access.may_submit(actor, command, home_team=self._people.home_team(), roles=roles)
+        if not decision.ok:
+            raise Denied(decision.reason)
+
+    def _look_up(self, inquiry: Any, actor: Actor) -> Section:
+        try:
+            reads: Reads = next(inquiry)
+            while True:
+                reads = inquiry.send(Seen({read: self._own(read, actor) for read in reads}))
+        except StopIteration as done:
+            section: Section = done.value
+            return section
+
+    def _own(self, read: Read, actor: Actor) -> Any:
+        match read:
+            case RunLog():
+                return self._state.run_views(self._now())
+            case DeadLetters():
+                return Outbox(self._state).dead_letters()
+            case WebhookHeartbeat():
+                return self._state.heard("webhook")
+            case Whoami():
+                return self._people.roles_of(actor.user)
+            case EffectiveConfig():
+                return self._effective_config
+        raise AssertionError(f"an immediate command reads only the bot's own store, not {read}")
+
+
+def _accepted(request: Request, id: str) -> str:
+    where = "in your direct messages" if request.place.private else "here"
+    return f"On it: `{request.text}` ({id}). The answer follows {where}."

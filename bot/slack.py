@@ -1,0 +1,120 @@
+"""The only slack_bolt: three thin listeners (command, button, message) that decode, ask the desk and ack.
+
+Bolt verifies signatures for HTTP (bot/web.py guards it against what its verifier cannot take) and the
+socket for Socket Mode. The actor comes from the signed payload only. A listener runs before the response
+is sent (process_before_response), so a crash is a visible error and never a silent loss.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from redis.exceptions import RedisError
+from slack_bolt import Ack, App, BoltResponse, Respond
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk import WebClient
+
+from bot import render
+from bot.desk import Desk, Receipt, Said
+from bot.people import People
+from bot.state import new_id
+from commands.model import Actor, Place
+
+Redact = Callable[[str], str]
+
+log = logging.getLogger(__name__)
+
+NOT_ACCEPTED = "The bot's store does not answer. Nothing was accepted and nothing was done; please try again."
+
+_MENTION = re.compile(r"^\s*<@[UW][A-Z0-9]+(\|[^>]*)?>\s*")
+
+
+def app(desk: Desk, people: People, client: WebClient, signing_secret: str, redact: Redact) -> App:
+    """A Bolt app with the listeners; makes no call to Slack itself."""
+    bolt = App(
+        signing_secret=signing_secret or "none: Socket Mode only",
+        process_before_response=True,
+        # Without this Bolt asks auth.test before a listener runs: a call to Slack inside the three
+        # seconds that the acknowledgement has.
+        authorize=lambda context: _authorization(people, client, context.team_id),
+    )
+
+    def on_command(ack: Ack, body: dict[str, Any]) -> None:
+        actor, place = Actor(body["user_id"], body["team_id"]), Place(body["channel_id"])
+        receipt = _submit(desk, Said(actor, place, body.get("text") or "", body["trigger_id"]))
+        ack(**_private(receipt, redact))
+
+    def on_button(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
+        user = body["user"]
+        actor = Actor(user["id"], user.get("team_id") or body["team"]["id"])
+        said = Said(actor, _pressed_in(body), body["actions"][0]["value"], body["trigger_id"])
+        try:
+            receipt = desk.submit(said)
+            if not receipt.accepted:
+                desk.whisper(said, receipt)
+        except RedisError:
+            # The outbox cannot carry this one, and the acknowledgement of a button has no text.
+            respond(text=NOT_ACCEPTED, response_type="ephemeral", replace_original=False)
+        ack()
+
+    def on_message(event: dict[str, Any], body: dict[str, Any]) -> None:
+        """A mention, or a direct message. Raising makes Slack deliver it again."""
+        if event.get("subtype") or event.get("bot_id") or not _is_for_us(event):
+            return
+        actor = Actor(event["user"], event.get("user_team") or event.get("team") or body["team_id"])
+        place = Place(event["channel"], event.get("thread_ts", ""))
+        said = Said(actor, place, _MENTION.sub("", event.get("text") or ""), body["event_id"])
+        receipt = desk.submit(said)
+        if not receipt.accepted:
+            desk.whisper(said, receipt)
+
+    bolt.command(re.compile(".*"))(on_command)
+    bolt.action(re.compile("^submit:"))(on_button)
+    bolt.action(re.compile("^link:"))(lambda ack: ack())  # Slack reports presses of link buttons, too
+    bolt.event("app_mention")(on_message)
+    bolt.event("message")(on_message)
+    bolt.error(_on_bug)
+    return bolt
+
+
+def _submit(desk: Desk, said: Said) -> Receipt:
+    try:
+        return desk.submit(said)
+    except RedisError as error:
+        log.error("not accepted, the store does not answer: %s", error)
+        return Receipt(NOT_ACCEPTED)
+
+
+def _private(receipt: Receipt, redact: Redact) -> dict[str, Any]:
+    told = render.private(receipt.text, receipt.sections, receipt.suggestions, redact)
+    return {"text": told.text, "blocks": list(told.blocks), "response_type": "ephemeral"}
+
+
+def _pressed_in(body: dict[str, Any]) -> Place:
+    """The answer to a button goes into the thread of the message that carries it."""
+    container = body.get("container") or {}
+    thread = container.get("thread_ts") or container.get("message_ts") or ""
+    if container.get("is_ephemeral"):
+        thread = container.get("thread_ts") or ""  # an ephemeral message has no thread of its own
+    return Place(body["channel"]["id"], thread)
+
+
+def _is_for_us(event: dict[str, Any]) -> bool:
+    return event["type"] == "app_mention" or event.get("channel_type") == "im"
+
+
+def _authorization(people: People, client: WebClient, team: str | None) -> AuthorizeResult:
+    return AuthorizeResult(
+        enterprise_id=None, team_id=team, bot_token=client.token, bot_user_id=people.bot_user() or None
+    )
+
+
+def _on_bug(error: Exception, body: dict[str, Any]) -> BoltResponse:
+    """A bug, or an event while the store is away. Commands say so to the asker; events come again."""
+    reference = new_id("E")
+    log.error("listener failed (%s)", reference, exc_info=error)
+    if "command" in body:
+        text = f"Something broke inside the bot (reference {reference}). Nothing was accepted."
+        return BoltResponse(status=200, body={"response_type": "ephemeral", "text": text})
+    return BoltResponse(status=500, body="")

@@ -1,0 +1,197 @@
+"""The only HTTP ingress: Slack's requests, Alertmanager's webhook, health and metrics.
+
+Sizes are capped by the server before a body is read (`serve`), and authenticity is checked before one is
+parsed. Every route answers in milliseconds: nothing here calls Slack, Kubernetes or Prometheus.
+"""
+
+import base64
+import binascii
+import hmac
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import waitress
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from redis.exceptions import RedisError
+from slack_bolt import App, BoltRequest
+from slack_sdk.signature import SignatureVerifier
+
+from bot.desk import Desk
+from commands.errors import Unanswered, UsageError
+
+log = logging.getLogger(__name__)
+
+# Slack's largest payload is a view submission (250 kB); an Alertmanager group of 300 alerts is about 250 kB.
+MAX_BODY = 4 * 1024 * 1024
+
+WEBHOOKS = Counter("sre_bot_alert_webhooks_total", "Alertmanager webhooks by outcome", ["outcome"])
+TOOK = Histogram(
+    "sre_bot_http_seconds", "Time to answer, by route", ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.3, 1, 3),
+)  # fmt: skip
+
+WAITING = Gauge("sre_bot_waiting", "What waits in the store, by kind", ["kind"])
+
+Headers = list[tuple[str, str]]
+Answer = tuple[str, Headers, bytes]
+
+
+class Web:
+    """A WSGI application. `not_ready` names what keeps the process from doing its work, empty when nothing."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        slack: App,
+        *,
+        signing_secret: str,
+        alert_tokens: tuple[str, ...],
+        not_ready: Callable[[], list[str]],
+        depths: Callable[[], dict[str, int]],
+    ) -> None:
+        self._desk = desk
+        self._slack = slack
+        self._verifier = SignatureVerifier(signing_secret) if signing_secret else None
+        self._alert_tokens = alert_tokens
+        self._not_ready = not_ready
+        self._depths = depths
+        self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Answer]] = {
+            ("POST", "/slack/events"): self._slack_events,
+            ("POST", "/alerts"): self._alerts,
+            ("GET", "/healthz"): lambda _: _text("200 OK", "ok\n"),
+            ("GET", "/readyz"): lambda _: self._readyz(),
+            ("GET", "/metrics"): lambda _: self._metrics(),
+        }
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        route = self._routes.get((method, path))
+        if route is None:
+            known = [at for verb, at in self._routes if at == path]
+            status = "405 Method Not Allowed" if known else "404 Not Found"
+            answer = _text(status, f"{status}: this server knows {self._known()}\n")
+        else:
+            with TOOK.labels(path).time():
+                answer = route(environ)
+        start_response(answer[0], [*answer[1], ("Content-Length", str(len(answer[2])))])
+        return [answer[2]]
+
+    def _known(self) -> str:
+        return ", ".join(f"{verb} {path}" for verb, path in self._routes)
+
+    # --- Slack ---
+
+    def _slack_events(self, environ: dict[str, Any]) -> Answer:
+        if self._verifier is None:
+            return _text(
+                "404 Not Found", "SLACK_SIGNING_SECRET is not set: this bot listens by Socket Mode\n"
+            )
+        body = _body(environ)
+        if not self._is_signed(body, environ):
+            return _text("401 Unauthorized", "invalid signature\n")
+        headers: dict[str, str | Sequence[str]] = {
+            name[5:].replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_") and isinstance(value, str)
+        }
+        headers["content-type"] = environ.get("CONTENT_TYPE", "")
+        try:
+            request = BoltRequest(body=body.decode("utf-8"), headers=headers)
+        except ValueError:  # signed, and yet not what Slack sends
+            return _text("400 Bad Request", "the body is neither a form nor JSON\n")
+        answer = self._slack.dispatch(request)
+        kept = [(k, value) for k, values in answer.headers.items() for value in values]
+        return f"{answer.status} {HTTPStatus(answer.status).phrase}", kept, (answer.body or "").encode()
+
+    def _is_signed(self, body: bytes, environ: dict[str, Any]) -> bool:
+        """Slack's v0 signature within five minutes. Bolt checks again; it would answer a malformed
+        timestamp with 500, and writes the body of a rejected request to its log."""
+        stamp, signature = (
+            environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP", ""),
+            environ.get("HTTP_X_SLACK_SIGNATURE", ""),
+        )
+        if self._verifier is None or not stamp.isascii() or not stamp.isdigit() or not signature.isascii():
+            return False
+        try:
+            return bool(self._verifier.is_valid(body, stamp, signature))
+        except UnicodeDecodeError:  # a signed body is UTF-8; this one never was Slack's
+            return False
+
+    # --- Alertmanager ---
+
+    def _alerts(self, environ: dict[str, Any]) -> Answer:
+        if not self._is_alertmanager(environ.get("HTTP_AUTHORIZATION", "")):
+            WEBHOOKS.labels("unauthorized").inc()
+            return _text(
+                "401 Unauthorized", "send ALERTMANAGER_WEBHOOK_TOKEN as bearer token or basic auth password\n"
+            )
+        try:
+            self._desk.notice(_body(environ))
+        except UsageError as error:
+            WEBHOOKS.labels("malformed").inc()
+            log.warning("an alert webhook was refused: %s", error)
+            return _text("400 Bad Request", f"{error}\n")
+        except (RedisError, Unanswered) as error:
+            # 503 makes Alertmanager try again within the second; 429 or 4xx would wait a group interval.
+            WEBHOOKS.labels("unavailable").inc()
+            log.error("an alert webhook could not be stored: %s", error)
+            return _text("503 Service Unavailable", "not stored; send it again\n")
+        WEBHOOKS.labels("stored").inc()
+        return _text("200 OK", "stored\n")
+
+    def _is_alertmanager(self, header: str) -> bool:
+        """Any of the configured tokens, as bearer or as basic-auth password; all are compared, always."""
+        kind, _, given = header.partition(" ")
+        if kind.lower() == "basic":
+            try:
+                given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+            except (binascii.Error, UnicodeDecodeError):
+                return False
+        elif kind.lower() != "bearer":
+            return False
+        matches = [
+            hmac.compare_digest(token.encode(), given.strip().encode()) for token in self._alert_tokens
+        ]
+        return any(matches)
+
+    # --- the process itself ---
+
+    def _metrics(self) -> Answer:
+        """Counters of this process, and what waits in the store; without the store, the counters alone."""
+        try:
+            for name, depth in self._depths().items():
+                WAITING.labels(name).set(depth)
+        except RedisError as error:
+            log.warning("metrics without the store: %s", error)
+            WAITING.clear()
+        return "200 OK", [("Content-Type", CONTENT_TYPE_LATEST)], generate_latest()
+
+    def _readyz(self) -> Answer:
+        missing = self._not_ready()
+        if missing:
+            return _text("503 Service Unavailable", "".join(f"not ready: {what}\n" for what in missing))
+        return _text("200 OK", "ready\n")
+
+
+def serve(web: Web, port: int, host: str = "0.0.0.0") -> Any:  # noqa: S104 - the pod's address is not known here
+    """A server bound to the port; call its `run()` to serve and `close()` from elsewhere to stop."""
+    return waitress.create_server(
+        web,
+        host=host,
+        port=port,
+        threads=8,
+        ident="sre-bot",
+        max_request_body_size=MAX_BODY,
+        channel_timeout=20,
+    )
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    return body
+
+
+def _text(status: str, text: str) -> Answer:
+    return status, [("Content-Type", "text/plain; charset=utf-8")], text.encode()

@@ -1,0 +1,87 @@
+"""`python -m workers`: one RQ worker and one scheduler. Run as many of these processes as you like.
+
+Jobs run in this process (rq's SimpleWorker): clients stay warm and a trivial job costs 2-3 ms, not the
+10-13 ms of a fork (measured; DECISIONS.md). What a fork would have protected against is covered by the
+record: a worker that dies loses its lease, and another goes on within seconds.
+"""
+
+import logging
+import os
+import signal
+import sys
+import time
+from threading import Event, Thread
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from redis.exceptions import RedisError
+from rq import SimpleWorker
+
+from bot import logs, settings
+from bot.state import HouseJob, State, connect
+from commands.catalog import Catalog
+from workers import jobs
+from workers.clients import Clients
+from workers.engine import Engine
+from workers.scheduler import Scheduler
+
+log = logging.getLogger("workers")
+
+
+class HouseWorker(SimpleWorker):
+    """Stops warm on SIGTERM, and looks for a lost Redis every two seconds instead of up to every minute."""
+
+    max_connection_wait_time = 2.0
+    asked_to_stop = False
+
+    def request_stop(self, signum: int, frame: Any) -> None:
+        HouseWorker.asked_to_stop = True
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+
+def main() -> int:
+    try:
+        loaded = settings.load_worker(os.environ)
+        catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
+    except settings.BadSettings as error:
+        print(error, file=sys.stderr)
+        return 2
+    logs.configure(loaded.redactor(), loaded.log_level)
+    state = State(connect(loaded.redis_url.reveal(), patient=True))
+    clients = Clients(loaded, state)
+    jobs.install(Engine(state, catalog, loaded.site, clients.reader))
+    stop = Event()
+    scheduler = Thread(target=Scheduler(state, catalog, loaded.site).run, args=(stop,), name="scheduler")
+    log.info("workers start: %s", clients.described())
+    scheduler.start()
+    try:
+        _work(state)
+    finally:
+        stop.set()
+        scheduler.join()
+        clients.close()
+    log.info("workers stopped")
+    return 0
+
+
+def _work(state: State) -> None:
+    """Work until SIGTERM. RQ's loop ends by itself when Redis goes away; then it starts anew."""
+    signal.signal(signal.SIGTERM, _stop_before_work)
+    while not HouseWorker.asked_to_stop:
+        try:
+            worker = HouseWorker(
+                [state.queue], connection=state.redis, job_class=HouseJob, serializer=state.queue.serializer
+            )
+            worker.work(logging_level=None)
+        except RedisError as error:
+            log.warning("waiting for the store: %s", error)
+            time.sleep(1)
+
+
+def _stop_before_work(signum: int, frame: Any) -> None:
+    """SIGTERM while no RQ loop runs (Redis is away)."""
+    HouseWorker.asked_to_stop = True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""Walks the road for any request: read, judge, tell; resumable at any step by another worker.
+
+The parts of a command are pure generators; here their reads are carried out, all parts side by side, and
+each finished section is written to the record at once, so the card fills in as answers come. A worker
+that takes over keeps the sections that stand and reads only the rest. The wall is this module's own:
+RQ's timeout is a signal that can strike anywhere, and is only the last resort.
+"""
+
+import logging
+import queue
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Protocol
+
+from prometheus_client import Histogram
+
+from bot.state import KEEP, Conflict, State, Stored, new_id
+from commands.catalog import Catalog
+from commands.command import Part
+from commands.errors import SayBack
+from commands.model import Finding, Flag, Light, Reads, Request, Section, Seen
+from commands.model import State as Standing
+from commands.site import Site
+
+log = logging.getLogger(__name__)
+
+# The whole run, with every source hanging, stays under the manual's 60 s.
+WALL = timedelta(seconds=50)
+
+# On-call is mentioned for the same red flag at most once in this time (row DH-1.9).
+MENTION_AGAIN = timedelta(minutes=60)
+
+TOOK = Histogram(
+    "sre_bot_answer_seconds", "From the request to its whole answer", ["word"],
+    buckets=(0.1, 0.5, 1, 2, 5, 10, 20, 60),
+)  # fmt: skip
+
+
+class Reader(Protocol):
+    """Answers reads of one cluster within one run; every read comes back as an answer or a Gap."""
+
+    def see(self, reads: Reads, deadline: float) -> Seen: ...
+
+
+class Engine:
+    def __init__(
+        self,
+        state: State,
+        catalog: Catalog,
+        site: Site,
+        reader: Callable[[str], Reader],
+        *,
+        wall: timedelta = WALL,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._state = state
+        self._catalog = catalog
+        self._site = site
+        self._reader = reader
+        self._wall = wall
+        self._now = now
+
+    def answer(self, id: str) -> None:
+        """Bring an open request to its answer; returns quietly when another worker has it or it is done."""
+        with self._state.lease(f"request:{id}") as is_ours:
+            if not is_ours:
+                return
+            stored = self._state.request(id)
+            if stored is None or not stored.record.is_open:
+                self._state.drop_open(id)
+                return
+            try:
+                self._answer(stored)
+            except Conflict:
+                log.info("%s moved on under another worker", id)
+
+    def fail(self, id: str, error: BaseException) -> None:
+        """End a request whose worker met a bug; the user sees the reference, the log the rest."""
+        reference = new_id("E")
+        log.error("%s failed (%s)", id, reference, exc_info=error)
+        stored = self._state.request(id)
+        if stored is None or not stored.record.is_open:
+            return
+        failed = stored.record.move(Standing.FAILED, finished=self._now(), reference=reference)
+        self._close(stored, failed, reference=reference)
+
+    def _answer(self, stored: Stored[Request]) -> None:
+        request = stored.record
+        try:
+            parts = self._parts(request)
+        except SayBack as refusal:  # the configuration changed since it was accepted
+            self._finish(stored, _refused(request, str(refusal)))
+            return
+        waiting = {section.key for section in request.sections if not section.done}
+        for section in self._read(
+            {key: part for key, part in parts.items() if key in waiting}, request.cluster
+        ):
+            sections = tuple(section if held.key == section.key else held for held in stored.record.sections)
+            stored = self._save(stored, replace(stored.record, sections=sections))
+        self._finish(stored, stored.record)
+
+    def _parts(self, request: Request) -> dict[str, Part]:
+        command = self._catalog.find(request.args)
+        return dict(command.parts(request.args, self._site.cluster_for("", request.cluster)))
+
+    def _read(self, parts: dict[str, Part], cluster: str) -> "list[Section] | Sections":
+        return Sections(parts, self._reader(cluster), time.monotonic() + self._wall.total_seconds())
+
+    # --- writing down ---
+
+    def _save(self, stored: Stored[Request], request: Request) -> Stored[Request]:
+        moved = request.move(Standing.READING)
+        self._state.change().put(moved, was=stored.version).show(moved, priority=_priority(moved)).commit()
+        return Stored(moved, str(int(stored.version) + 1))
+
+    def _finish(self, stored: Stored[Request], request: Request) -> None:
+        flags = self._new_flags(request)
+        mention = _mention(self._site.oncall(self._now())) if flags else ""
+        done = request.move(Standing.ANSWERED, finished=self._now(), flags=flags, mention=mention)
+        self._close(stored, done, light=done.light.value)
+        TOOK.labels(request.args.word).observe((self._now() - request.created).total_seconds())
+
+    def _close(self, stored: Stored[Request], request: Request, **facts: str) -> None:
+        change = self._state.change().put(request, was=stored.version, keep=KEEP)
+        change.show(request, priority=_priority(request)).close(request)
+        change.audit(request.state.value, id=request.id, by=request.actor.user, text=request.text, **facts)
+        for flag in request.flags:
+            change.remind(_flag_mark(request, flag), request.id, MENTION_AGAIN)
+        change.commit()
+
+    def _new_flags(self, request: Request) -> tuple[Flag, ...]:
+        """The red flags that on-call was not told of within the hour."""
+        found = dict.fromkeys(
+            Flag(f.key, f.alarm)
+            for section in request.sections
+            for f in section.findings
+            if f.alarm and f.light is Light.RED
+        )
+        return tuple(flag for flag in found if not self._state.marked(_flag_mark(request, flag)))
+
+
+class Sections:
+    """Iterates over the parts' sections as they finish, on one thread per part, until the wall."""
+
+    def __init__(self, parts: dict[str, Part], reader: Reader, wall: float) -> None:
+        self._parts = parts
+        self._reader = reader
+        self._wall = wall
+        self._done: queue.Queue[Section | BaseException] = queue.Queue()
+
+    def __iter__(self) -> "Sections":
+        self._waiting = dict(self._parts)
+        for key, part in self._parts.items():
+            Thread(target=self._walk, args=(key, part), name=f"part-{key}", daemon=True).start()
+        return self
+
+    def __next__(self) -> Section:
+        if not self._waiting:
+            raise StopIteration
+        try:
+            done = self._done.get(timeout=max(self._wall - time.monotonic(), 0))
+        except queue.Empty:
+            key, part = self._waiting.popitem()
+            return _unread(key, part.title)
+        if isinstance(done, BaseException):
+            raise done
+        self._waiting.pop(done.key)
+        return done
+
+    def _walk(self, key: str, part: Part) -> None:
+        try:
+            self._done.put(replace(walk(part, self._reader, self._wall), key=key, done=True))
+        except BaseException as error:  # a bug in the part: raised again where the request can be failed
+            self._done.put(error)
+
+
+def walk(part: Part, reader: Reader, wall: float) -> Section:
+    """Drive one part to its section."""
+    inquiry = part.inquiry
+    try:
+        reads = next(inquiry)
+        while True:
+            reads = inquiry.send(reader.see(reads, wall))
+    except StopIteration as end:
+        section: Section = end.value
+        return section
+
+
+def _unread(key: str, title: str) -> Section:
+    late = Finding(
+        key, title, Light.UNKNOWN, evidence=("not all of its sources answered within the time of a run",)
+    )
+    return Section(key, title, done=True, findings=(late,))
+
+
+def _refused(request: Request, text: str) -> Request:
+    section = Section(
+        "refused", request.args.word, True, (Finding("", "Refused", Light.UNKNOWN, evidence=(text,)),)
+    )
+    return replace(request, sections=(section,))
+
+
+def _priority(request: Request) -> int:
+    return 4 if request.actor.is_scheduler else 2
+
+
+def _flag_mark(request: Request, flag: Flag) -> str:
+    return f"flag:{request.cluster}:{flag.key}"
+
+
+def _mention(member: str) -> str:
+    """A Slack mention of a user, or of a user group ("S…")."""
+    if not member:
+        return ""
+    return f"<!subteam^{member}>" if member.startswith("S") else f"<@{member}>"

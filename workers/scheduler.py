@@ -1,0 +1,136 @@
+"""Starts what is due and finds what was forgotten. Any number of these may run; each due time is one run.
+
+The calendar is what the commands declare. A due time is claimed in the same transaction that opens its
+request, so two schedulers, or one that was killed in between, never make two runs or none. The newest
+missed due time is made up, once, however late; the card says so.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+from redis.exceptions import RedisError
+
+from bot.state import JOB_TIMEOUT, Run, State, Taken, new_id
+from commands.catalog import Catalog
+from commands.command import Due
+from commands.model import SCHEDULER, Place, Request, Section
+from commands.reads import RunView
+from commands.site import ClusterSite, Site
+
+log = logging.getLogger(__name__)
+
+TICK = timedelta(seconds=1)
+
+# A start this long after the due time is called late on the card.
+LATE = timedelta(minutes=2)
+
+# A claimed due time is remembered far longer than any process may be down.
+_REMEMBER = timedelta(days=90)
+
+
+class Scheduler:
+    def __init__(
+        self,
+        state: State,
+        catalog: Catalog,
+        site: Site,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._state = state
+        self._catalog = catalog
+        self._site = site
+        self._zone = ZoneInfo(site.timezone)
+        self._now = now
+
+    def run(self, stop: Event) -> None:
+        """Tick until told to stop; Redis being away only delays."""
+        while not stop.wait(TICK.total_seconds()):
+            try:
+                self.tick()
+            except RedisError as error:
+                log.warning("the calendar waits for the store: %s", error)
+            except Exception:
+                log.exception("a tick of the scheduler failed")
+
+    def tick(self) -> None:
+        """Start every run that is due and enqueue again every open request that nobody works on."""
+        now = self._now()
+        for due, cluster, name in self._lines():
+            self._look(due, cluster, name, now)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Give forgotten requests a new hint: their worker died, or the queue was lost."""
+        for id in self._state.forgotten():
+            stored = self._state.request(id)
+            if stored is None or not stored.record.is_open:
+                self._state.drop_open(id)
+                continue
+            log.warning("%s has no worker: enqueued again", id)
+            self._state.change().work(stored.record, timeout=JOB_TIMEOUT).commit()
+
+    def _lines(self) -> Iterator[tuple[Due, ClusterSite, str]]:
+        several = len(self._site.clusters) > 1
+        for due in self._catalog.schedule:
+            for cluster in self._site.clusters.values():
+                yield due, cluster, f"{due.name}@{cluster.name}" if several else due.name
+
+    def _look(self, due: Due, cluster: ClusterSite, name: str, now: datetime) -> None:
+        local = now.astimezone(self._zone)
+        last, following = _around(due.cron, local)
+        run = self._state.run(name)
+        view = RunView(
+            name, due.text, due.cron, next_due=following.astimezone(UTC), last_due=last.astimezone(UTC)
+        )
+        if run is None:
+            # First seen: due times before the bot was installed are nobody's missed runs.
+            self._state.change().calendar(Run(view)).commit()
+        elif run.view.last_due is None or last > run.view.last_due:
+            self._start(due, cluster, replace(view, last_started=now), late=now - last > LATE)
+
+    def _start(self, due: Due, cluster: ClusterSite, view: RunView, *, late: bool) -> None:
+        channel = self._site.channel(due.channel)
+        if not channel:
+            log.error("%s is due and has no channel: set `channels.%s`", view.name, due.channel)
+            self._state.change().calendar(Run(replace(view, result="no channel"))).commit()
+            return
+        request = self._request(due, cluster, channel, view)
+        request = replace(request, late_since=view.last_due if late else None)
+        change = self._state.change().put(request, was="").show(request, priority=4)
+        change.work(request, timeout=JOB_TIMEOUT).calendar(Run(view, request.id))
+        change.audit("scheduled", id=request.id, text=request.text, due=str(view.last_due))
+        try:
+            change.once(f"due:{view.name}:{view.last_due}", request.id, _REMEMBER).commit()
+        except Taken as earlier:
+            self._state.change().calendar(Run(view, earlier.value)).commit()
+
+    def _request(self, due: Due, cluster: ClusterSite, channel: str, view: RunView) -> Request:
+        parsed = self._catalog.parse(due.text)
+        parts = parsed.command.parts(parsed.args, cluster)
+        return Request(
+            id=new_id("R"),
+            text=due.text,
+            args=parsed.args,
+            actor=SCHEDULER,
+            place=Place(channel),
+            cluster=cluster.name,
+            created=self._now(),
+            sections=tuple(Section(key, part.title) for key, part in parts.items()),
+            only_if_red=due.only_if_red,
+        )
+
+
+def _around(cron: str, local: datetime) -> tuple[datetime, datetime]:
+    """The latest due time not after this moment, and the first one after it.
+
+    cronsim follows Debian's cron over a change of the clocks: a time that does not exist runs when the
+    clock jumps, a time that comes twice runs once.
+    """
+    last = next(CronSim(cron, local + timedelta(seconds=1), reverse=True))
+    return last, next(CronSim(cron, local))
