@@ -1,0 +1,216 @@
+"""The monitoring stack: is it up, does it see what it should, and do its alerts reach us?
+
+The one place where silence is a verdict: a Prometheus that does not answer in time is red here, because
+whether it answers is the question. Everything that only needed its data stays unknown.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from commands.health.wording import buttons, many, one_line, span, took, unread, worst_first
+from commands.model import Finding, Gap, Inquiry, Light, Section, Seen, Suggestion, worst
+from commands.queries import query
+from commands.reads import (
+    AlertmanagerStatus,
+    AlertmanagerView,
+    GrafanaHealth,
+    GrafanaView,
+    Http,
+    Now,
+    Probe,
+    Query,
+    Targets,
+    TargetView,
+    WebhookHeartbeat,
+)
+from commands.site import ClusterSite
+
+BEAT = timedelta(minutes=10)  # the always-firing Watchdog is sent again well within this
+
+_PROMETHEUS = (Probe("prometheus", "/-/healthy"), Probe("prometheus", "/-/ready"))
+_ALERTMANAGER = (Probe("alertmanager", "/-/healthy"), Probe("alertmanager", "/-/ready"))
+# A Gap carries words only; these say that nothing came back, as against a refusal or a missing setting.
+_SILENT = ("timeout", "timed out", "no answer", "not answer", "no connection", "connect", "unreachable")
+
+Fact = tuple[Light, str]
+
+
+def inquiry(site: ClusterSite) -> Inquiry:
+    asked = (*_PROMETHEUS, *_ALERTMANAGER, Targets(), GrafanaHealth(), AlertmanagerStatus())
+    seen = yield (*asked, WebhookHeartbeat(), Now())
+    targets = seen[Targets()]
+    if isinstance(targets, Gap) and not _nobody_answers(seen):
+        jobs = {job: query(site, "Q-targets", job=job) for job in site.monitoring.prometheus.expected_jobs}
+        judged = _targets_unlisted(targets, jobs, (yield tuple(jobs.values())) if jobs else Seen({}))
+    else:
+        judged = _targets(site, targets)
+    findings = (
+        _prometheus(seen),
+        judged,
+        _grafana(seen[GrafanaHealth()]),
+        _alertmanager(seen),
+        heartbeat(site, seen[WebhookHeartbeat()], seen[Now()]),
+    )
+    return Section("monitoring", "Monitoring", True, findings)
+
+
+def heartbeat_inquiry(site: ClusterSite) -> Inquiry:
+    """Only whether alerts reach us, from our own store: cheap enough for every five minutes."""
+    seen = yield (WebhookHeartbeat(), Now())
+    found = heartbeat(site, seen[WebhookHeartbeat()], seen[Now()])
+    return Section("heartbeat", "Alert delivery", True, (found,))
+
+
+# --- is it up? ------------------------------------------------------------------------------------
+
+
+def _prometheus(seen: Seen) -> Finding:
+    key, label = "DH-3.2", "Prometheus"
+    healthy, ready = (seen[probe] for probe in _PROMETHEUS)
+    for answer in (healthy, ready):
+        if isinstance(answer, Gap):
+            silent = _is_silent(answer)
+            finding = unread(key, label, answer, "HTTP 200")
+            return _down(finding, f"no answer: {one_line(answer.reason)}") if silent else finding
+    return _answered(key, label, healthy, ready, "replaying WAL")
+
+
+def _alertmanager(seen: Seen) -> Finding:
+    key, label = "DH-3.7", "Alertmanager"
+    healthy, ready = (seen[probe] for probe in _ALERTMANAGER)
+    for answer in (healthy, ready):
+        if isinstance(answer, Gap):
+            return unread(key, label, answer, "HTTP 200")
+    found = _answered(key, label, healthy, ready, "not ready yet")
+    if found.light is not Light.GREEN:
+        return found
+    light, said, mend = _cluster(seen[AlertmanagerStatus()])
+    return Finding(key, label, light, f"{said} · {found.value}", found.threshold, mend=mend)
+
+
+def _cluster(status: AlertmanagerView | Gap) -> tuple[Light, str, str]:
+    if isinstance(status, Gap):
+        return Light.UNKNOWN, f"up, its cluster is unknown: {one_line(status.reason)}", status.mend
+    if status.cluster == "settling":
+        return Light.YELLOW, f"{status.version}, cluster is settling, {many(status.peers, 'peer')}", ""
+    # "disabled" is a single Alertmanager without clustering, which is how the manual runs it.
+    clustered = "single" if status.cluster == "disabled" else f"cluster {status.cluster}"
+    light = Light.GREEN if status.cluster in ("ready", "disabled") else Light.YELLOW
+    return light, f"{status.version}, {clustered}, {many(status.peers, 'peer')}", ""
+
+
+def _answered(key: str, label: str, healthy: Http, ready: Http, starting: str) -> Finding:
+    """Judged by status codes alone: the wording has changed between versions."""
+    refused = next((answer.status for answer in (healthy, ready) if answer.status in (401, 403)), 0)
+    if refused:
+        return unread(
+            key, label, Gap(f"HTTP {refused}", f"Let the bot read {label}'s /-/healthy and /-/ready.")
+        )
+    if healthy.status != 200:
+        return Finding(key, label, Light.RED, f"/-/healthy answers HTTP {healthy.status}", "HTTP 200")
+    if ready.status == 503:
+        return Finding(key, label, Light.YELLOW, f"up, but {starting} (/-/ready: HTTP 503)", "HTTP 200")
+    if ready.status != 200:
+        return Finding(key, label, Light.RED, f"/-/ready answers HTTP {ready.status}", "HTTP 200")
+    return Finding(
+        key, label, Light.GREEN, f"healthy and ready in {took(healthy.took + ready.took)}", "HTTP 200"
+    )
+
+
+def _down(finding: Finding, value: str) -> Finding:
+    return Finding(finding.key, finding.label, Light.RED, value, finding.threshold, mend=finding.mend)
+
+
+def _is_silent(gap: Gap) -> bool:
+    return any(word in gap.reason.casefold() for word in _SILENT)
+
+
+def _nobody_answers(seen: Seen) -> bool:
+    return all(isinstance(seen[probe], Gap) for probe in _PROMETHEUS)
+
+
+def _grafana(view: GrafanaView | Gap) -> Finding:
+    key, label, threshold = "DH-3.5", "Grafana", "database ok"
+    if isinstance(view, Gap):
+        return unread(key, label, view, threshold)
+    light = Light.GREEN if view.database == "ok" else Light.RED
+    commit = f" ({view.commit[:10]})" if view.commit else ""
+    return Finding(key, label, light, f"{view.version}{commit}, database {view.database}", threshold)
+
+
+# --- does it see what it should? ------------------------------------------------------------------
+
+
+def _targets(site: ClusterSite, targets: Sequence[TargetView] | Gap) -> Finding:
+    key, label, threshold = "DH-3.3", "Scrape targets", "all up"
+    if isinstance(targets, Gap):
+        return unread(key, label, targets, threshold)
+    facts = [*_missing(site, {target.job for target in targets}), *map(_target, _not_up(targets))]
+    if not targets:
+        facts.append((Light.RED, "Prometheus has no target at all"))
+    up = sum(target.health == "up" for target in targets)
+    light = worst([light for light, _ in facts]) if facts else Light.GREEN
+    missing = sum(fact.startswith("job ") for _, fact in facts)
+    value = f"{up} of {len(targets)} up" + (f", {many(missing, 'expected job')} missing" if missing else "")
+    return Finding(key, label, light, value, threshold, worst_first(facts))
+
+
+def _missing(site: ClusterSite, jobs: set[str]) -> list[Fact]:
+    """Jobs that vanished altogether: a removed target is not down, it is simply not there."""
+    expected = site.monitoring.prometheus.expected_jobs
+    return [(Light.RED, f"job {job}: no target at all") for job in expected if job not in jobs]
+
+
+def _not_up(targets: Sequence[TargetView]) -> list[TargetView]:
+    return [target for target in targets if target.health != "up"]
+
+
+def _target(target: TargetView) -> Fact:
+    where = f"{target.job} {target.instance}"
+    if target.health == "down":
+        return Light.RED, f"{where}: down, {one_line(target.last_error) or 'no error given'}"
+    return Light.YELLOW, f"{where}: not scraped yet"
+
+
+def _targets_unlisted(gap: Gap, jobs: Mapping[str, Query], answers: Seen) -> Finding:
+    """The list was not readable; an expected job without any series is red all the same."""
+    finding = unread("DH-3.3", "Scrape targets", gap, "all up")
+    facts = []
+    for job, read in jobs.items():
+        answer = answers[read]
+        if not isinstance(answer, Gap) and answer.samples:
+            facts.append((Light.RED, f"job {job}: no target at all"))
+    if not facts:
+        return finding
+    value = f"{many(len(facts), 'expected job')} missing; the list of targets is {finding.value}"
+    return Finding(
+        finding.key, finding.label, Light.RED, value, "all up", worst_first(facts), mend=finding.mend
+    )
+
+
+# --- do alerts reach us? --------------------------------------------------------------------------
+
+
+def heartbeat(site: ClusterSite, last: datetime | Gap | None, now: datetime | Gap) -> Finding:
+    """The end-to-end beat: Prometheus → Alertmanager → webhook, by when the last one arrived."""
+    key, label, threshold = "DH-3.7", "Alert delivery", f"a webhook within {span(BEAT)}"
+    if isinstance(last, Gap):
+        return unread(key, label, last, threshold)
+    if isinstance(now, Gap):
+        return unread(key, label, now, threshold)
+    if last is None and not site.monitoring.alertmanager.url:
+        gap = Gap("no Alertmanager is configured", "Set monitoring.alertmanager.url.")
+        return unread(key, label, gap, threshold)
+    if last is not None and now - last <= BEAT:
+        return Finding(key, label, Light.GREEN, f"last webhook {span(now - last)} ago", threshold)
+    heard = "no webhook has ever arrived" if last is None else f"last webhook {span(now - last)} ago"
+    return Finding(
+        key,
+        label,
+        Light.RED,
+        f"alerts do not reach the bot: {heard}",
+        threshold,
+        alarm=f"Alerts do not reach the bot: {heard}",
+        suggestions=buttons(Light.RED, Suggestion("Alert routes", "alert routes")),
+        mend="Check Alertmanager's webhook receiver and that a Watchdog alert is always firing.",
+    )

@@ -1,0 +1,57 @@
+"""Words that the four parts share: durations, ages, and a finding for what could not be read."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from commands.model import Finding, Gap, Light, Suggestion
+
+_ORDER = (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN)
+
+
+def span(length: timedelta) -> str:
+    """A duration in its two largest units: "45 s", "12 min", "3 h 20 min", "2 d 4 h"."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 60:
+        return f"{minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """ " for 12 min", or "" where nobody said since when."""
+    return f" for {span(now - since)}" if since else ""
+
+
+def took(length: timedelta) -> str:
+    """A latency: "12 ms", "1.2 s"."""
+    milliseconds = length / timedelta(milliseconds=1)
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def one_line(text: str, limit: int = 160) -> str:
+    """Foreign text on one line, cut where it gets long."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+
+
+def unread(key: str, label: str, gap: Gap, threshold: str = "") -> Finding:
+    """What was not read: never green, with the reason and the line that makes it readable."""
+    return Finding(key, label, Light.UNKNOWN, f"unknown: {one_line(gap.reason)}", threshold, mend=gap.mend)
+
+
+def buttons(light: Light, *offered: Suggestion) -> tuple[Suggestion, ...]:
+    """Suggestions for what is wrong; none for what is green or was not read."""
+    return tuple(offered) if light in (Light.RED, Light.YELLOW) else ()
+
+
+def worst_first(facts: Iterable[tuple[Light, str]]) -> tuple[str, ...]:
+    """Facts with their lights as evidence, worst first and otherwise in the order given."""
+    return tuple(text for _, text in sorted(facts, key=lambda fact: _ORDER.index(fact[0])))

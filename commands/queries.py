@@ -1,0 +1,284 @@
+"""The named queries: what is asked of Prometheus, under names that the configuration can override.
+
+A query is one entry of QUERIES: name, meaning, PromQL template, unit, and what an empty answer says. A
+template holds $names, which `query` fills from the site; `slo.queries` replaces a whole template by
+name and may use the same $names. Numbers come back as shares (1 = 100 %) and are judged as decimals, so
+that a threshold typed as 99.9 is met by exactly 99.9.
+
+Rules every template keeps: `sum` or `max by` on both sides before arithmetic, so that two replicas of
+an exporter count once; a denominator is left alone, so that no traffic is 0/0 = NaN ("no requests")
+while a series that does not exist is an empty answer ("no data").
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from math import isfinite
+from string import Template
+from typing import Literal
+
+from commands.model import Gap
+from commands.reads import Query, Sample, Vector
+from commands.site import ClusterSite, ServiceSite
+
+# share: between 0 and 1 by its nature. ratio: may exceed 1 (a budget overspent, CPU over its request).
+Unit = Literal["share", "ratio"]
+OnEmpty = Literal["ok", "unknown", "zero"]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedQuery:
+    """metrics: what the template reads, named when there is no such series.
+
+    on_empty: what an empty answer says: "ok" (nothing to complain about), "zero", or "unknown".
+    on_nan: what 0/0 and x/0 mean here, in words.
+    """
+
+    name: str
+    meaning: str
+    template: str
+    unit: Unit
+    metrics: tuple[str, ...]
+    on_empty: OnEmpty = "unknown"
+    on_nan: str = "no requests"
+
+
+_SERVICE = 'namespace="$namespace",service="$service"'
+_REQUESTS = f"sum(rate(http_requests_total{{{_SERVICE}}}[$window]))"
+# `or 0 * all` stands in for 5xx series that do not exist yet; it stays empty when there is no metric.
+_FAILED = f'(sum(rate(http_requests_total{{{_SERVICE},status=~"5.."}}[$window])) or 0 * {_REQUESTS})'
+_ERROR_SHARE = f"{_FAILED} / {_REQUESTS}"
+
+# Only what runs counts: a finished Job's pod keeps its request in kube-state-metrics.
+_LIVE_POD = (
+    'max by (namespace, pod) (kube_pod_status_phase{namespace="$namespace",phase=~"Pending|Running"} == 1)'
+)
+_CPU_REQUESTED = (
+    "sum(max by (namespace, pod, container) "
+    '(kube_pod_container_resource_requests{namespace="$namespace",resource="cpu"})'
+    f" * on (namespace, pod) group_left () {_LIVE_POD})"
+)
+# container="" is the pod's own cgroup row: with it every pod would count twice.
+_CPU_USED = (
+    "sum(max by (namespace, pod, container) (rate(container_cpu_usage_seconds_total"
+    '{namespace="$namespace",container!="",container!="POD"}[$window])))'
+)
+# node-exporter knows its own address only; node_uname_info holds the node's name.
+_NODE_NAME = (
+    "on (instance) group_left (nodename)"
+    " topk by (instance) (1, max by (instance, nodename) (node_uname_info))"
+)
+
+QUERIES: Mapping[str, NamedQuery] = {
+    entry.name: entry
+    for entry in (
+        NamedQuery(
+            "Q-avail",
+            "share of the window in which the service had at least one healthy target",
+            f"avg_over_time(clamp_max(max(up{{{_SERVICE}}}), 1)[$window:1m])",
+            "share",
+            ("up",),
+            on_nan="no data",
+        ),
+        NamedQuery(
+            "Q-success",
+            "share of requests in the window that did not fail with 5xx",
+            f"1 - {_ERROR_SHARE}",
+            "share",
+            ("http_requests_total",),
+        ),
+        NamedQuery(
+            "Q-error",
+            "share of requests in the window that failed with 5xx",
+            _ERROR_SHARE,
+            "share",
+            ("http_requests_total",),
+        ),
+        NamedQuery(
+            "Q-budget",
+            "share of the window's error budget that is consumed",
+            f"({_ERROR_SHARE}) / $budget",
+            "ratio",
+            ("http_requests_total",),
+        ),
+        NamedQuery(
+            "Q-slocpu",
+            "CPU used of CPU requested, running pods of the service's namespace",
+            f"{_CPU_USED} / {_CPU_REQUESTED}",
+            "ratio",
+            (
+                "container_cpu_usage_seconds_total",
+                "kube_pod_container_resource_requests",
+                "kube_pod_status_phase",
+            ),
+            on_nan="no CPU requests set",
+        ),
+        NamedQuery(
+            "Q-nodecpu",
+            "busy share of each node's CPUs",
+            "max by (instance) (1 - avg without (cpu) (sum without (mode) "
+            '(rate(node_cpu_seconds_total{mode=~"idle|iowait|steal"}[$window]))))'
+            f" * {_NODE_NAME}",
+            "share",
+            ("node_cpu_seconds_total", "node_uname_info"),
+            on_nan="no data",
+        ),
+        NamedQuery(
+            "Q-nodemem",
+            "used share of each node's memory",
+            "max by (instance) (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)"
+            f" * {_NODE_NAME}",
+            "share",
+            ("node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes", "node_uname_info"),
+            on_nan="no data",
+        ),
+        NamedQuery(
+            "Q-targets",
+            "1 when an expected job has no target at all",
+            'absent(up{job="$job"})',
+            "share",
+            ("up",),
+            on_empty="ok",
+        ),
+    )
+}
+
+
+def query(
+    site: ClusterSite,
+    name: str,
+    *,
+    service: ServiceSite | None = None,
+    window: timedelta = timedelta(minutes=5),
+    job: str = "",
+) -> Query:
+    """The read for a named query: the built-in text or the site's own, with its $names filled in."""
+    about = service or site.default_service
+    values = {
+        "namespace": about.namespace,
+        "service": about.service,
+        "deployment": about.deployment,
+        "job": job,
+    }
+    numbers = {
+        "window": promql_duration(window),
+        "objective": _plain(Decimal(str(site.slo.success_rate.target)) / 100),
+        "budget": _plain(error_budget(site)),
+    }
+    text = site.slo.queries.get(name) or QUERIES[name].template
+    # safe_substitute leaves label_replace's own "$1" alone in a text that the site gave.
+    return Query(Template(text).safe_substitute({key: quoted(v) for key, v in values.items()} | numbers))
+
+
+def error_budget(site: ClusterSite) -> Decimal:
+    """The share of requests that may fail: 0.001 for an objective of 99.9 %."""
+    return (100 - Decimal(str(site.slo.success_rate.target))) / 100
+
+
+def quoted(value: str) -> str:
+    """A value for the inside of a PromQL string: it can neither end the string nor escape from it.
+
+    Everything that no Kubernetes name holds becomes an escape, which is safe in every kind of quotes.
+    """
+    return re.sub(r"[^A-Za-z0-9_.:/-]", lambda found: f"\\U{ord(found[0]):08x}", value)
+
+
+def promql_duration(length: timedelta) -> str:
+    """A duration as PromQL writes it, in its largest whole unit: 30d, 36h, 5m, 90s, 1500ms."""
+    milliseconds = length // timedelta(milliseconds=1)
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
+        if milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return f"{milliseconds}ms"
+
+
+def _plain(number: Decimal) -> str:
+    return format(number.normalize(), "f")
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One number from Prometheus in percent, or in its place the words for why there is none."""
+
+    percent: Decimal | None
+    why: str = ""
+    mend: str = ""
+
+
+def measured(site: ClusterSite, name: str, answer: Vector | Gap) -> Measured:
+    """What a query for one number says: a number, "no data", "no requests", or why it was not read."""
+    if isinstance(answer, Gap):
+        return Measured(None, answer.reason, answer.mend)
+    entry = QUERIES[name]
+    if not answer.samples:
+        return _nothing(site, entry)
+    if len(answer.samples) > 1:
+        return Measured(
+            None, f"{len(answer.samples)} series instead of one", f"Let slo.queries.{name} return one number."
+        )
+    return _number(entry, answer.samples[0])
+
+
+def measured_by(
+    name: str, vector: Vector, labels: tuple[str, ...] = ("nodename", "node", "instance")
+) -> dict[str, Measured]:
+    """What a query for one number per thing says, by the first of these labels that a series has."""
+    entry = QUERIES[name]
+    found = ((_first(sample.labels, labels), sample) for sample in vector.samples)
+    return {thing: _number(entry, sample) for thing, sample in found if thing}
+
+
+def _nothing(site: ClusterSite, entry: NamedQuery) -> Measured:
+    if entry.on_empty != "unknown":
+        return Measured(Decimal(0))
+    if entry.name in site.slo.queries:
+        return Measured(None, "no data", f"Check slo.queries.{entry.name}: its answer is empty.")
+    series = ", ".join(entry.metrics)
+    return Measured(None, "no data", f"Prometheus has no matching series of {series}: is it scraped?")
+
+
+def _number(entry: NamedQuery, sample: Sample) -> Measured:
+    if not isfinite(sample.value):
+        return Measured(None, entry.on_nan)
+    percent = as_percent(sample.value)
+    # An overriding query that answers in percent would make everything green: 99.9 is 9990 %.
+    if entry.unit == "share" and not 0 <= percent <= 100:
+        return Measured(None, f"{sample.value:g} is no share", f"Let slo.queries.{entry.name} return 0 to 1.")
+    return Measured(percent)
+
+
+def _first(labels: Mapping[str, str], wanted: tuple[str, ...]) -> str:
+    return next((labels[label] for label in wanted if labels.get(label)), "")
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+_FINEST = 6  # decimals of a percentage that are kept: beyond them is the noise of binary fractions
+
+
+def as_percent(share: float) -> Decimal:
+    """A share as a percentage without binary noise: 0.9990000000000001 is 99.9."""
+    percent = (Decimal(repr(share)) * 100).quantize(Decimal(1).scaleb(-_FINEST))
+    return percent + 0  # turns -0 into 0
+
+
+def shown(percent: Decimal, marks: Iterable[float], *, decimals: int = 0) -> str:
+    """A percentage as text, with as many decimals as it takes to stay on its side of every mark.
+
+    99.904 % against > 99.9 % must not be printed as "99.90 %": what is shown agrees with the light.
+    """
+    limits = [Decimal(str(mark)) for mark in marks]
+    for digits in range(decimals, _FINEST + 1):
+        rounded = percent.quantize(Decimal(1).scaleb(-digits))
+        if all(_side(rounded, limit) == _side(percent, limit) for limit in limits):
+            return f"{rounded} %"
+    return f"{percent} %"
+
+
+def _side(value: Decimal, limit: Decimal) -> int:
+    return (value > limit) - (value < limit)
