@@ -465,6 +465,8 @@ class Cluster:
             return _failing(subject, answer, _short(answer.body.decode(errors="replace")))
         if answer.status == 401:
             return self._unauthorized(subject)
+        if answer.status == 404 and answer.body.strip() == b"404 page not found":
+            return _absent_api(subject)
         return self._stranger(subject, answer)
 
     def _status_error(self, subject: _Subject, answer: Answer, status: Json) -> Unanswered:

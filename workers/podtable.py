@@ -11,6 +11,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from commands.errors import Refused, Unanswered
@@ -22,9 +23,6 @@ AskPage = Callable[[Mapping[str, str], float], Json]
 PAGE = 1000
 # Whole objects are about 7 kB each and ten times as dear to the server as rows.
 OBJECTS_PAGE = 250
-# Asking for a pod by name makes the server look at every pod (15 ms with 10,000 of them); a page of whole
-# objects takes it 300 ms. A page with more sick pods than this is read again whole.
-NAMES_PER_PAGE = 20
 PARALLEL = 8
 # What is left of the deadline when the details stop coming, so that the count is never lost over them.
 SPARE_SECONDS = 0.3
@@ -34,14 +32,13 @@ _COLUMNS = ("Name", "Status", "Ready", "Restarts", "Node")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table; `pod` is the object, where it was asked for, `page` the token of its page."""
+    """A line of the table; `pod` is the object, where it was asked for."""
 
     name: str
     status: str
     ready: str
     restarts: int
     node: str
-    page: str
     pod: Json | None = field(default=None, compare=False)
 
     @property
@@ -93,13 +90,12 @@ class PodTable:
             rows += more
         return rows
 
-    def named(self, name: str) -> list[Row]:
-        query = {"fieldSelector": f"metadata.name={name}", "includeObject": "Object"}
+    def named(self, name: str, node: str) -> list[Row]:
+        """The pods of this name in any namespace. The node is what the server has an index for: with it
+        2.5 ms among 10,000 pods, without 15 ms, and a page of a thousand whole objects 300 ms."""
+        selector = f"metadata.name={name}" + (f",spec.nodeName={node}" if node else "")
+        query = {"fieldSelector": selector, "includeObject": "Object"}
         return self._page(query, "", self._deadline - SPARE_SECONDS)[0]
-
-    def again(self, token: str) -> list[Row]:
-        query = {"limit": str(PAGE), "includeObject": "Object"}
-        return self._page(query, token, self._deadline - SPARE_SECONDS)[0]
 
     def _pages(self, query: Mapping[str, str], token: str = "") -> Iterable[list[Row]]:
         while True:
@@ -112,7 +108,7 @@ class PodTable:
         page = self._ask({**query, "continue": token} if token else query, deadline)
         try:
             at = self._positions(page)
-            rows = [_row(row, at, token) for row in page.get("rows") or ()]
+            rows = [_row(row, at) for row in page.get("rows") or ()]
             return rows, str((page.get("metadata") or {}).get("continue") or "")
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise Refused(f"{self._what}: the server does not print pods as a table") from error
@@ -125,7 +121,7 @@ class PodTable:
         return self._columns
 
 
-def _row(row: Json, at: Sequence[int], page: str) -> Row:
+def _row(row: Json, at: Sequence[int]) -> Row:
     name, status, ready, restarts, node = (row["cells"][position] for position in at)
     # Restarts is 17 or "17 (3m12s ago)".
     number = str(restarts).partition(" ")[0]
@@ -136,7 +132,6 @@ def _row(row: Json, at: Sequence[int], page: str) -> Row:
         ready=str(ready),
         restarts=int(number) if number.isdigit() else 0,
         node="" if node in (None, "<none>") else str(node),
-        page=page,
         pod=pod if pod and "spec" in pod else None,
     )
 
@@ -193,31 +188,16 @@ def fair(rows: Iterable[Row], limit: int) -> list[Row]:
 def _resolved(table: PodTable, chosen: Sequence[Row]) -> list[Row]:
     """The chosen rows with their objects; as they are where the object did not come in time, or is gone."""
     found = {row.place: row for row in chosen if row.pod}
-    missing = [row for row in chosen if not row.pod]
-    answers = together([_forgiving(question) for question in _questions(table, missing)])
-    fresh: dict[str, list[Row]] = defaultdict(list)
-    for row in (row for rows in answers for row in rows):
-        fresh[row.name].append(row)
-    left = []
-    for name in dict.fromkeys(row.name for row in missing):
-        asked = [row for row in missing if row.name == name]
-        given = [row for row in _matching(asked, fresh[name]) if row.place not in found]
-        found.update((row.place, row) for row in given)
-        left += asked if not fresh[name] else []
+    missing: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in chosen:
+        if not row.pod:
+            missing[row.name, row.node].append(row)
+    answers = together([_forgiving(partial(table.named, *wanted)) for wanted in missing])
+    left: list[Row] = []
+    for asked, fresh in zip(missing.values(), answers, strict=True):
+        found.update((row.place, row) for row in _matching(asked, fresh) if row.place not in found)
+        left += [] if fresh else asked
     return [*found.values(), *left]
-
-
-def _questions(table: PodTable, missing: Iterable[Row]) -> list[Callable[[], list[Row]]]:
-    by_page: dict[str, set[str]] = defaultdict(set)
-    for row in missing:
-        by_page[row.page].add(row.name)
-    questions: list[Callable[[], list[Row]]] = []
-    for page, names in by_page.items():
-        if len(names) > NAMES_PER_PAGE:
-            questions.append(lambda page=page: table.again(page))  # type: ignore[misc]
-        else:
-            questions += [lambda name=name: table.named(name) for name in sorted(names)]  # type: ignore[misc]
-    return questions
 
 
 def _matching(asked: Sequence[Row], fresh: Sequence[Row]) -> list[Row]:
