@@ -136,6 +136,7 @@ def _wrong_texts(command: Command) -> Iterator[str]:
 
 def _wrong_flags(command: Command) -> Iterator[str]:
     everywhere = {flag.name: flag for flag in grammar.EVERYWHERE}
+    shorts = {flag.short: flag.name for flag in grammar.EVERYWHERE if flag.short}
     for flag in command.flags:
         if not flag.help.strip():
             yield f"flag --{flag.name} has no help"
@@ -143,6 +144,8 @@ def _wrong_flags(command: Command) -> Iterator[str]:
             yield f"flag --{flag.name} is not written in small letters, digits and -"
         if flag.name in everywhere and bool(everywhere[flag.name].value) != bool(flag.value):
             yield f"flag --{flag.name} takes a value in one place and none in the other"
+        if flag.short and shorts.setdefault(flag.short, flag.name) != flag.name:
+            yield f"`-{flag.short}` is both --{shorts[flag.short]} and --{flag.name}"
 
 
 def _clashes(declared: tuple[Declared, ...]) -> Iterator[str]:

@@ -236,7 +236,7 @@ def _match(tokens: list[Token], commands: Sequence[Command]) -> Parsed:
     if word is None:
         raise _unknown_word(head, tail, commands)
     if any(token.says("--help", "-h") for token in tail) or (len(tail) == 1 and tail[0].says("help")):
-        return _match([Token("help"), Token(word.name)], commands)
+        word, tail = words.WORDS["help"], [Token(word.name)]
     return _match_word(word, tail, commands)
 
 

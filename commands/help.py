@@ -34,7 +34,7 @@ def commands(others: tuple[Command, ...], zone: tzinfo) -> tuple[Command, ...]:
         summary="what can be typed, what runs by itself, who I am to the bot",
         rows=_ROWS,
         parts=parts,
-        examples=("help", "help examples", "help schedule", "help whoami", "help help"),
+        examples=("help", "help examples", "help schedule", "help whoami", "help outbox"),
         names="WORD [VERB]",
         immediate=True,
     )
@@ -76,8 +76,8 @@ def _page(key: str, title: str, lines: Iterable[str], findings: Iterable[Finding
 _RULES = (
     "`/sre <word> [verb] [name] [flags]`",
     "In a thread: `@sre` and the same words.",
-    "The bare word only looks. A verb with * shows a plan and waits",
-    "for somebody's Approve, one with ** for two people's.",
+    "The bare word only looks. A verb with `*` shows a plan and waits",
+    "for somebody's Approve, one with `**` for two people's.",
     "`--since 1h`, `since=1h` and `—since 1h` are the same.",
     "More: `/sre help <word>`, `/sre help examples`",
 )
@@ -106,9 +106,9 @@ def _own(word: words.Word, everything: Sequence[Command]) -> tuple[Command, ...]
 
 def _word_lines(word: words.Word, own: Sequence[Command]) -> list[str]:
     lines = _wrapped(f"`{word.name}` {word.bare}", indent="   ")
-    verbs = [f"{verb.name}{verb.mark}" for verb in _built(word, own)]
-    if verbs:
-        lines += _wrapped("   " + " · ".join(verbs), indent="   ")
+    verbs = " · ".join(f"{verb.name}{verb.mark}" for verb in _built(word, own))
+    # In a code span, because a verb's * would turn the text between two of them bold.
+    lines += [f"   `{line}`" for line in textwrap.wrap(verbs, WIDTH - 5)]
     examples = [example for command in own for example in command.examples]
     return [*lines, *(f"   e.g. `/sre {example}`" for example in examples[-1:])]
 
@@ -173,7 +173,7 @@ def _word_page(word: words.Word, own: Sequence[Command]) -> list[str]:
     lines += _titled("Examples", (f"`/sre {example}`" for command in own for example in command.examples))
     lines += _titled("By itself", (_due_line(due.text, due.cron) for own_ in own for due in own_.schedule))
     roles = sorted({command.role for command in own})
-    rows = sorted({row for command in own for row in command.rows})
+    rows = dict.fromkeys(row for command in own for row in command.rows)
     return [*lines, f"For: {', '.join(roles)}", *_wrapped(f"Manual: {', '.join(rows)}")]
 
 
@@ -229,9 +229,11 @@ def _run_lines(run: RunView, zone: tzinfo) -> list[str]:
     mark = "✗" if bad else {"answered": "✓", "reading": "…"}.get(run.result, "·")
     ran = run.last_started or run.last_due
     last = f"last {_local(ran, zone)} {run.result}".rstrip() if ran else "never ran"
-    late = f" · OVERDUE since {_local(run.last_due, zone)}" if run.overdue and run.last_due else ""
-    late = late or (" · OVERDUE" if run.overdue else "")
-    return [f"{mark} *{run.name}* `{run.text}`", f"   next {_local(run.next_due, zone)} · {last}{late}"]
+    lines = [f"{mark} *{run.name}* `{run.text}`", f"   {last}", f"   next {_local(run.next_due, zone)}"]
+    if run.overdue:
+        since = f" since {_local(run.last_due, zone)}" if run.last_due else ""
+        lines.insert(1, f"   OVERDUE{since}")
+    return lines
 
 
 def _local(at: datetime, zone: tzinfo) -> str:

@@ -71,6 +71,8 @@ def args(word: str, verb: str = "", name: str = "", rest: str = "", **flags: str
         pytest.param('deploy "history"', args("deploy", "", "history"), id="a quoted verb is a name"),
         pytest.param("deploy help", args("help", "", "deploy"), id="help after a word"),
         pytest.param("deploy history --help", args("help", "", "deploy"), id="--help anywhere"),
+        pytest.param("help help", args("help", "", "help"), id="help about help"),
+        pytest.param("help --help", args("help", "", "help"), id="in any form"),
         pytest.param("dep -h", args("help", "", "deploy"), id="-h after an alias"),
     ],
 )
