@@ -194,8 +194,8 @@ def _redacted(node: Any, redact: Callable[[str], str]) -> Any:
 
 
 def _request(request: Request) -> tuple[Message, ...]:
-    if request.only_if_red and request.light is not Light.RED:
-        return ()
+    if request.only_if_red and request.light is not Light.RED and request.state is not State.FAILED:
+        return ()  # a quiet run that failed is shown: silence must mean that all was looked at
     details = [_detail(section) for section in request.sections if section.done]
     return (_summary(request), *details, *_alarm(request))
 
@@ -207,10 +207,10 @@ def _summary(request: Request) -> Message:
         blocks.append(_text("   ".join(_tally(section) for section in request.sections)))
     findings = [f for section in request.sections for f in section.findings if f.light is not Light.GREEN]
     findings.sort(key=lambda finding: _severity(finding.light))
-    if findings:
-        blocks += _paragraphs([_one_line(finding) for finding in findings[:_TOP]])
-    if len(findings) > _TOP:
-        blocks.append(_context(f"and {len(findings) - _TOP} more, in the thread"))
+    lines = _top_lines(findings)
+    blocks += _paragraphs(lines[:_TOP])
+    if len(lines) > _TOP:
+        blocks.append(_context(f"and {len(lines) - _TOP} more, in the thread"))
     suggestions = tuple(s for finding in findings for s in finding.suggestions)[:3]
     if request.state is State.ANSWERED:
         blocks += _buttons(suggestions)
@@ -257,15 +257,37 @@ def _origin(request: Request) -> str:
 def _one_line(finding: Finding) -> str:
     """A finding on one line: colour, name, value against threshold, and the worst fact."""
     line = f"{ICON[finding.light]} *{escape(finding.label)}*"
-    if finding.value:
-        line += f"  {escape(finding.value)}"
+    if _judged(finding):
+        line += f"  {escape(_judged(finding))}"
     if finding.threshold:
         line += f"  ({escape(finding.threshold)})"
     if finding.alarm:
         line += f"  · {escape(finding.alarm)}"
-    elif finding.light is not Light.GREEN and finding.evidence and not finding.value:
+    elif finding.light is not Light.GREEN and finding.evidence and finding.value in ("", "unknown"):
         line += f"  {escape(finding.evidence[0])}"
     return _cut(line.replace("\n", " "), 600)
+
+
+def _top_lines(findings: list[Finding]) -> list[str]:
+    """One line per finding; those that one silent source left unknown share a line."""
+    by_reason: dict[str, list[Finding]] = {}
+    for finding in findings:
+        key = _judged(finding) if finding.light is Light.UNKNOWN else f"{id(finding)}"
+        by_reason.setdefault(key, []).append(finding)
+    return [_one_line(same[0]) if len(same) == 1 else _shared_line(same) for same in by_reason.values()]
+
+
+def _shared_line(findings: list[Finding]) -> str:
+    names = ", ".join(escape(finding.label) for finding in findings[:4])
+    more = f" and {len(findings) - 4} more" if len(findings) > 4 else ""
+    return _cut(f"{ICON[findings[0].light]} *{names}*{more}  {escape(_judged(findings[0]))}", 600)
+
+
+def _judged(finding: Finding) -> str:
+    """The value, or for what was not read the word "unknown" and the reason."""
+    if finding.light is not Light.UNKNOWN or finding.value.startswith("unknown"):
+        return finding.value
+    return f"unknown: {finding.value}" if finding.value else "unknown"
 
 
 def _finding_lines(finding: Finding) -> list[str]:
@@ -274,8 +296,16 @@ def _finding_lines(finding: Finding) -> list[str]:
     lines += [f"      • {escape(_cut(fact, 400))}" for fact in shown]
     if len(finding.evidence) > _EVIDENCE:
         lines.append(f"      • and {len(finding.evidence) - _EVIDENCE} more")
-    if finding.mend:
-        lines.append(f"      → {escape(_cut(finding.mend, 600))}")
+    return lines
+
+
+def _section_lines(findings: tuple[Finding, ...]) -> list[str]:
+    """Every finding with its evidence; a mend that serves several stands under the last of them."""
+    lines: list[str] = []
+    for n, finding in enumerate(findings):
+        lines += _finding_lines(finding)
+        if finding.mend and finding.mend not in {later.mend for later in findings[n + 1 :]}:
+            lines += [f"      → {escape(line)}" for line in _cut(finding.mend, 600).split("\n")]
     return lines
 
 
@@ -285,8 +315,10 @@ def _section_blocks(section: Section) -> list[Block]:
     lines = [title]
     if is_page and section.note:
         lines += [escape(line) for line in section.note.split("\n")]
-    for finding in section.findings:
-        lines += _page_lines(finding) if is_page else _finding_lines(finding)
+    if is_page:
+        lines += [line for finding in section.findings for line in _page_lines(finding)]
+    else:
+        lines += _section_lines(section.findings)
     blocks = _paragraphs(lines)
     if section.note and not is_page:
         blocks.append(_context(escape(section.note)))

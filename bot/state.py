@@ -226,7 +226,10 @@ class Change:
             failure_ttl=86_400,
             description=f"answer {request.id}",
         )
-        self._state.queue.enqueue_job(job, pipeline=self.pipe)
+        # RQ opens a transaction of its own on a pipeline, which only a fresh one allows.
+        enqueue = self._state.redis.pipeline()
+        self._state.queue.enqueue_job(job, pipeline=enqueue)
+        self.pipe.command_stack += enqueue.command_stack
         self.pipe.zadd(_OPEN, {request.id: _ms_now() + milliseconds(SWEEP_AFTER)})
         return self
 
