@@ -144,6 +144,7 @@ def test_flags_may_stand_before_the_name(text: str) -> None:
         ("podinfo:6.5.0", "podinfo:6.5.0", None),
         ("ghcr.io/shop/web:1", "ghcr.io/shop/web:1", None),
         ("10.0.0.0/8", "10.0.0.0/8", None),
+        ("a/b/c", "a/b/c", None),
         ('"sre-shop/backend"', "sre-shop/backend", None),
     ],
 )
