@@ -82,6 +82,13 @@ def looks_secret(text: str) -> bool:
     return any(shape.search(text) for shape in _WHOLE)
 
 
+def without_tokens(text: str) -> str:
+    """The text without values that give themselves away; names such as `token:` keep what follows."""
+    for shape in _WHOLE:
+        text = shape.sub(MASK, text)
+    return text
+
+
 class Redactor:
     """Masks these secrets, however they are written, and whatever looks like one."""
 
@@ -93,9 +100,7 @@ class Redactor:
     def __call__(self, text: str) -> str:
         if self._known:
             text = self._known.sub(MASK, text)
-        for shape in _WHOLE:
-            text = shape.sub(MASK, text)
-        text = _HEADER.sub(rf"\1{MASK}", text)
+        text = _HEADER.sub(rf"\1{MASK}", without_tokens(text))
         text = _SCHEME.sub(rf"\1\2{MASK}", text)
         return _NAMED.sub(_mask_value, text)
 

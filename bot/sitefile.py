@@ -17,7 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 
-from bot.secret import looks_secret
+from bot.secret import looks_secret, without_tokens
 from bot.siterules import Objection, as_path, derive, section_objections, site_objections
 from bot.siteschema import Where, bare, keys_of, nearest
 from bot.sitevalues import SCALARS, Wrong, bad_member, choice, either, kind, objection, shown, text_of
@@ -105,7 +105,7 @@ class _Reader:
         self._bad |= {path[: length + 1] for length in range(len(path))}
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         label = f"{'.'.join(path)}: ".replace(".[", "[") if path else ""
-        self.problems.add(Problem(self.source, line, column, label + text))
+        self.problems.add(Problem(self.source, line, column, without_tokens(label) + text))
 
     # -- From text to nodes
 
@@ -183,6 +183,8 @@ class _Reader:
                     merged = {**self.entries(source, path), **merged}
             elif not isinstance(key, yaml.ScalarNode):
                 self.wrong(key.start_mark, path, f"a key must be a text, not {kind(key)}")
+            elif id(key) in self._tainted:
+                continue
             elif key.value in own:
                 first = own[key.value][0].start_mark.line + 1
                 self.wrong(key.start_mark, (*path, key.value), f"is given twice, first in line {first}")
