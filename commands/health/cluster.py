@@ -4,6 +4,7 @@
 by their STATUS word, never by phase alone. Several pods of one owner with one trouble are one line.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ CREATING = timedelta(minutes=5)  # network and volumes are attached by then
 # rule "pod_stuck_terminating" waits for; the same patience holds for a running pod that is not ready.
 PATIENCE = timedelta(minutes=15)
 
+_LIGHTS = (Light.RED, Light.UNKNOWN, Light.YELLOW)
 _KEPT = 50  # lines of evidence a record carries; the renderer shows the first and counts the rest
 
 
@@ -48,7 +50,7 @@ def inquiry(site: ClusterSite) -> Inquiry:
     pods = tuple(Pods(namespace) for namespace in site.namespaces.watched)
     seen = yield (Now(), Nodes(), *pods, NodeMetrics(), *_eks_reads(site))
     now, nodes, usage = seen[Now()], seen[Nodes()], seen[NodeMetrics()]
-    surveys = {read.namespace: seen[read] for read in pods}
+    surveys = _Surveys.of({read.namespace: seen[read] for read in pods})
     load = _from_metrics_server(nodes, usage, now) if _has_metrics(nodes, usage) else None
     if load is None:
         cpu, memory = query(site, "Q-nodecpu"), query(site, "Q-nodemem")
@@ -182,9 +184,11 @@ def status_light(status: str) -> Light | None:
 
 def pod_light(pod: PodView, now: datetime) -> Light:
     """How one pod is judged; GREEN is not listed."""
+    fixed = status_light(pod.status)
+    if _without_details(pod):
+        return fixed or Light.UNKNOWN
     if pod.age < NEW:
         return Light.GREEN
-    fixed = status_light(pod.status)
     if fixed is not None:
         return fixed
     if pod.status == "Pending":
@@ -199,11 +203,22 @@ def pod_light(pod: PodView, now: datetime) -> Light:
     return Light.YELLOW
 
 
+def _without_details(pod: PodView) -> bool:
+    """Only its STATUS word was read: age and all the rest are not known, so it is not "new" either."""
+    return not pod.phase
+
+
 def _unready_for(pod: PodView, now: datetime) -> timedelta:
     """How long it has not been ready; zero for a Job's pod, which nobody sends requests to."""
     if pod.not_ready_since is None or pod.owner.casefold().startswith(("job", "cronjob")):
         return timedelta(0)
     return now - pod.not_ready_since
+
+
+def _owner(pod: PodView) -> str:
+    """ "Kind/name"; for a ReplicaSet its Deployment, whose name is followed by the template's hash."""
+    made_by = re.fullmatch(r"ReplicaSet/(.+)-[bcdfghjklmnpqrstvwxz2456789]{1,10}", pod.owner)
+    return f"Deployment/{made_by[1]}" if made_by else pod.owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +231,10 @@ class _Group:
     @property
     def line(self) -> str:
         first = self.pods[0]
-        name = first.owner or first.name
+        name = _owner(first) or first.name
         count = f" × {len(self.pods)}" if len(self.pods) > 1 else ""
-        facts = [f"{first.status}{count}", f"oldest {span(max(pod.age for pod in self.pods))}"]
+        oldest = max(pod.age for pod in self.pods)
+        facts = [f"{first.status}{count}", *([f"oldest {span(oldest)}"] if oldest else [])]
         restarts = sum(pod.restarts for pod in self.pods)
         if restarts:
             facts.append(many(restarts, "restart"))
@@ -226,41 +242,82 @@ class _Group:
         return f"{first.namespace}/{name}: {', '.join(facts)}"
 
 
-def _pods(surveys: Mapping[str, PodSurvey | Gap], now: datetime) -> Finding:
+@dataclass(frozen=True, slots=True)
+class _Surveys:
+    """The answers of all namespaces watched: what was read, and what was not."""
+
+    read: tuple[PodSurvey, ...]
+    unread: Mapping[str, Gap]
+
+    @classmethod
+    def of(cls, answers: Mapping[str, PodSurvey | Gap]) -> "_Surveys":
+        read = tuple(answer for answer in answers.values() if isinstance(answer, PodSurvey))
+        unread = {name: answer for name, answer in answers.items() if isinstance(answer, Gap)}
+        return cls(read, unread)
+
+    @property
+    def sick(self) -> list[PodView]:
+        return [pod for survey in self.read for pod in survey.sick]
+
+    @property
+    def left(self) -> int:
+        """Sick pods beyond those that were read in detail."""
+        return sum(survey.sick_total - len(survey.sick) for survey in self.read)
+
+    @property
+    def nothing(self) -> Gap | None:
+        """Why nothing at all was read, or None when something was."""
+        return None if self.read else next(iter(self.unread.values()))
+
+    @property
+    def gaps(self) -> list[Fact]:
+        return [
+            (Light.UNKNOWN, f"{name}: unknown: {one_line(gap.reason)}") for name, gap in self.unread.items()
+        ]
+
+    @property
+    def mend(self) -> str:
+        return next((gap.mend for gap in self.unread.values()), "")
+
+
+def _pods(surveys: _Surveys, now: datetime) -> Finding:
     key, label, threshold = "DH-2.2", "Pods", "all Running or Completed"
-    read = [survey for survey in surveys.values() if isinstance(survey, PodSurvey)]
-    sick = [pod for survey in read for pod in survey.sick if pod.phase != "Failed"]
-    listed = [(pod_light(pod, now), pod) for pod in sick]
+    if surveys.nothing:
+        return unread(key, label, surveys.nothing, threshold)
+    listed = [(pod_light(pod, now), pod) for pod in surveys.sick if pod.phase != "Failed"]
     groups = _grouped([(light, pod) for light, pod in listed if light is not Light.GREEN])
-    facts = [(group.light, group.line) for group in groups] + _not_looked_at(read)
-    unknown = _unread_namespaces(surveys)
-    facts += unknown
+    facts = [(group.light, group.line) for group in groups]
+    facts += _not_looked_at(surveys.read) + surveys.gaps
     light = worst([light for light, _ in facts]) if facts else Light.GREEN
-    total = sum(survey.total for survey in read)
-    bad = sum(len(group.pods) for group in groups)
-    value = f"{bad} of {many(total, 'pod')} not well" if bad else f"{many(total, 'pod')}, all well"
-    if unknown:
-        value = value if read and bad else "unknown" if not read else f"{many(total, 'pod')} read"
-    first = groups[0].pods[0] if groups else None
     return Finding(
         key,
         label,
         light,
-        value,
+        _pods_value(surveys, sum(len(group.pods) for group in groups)),
         threshold,
         worst_first(facts)[:_KEPT],
-        suggestions=buttons(light, *(_pod_buttons(first) if first else ())),
-        mend=_mend(surveys),
+        suggestions=buttons(light, *(_pod_buttons(groups[0].pods[0]) if groups else ())),
+        mend=surveys.mend,
     )
+
+
+def _pods_value(surveys: _Surveys, bad: int) -> str:
+    total = many(sum(survey.total for survey in surveys.read), "pod")
+    parts = [f"{bad} of {total} not well"] if bad else [total]
+    if surveys.left:
+        parts.append(f"{surveys.left} not looked at")
+    if surveys.unread:
+        parts.append(f"{many(len(surveys.unread), 'namespace')} not read")
+    return ", ".join(parts if bad or len(parts) > 1 else [total, "all well"])
 
 
 def _grouped(listed: Iterable[tuple[Light, PodView]]) -> list[_Group]:
     """One group per owner and trouble: the reds first, and among them the biggest."""
     groups: dict[tuple[Light, str, str, str], list[PodView]] = defaultdict(list)
     for light, pod in listed:
-        groups[light, pod.namespace, pod.owner or pod.name, pod.status].append(pod)
+        groups[light, pod.namespace, _owner(pod) or pod.name, pod.status].append(pod)
     found = [_Group(light, tuple(pods)) for (light, *_), pods in groups.items()]
-    return sorted(found, key=lambda group: (group.light is not Light.RED, -len(group.pods)))
+    return sorted(found, key=lambda group: (_LIGHTS.index(group.light), -len(group.pods)))
 
 
 def _not_looked_at(surveys: Iterable[PodSurvey]) -> list[Fact]:
@@ -269,24 +326,10 @@ def _not_looked_at(surveys: Iterable[PodSurvey]) -> list[Fact]:
     for survey in surveys:
         left = survey.sick_total - len(survey.sick)
         if left > 0:
-            words = [word for word in survey.by_status if status_light(word) is Light.RED]
-            light = Light.RED if words else Light.YELLOW
-            facts.append(
-                (light, f"{many(left, 'more pod')} not Running or Completed, not looked at one by one")
-            )
+            broken = any(status_light(word) is Light.RED for word in survey.by_status)
+            said = f"{many(left, 'more pod')} not Running or Completed, not looked at one by one"
+            facts.append((Light.RED if broken else Light.YELLOW, said))
     return facts
-
-
-def _unread_namespaces(surveys: Mapping[str, PodSurvey | Gap]) -> list[Fact]:
-    return [
-        (Light.UNKNOWN, f"{namespace or 'all namespaces'}: unknown: {one_line(survey.reason)}")
-        for namespace, survey in surveys.items()
-        if isinstance(survey, Gap)
-    ]
-
-
-def _mend(surveys: Mapping[str, PodSurvey | Gap]) -> str:
-    return next((survey.mend for survey in surveys.values() if isinstance(survey, Gap)), "")
 
 
 def _pod_buttons(pod: PodView) -> tuple[Suggestion, ...]:
@@ -296,24 +339,21 @@ def _pod_buttons(pod: PodView) -> tuple[Suggestion, ...]:
     return (Suggestion("Show pod", f"pod show {name}"), *logs)
 
 
-def _failed(surveys: Mapping[str, PodSurvey | Gap]) -> Finding:
+def _failed(surveys: _Surveys) -> Finding:
     """Pods of phase Failed: leftovers that something has replaced or given up, so never more than yellow."""
     key, label, threshold = "DH-2.6", "Failed pods", "none"
-    read = [survey for survey in surveys.values() if isinstance(survey, PodSurvey)]
-    failed = [pod for survey in read for pod in survey.sick if pod.phase == "Failed"]
-    facts = [(Light.YELLOW, _failed_line(pod)) for pod in failed]
-    cut_off = sum(survey.sick_total - len(survey.sick) for survey in read)
-    if cut_off:
-        facts.append((Light.YELLOW, f"up to {cut_off} more among the pods not looked at one by one"))
-    facts += _unread_namespaces(surveys)
+    if surveys.nothing:
+        return unread(key, label, surveys.nothing, threshold)
+    failed = [pod for pod in surveys.sick if pod.phase == "Failed"]
+    facts: list[Fact] = [(Light.YELLOW, _failed_line(pod)) for pod in failed]
+    if surveys.left:
+        facts.append((Light.YELLOW, f"perhaps more among the {surveys.left} pods not looked at one by one"))
+    facts += surveys.gaps
     light = worst([light for light, _ in facts]) if facts else Light.GREEN
-    value = "unknown" if not read else str(len(failed)) if failed else "none"
-    if read and not failed and light is Light.UNKNOWN:
-        value = "none among those read"
+    value = str(len(failed)) if failed else "none among those read" if facts else "none"
     offer = buttons(light, Suggestion("List them", "pod list --failed -n all"))
-    return Finding(
-        key, label, light, value, threshold, worst_first(facts)[:_KEPT], None, offer, mend=_mend(surveys)
-    )
+    evidence = worst_first(facts)[:_KEPT]
+    return Finding(key, label, light, value, threshold, evidence, None, offer, mend=surveys.mend)
 
 
 def _failed_line(pod: PodView) -> str:
