@@ -103,14 +103,16 @@ class _Lane:
                 self._busy -= 1
             else:
                 self._waiting.remove(flight)
-            flight.answer = Gap(_late(flight))
-            flight.landed.set()
+            _too_late(flight)
             self._open_seats()
 
     def _open_seats(self) -> None:
         while self._waiting and self._busy < self._width:
-            self._busy += 1
             flight = self._waiting.popleft()
+            if time.monotonic() >= flight.deadline:
+                _too_late(flight)
+                continue
+            self._busy += 1
             flight.is_running = True
             name = f"read-{type(flight.read).__name__}"
             threading.Thread(target=self._fly, args=(flight,), name=name, daemon=True).start()
@@ -177,8 +179,10 @@ class Reader:
         return flight
 
 
-def _late(flight: _Flight) -> str:
+def _too_late(flight: _Flight) -> None:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(flight.read).__name__).lower()
-    if flight.is_running:
-        return f"{words}: no answer in time"
-    return f"{words}: not asked, its source is still busy with earlier questions"
+    why = "no answer in time"
+    if not flight.is_running:
+        why = "not asked, its source is still busy with earlier questions"
+    flight.answer = Gap(f"{words}: {why}")
+    flight.landed.set()

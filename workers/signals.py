@@ -7,6 +7,7 @@ judges, and no token or password is put into a reason. Called by workers/reader.
 """
 
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
+import httpcore
 import httpx
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
@@ -48,6 +50,66 @@ _UNITS: Mapping[str, timedelta] = {
 
 Json = dict[str, Any]
 T = TypeVar("T")
+
+
+# --- The connection -------------------------------------------------------------------------------
+
+_clock = threading.local()  # .until: when the answer being read by this thread has to be complete
+
+
+class _BoundedStream(httpcore.NetworkStream):
+    """A connection on which no wait is longer than what is left for the whole answer.
+
+    httpx's read timeout starts anew with each packet, so a server that drips one byte a second, in the
+    headers even, would hold a read for ever.
+    """
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = getattr(_clock, "until", float("inf")) - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the answer took too long")
+        return self._stream.read(max_bytes, left if timeout is None else min(left, timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _BoundedBackend(httpcore.SyncBackend):
+    def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        return _BoundedStream(super().connect_tcp(*args, **kwargs))
+
+
+def _open_client() -> httpx.Client:
+    # Proxies and extra certificates come from the environment, as for every other program.
+    client = httpx.Client(
+        headers={"User-Agent": user_agent()},
+        follow_redirects=False,
+        trust_env=True,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=16),
+    )
+    # httpx has no parameter for httpcore's backend, and a transport of our own would turn off the proxies
+    # of the environment. Private names; tests/edges/test_signals.py drips headers to see that they hold.
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx.HTTPTransport):
+            transport._pool._network_backend = _BoundedBackend()
+    return client
+
+
+# --- The client -----------------------------------------------------------------------------------
 
 
 class Proxy(Protocol):
@@ -252,6 +314,7 @@ class Signals:
         left = until - started
         if left <= 0:
             raise httpx.ReadTimeout("no time left")
+        _clock.until = until
         method = "GET" if form is None else "POST"
         timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
         pieces: list[bytes] = []
@@ -260,8 +323,6 @@ class Signals:
             for piece in response.iter_bytes():
                 pieces.append(piece)
                 size += len(piece)
-                if time.monotonic() > until:
-                    raise httpx.ReadTimeout("the answer took too long")
                 if size > cap:
                     break
         return Answer(
@@ -277,13 +338,7 @@ class Signals:
     def _client(self) -> httpx.Client:
         with self._lock:
             if self._opened is None:
-                # Proxies and extra certificates come from the environment, as for every other program.
-                self._opened = httpx.Client(
-                    headers={"User-Agent": user_agent()},
-                    follow_redirects=False,
-                    trust_env=True,
-                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=16),
-                )
+                self._opened = _open_client()
             return self._opened
 
     def _unexpected(self, component: str, answer: Answer) -> Unanswered:
