@@ -135,7 +135,7 @@ class WebApi:
             return
         self._record(name, args, outcome)
         if fault is not None and fault.kind == "latency":
-            await asyncio.sleep(fault.seconds)
+            await _wait_or_disconnect(fault.seconds, receive)
         await self._response(name, outcome)(scope, receive, send)
 
     def _outcome(self, name: str, args: Json, token: str, fault: Fault | None) -> _Outcome:
@@ -244,6 +244,16 @@ def _json_object(body: bytes) -> Json:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+async def _wait_or_disconnect(seconds: float, receive: Receive) -> None:
+    """Sleep, but not for a client that has given up: the server could not stop before."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        pass
 
 
 async def _drop(receive: Receive) -> None:

@@ -70,6 +70,7 @@ class SocketHub:
         self._connections.append(connection)
         try:
             await websocket.send_json(self._hello())
+            await self._close_leaving()
             self._on_change("socket_open")
             await _listen(connection)
         except WebSocketDisconnect:
@@ -77,6 +78,11 @@ class SocketHub:
         finally:
             self._connections.remove(connection)
             self._on_change("socket_closed")
+
+    async def _close_leaving(self) -> None:
+        """The server ends a refreshed connection itself, here once its successor has arrived."""
+        for connection in [c for c in self._connections if c.is_leaving]:
+            await connection.websocket.close()
 
     def _hello(self) -> Json:
         return {
