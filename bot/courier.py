@@ -35,20 +35,29 @@ log = logging.getLogger(__name__)
 
 METADATA = "sre_bot_message"
 
-# An HTTP call may take TIMEOUT; the claim must outlive it, so that nobody else sends meanwhile.
+# Seconds one HTTP call to Slack may take; a claim outlives it, so that nobody else sends meanwhile.
 TIMEOUT = 10
-LEASE = timedelta(seconds=30)
 
-# chat.postMessage: one per second and channel. chat.update is Tier 3 (50 a minute for the whole workspace),
-# chat.postEphemeral Tier 4; a little is left for other uses of the same token. (docs.slack.dev, rate limits)
-POST_PAUSE = timedelta(seconds=1)
+# chat.update is Tier 3 (50 a minute for the whole workspace); a little is left for other uses of the
+# token. (docs.slack.dev, rate limits)
 UPDATES_PER_MINUTE, UPDATE_BURST = 45, 5
 
-# Slack may still be taking in a post whose answer got lost; looking earlier could miss it.
-SETTLE = timedelta(seconds=3)
 
-BACKOFF = (1, 2, 5, 10, 20, 30)  # seconds, while Slack is down
-_ADMIN_WAIT = timedelta(seconds=30)  # a token or scope problem is mended by a person
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Slack's clocks and our patience.
+
+    post: chat.postMessage is one per second and channel. settle: Slack may still be taking in a post whose
+    answer got lost; looking for it earlier could miss it. backoff: waits while Slack is down, the last one
+    repeated. mend: a token or scope problem is mended by a person.
+    """
+
+    post: timedelta = timedelta(seconds=1)
+    settle: timedelta = timedelta(seconds=3)
+    backoff: tuple[timedelta, ...] = tuple(timedelta(seconds=n) for n in (1, 2, 5, 10, 20, 30))
+    mend: timedelta = timedelta(seconds=30)
+    lease: timedelta = timedelta(seconds=30)
+
 
 # The installation is broken, not the message: everything waits until somebody mends it.
 _ADMIN = {
@@ -114,11 +123,14 @@ class Refusal:
 class Courier:
     """`step` does at most one message; several threads and processes may run it side by side."""
 
-    def __init__(self, state: State, slack: WebClient, redact: Callable[[str], str]) -> None:
+    def __init__(
+        self, state: State, slack: WebClient, redact: Callable[[str], str], pace: Pace | None = None
+    ) -> None:
         self._state = state
         self._outbox = Outbox(state)
         self._slack = slack
         self._redact = redact
+        self._pace = pace or Pace()
         self._failures = 0
         self.refused = ""  # why Slack refuses everything until somebody mends the installation; "" when not
 
@@ -137,7 +149,7 @@ class Courier:
 
     def step(self) -> bool:
         """Bring one due card one message further; False when nothing is due."""
-        claim = self._outbox.claim(LEASE)
+        claim = self._outbox.claim(self._pace.lease)
         if claim is None:
             return False
         stored = self._state.load(claim.card)
@@ -180,7 +192,7 @@ class Courier:
             self._outbox.note_sent(claim.card, message.key, replace(before, ts=found, trying=0.0))
             return self._went_well(claim, message, Next())
         self._post(claim, message, channel, thread)
-        return self._went_well(claim, message, Next(pause=POST_PAUSE))
+        return self._went_well(claim, message, Next(pause=self._pace.post))
 
     def _post(self, claim: Claim, message: Message, channel: str, thread: str) -> None:
         attempt = Sent(channel=channel, digest=_digest(message), trying=time.time())
@@ -245,7 +257,7 @@ class Courier:
                 f", scope {no.needed} is missing" if no.needed else ""
             )
             log.error("%s; everything waits. `python -m bot doctor` names the mend", self.refused)
-            return Next(again=_ADMIN_WAIT)
+            return Next(again=self._pace.mend)
         error = "deleted in Slack" if no.code == "message_not_found" and before.ts else no.code
         log.error("Slack will not take %s of %s: %s", message.key, claim.card, error)
         self._outbox.bury(claim.card, message.key, claim.lane, error)
@@ -255,10 +267,10 @@ class Courier:
 
     def _unanswered(self, claim: Claim, why: str) -> Next:
         """No answer, or "later". A post may have arrived: the next claim looks before it posts again."""
-        wait = timedelta(seconds=BACKOFF[min(self._failures, len(BACKOFF) - 1)])
+        wait = self._pace.backoff[min(self._failures, len(self._pace.backoff) - 1)]
         self._failures += 1
         log.warning("Slack does not answer: %s (%s); again in %s s", why, claim.card, wait.total_seconds())
-        return Next(again=max(SETTLE, wait), pause=wait)
+        return Next(again=max(self._pace.settle, wait), pause=wait)
 
     # --- Slack ---
 
