@@ -159,7 +159,7 @@ class Signals:
     def _query(self, read: reads.Query, deadline: float) -> reads.Vector:
         # A little less than we wait, so that it is Prometheus who says that the query was too dear.
         limit = max(0.1, min(deadline - time.monotonic(), ANSWER_SECONDS) - 0.2)
-        form = {"query": read.expr, "timeout": f"{limit:.3f}s"}
+        form = {"query": read.expr, "timeout": f"{limit * 1000:.0f}ms"}
         found = self._prometheus("/api/v1/query", deadline, form)
         return _shaped("prometheus", _vector, found)
 
