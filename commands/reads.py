@@ -15,7 +15,7 @@ from commands.model import Read
 
 @dataclass(frozen=True, slots=True)
 class Now(Read):
-    """→ aware datetime in UTC: the moment of reading, which ages are counted from. Never a Gap."""
+    """→ aware datetime in UTC: the moment of reading, which ages are counted from."""
 
 
 # --- Kubernetes API -------------------------------------------------------------------------------

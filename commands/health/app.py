@@ -189,7 +189,7 @@ def _page_fact(service: ServiceSite, pod: EndpointView, answer: Exposition | Gap
     if answer.status != 200:
         return Light.RED, f"{who}: HTTP {answer.status}"
     if answer.error or not answer.names:
-        return Light.RED, f"{who}: not a metrics page: {one_line(answer.error) or 'it is empty'}"
+        return Light.RED, f"{who}: {one_line(answer.error) or 'no metric on the page'}"
     missing = [name for name in service.must_export if name not in answer.names]
     if missing:
         return Light.RED, f"{who}: lacks {', '.join(missing)}"

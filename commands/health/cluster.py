@@ -49,7 +49,8 @@ _KEPT = 50  # lines of evidence a record carries; the renderer shows the first a
 def inquiry(site: ClusterSite) -> Inquiry:
     pods = tuple(Pods(namespace) for namespace in site.namespaces.watched)
     seen = yield (Now(), Nodes(), *pods, NodeMetrics(), *_eks_reads(site))
-    now, nodes, usage = seen[Now()], seen[Nodes()], seen[NodeMetrics()]
+    nodes, usage = seen[Nodes()], seen[NodeMetrics()]
+    now = None if isinstance(seen[Now()], Gap) else seen[Now()]
     surveys = _Surveys.of({read.namespace: seen[read] for read in pods})
     load = _from_metrics_server(nodes, usage, now) if _has_metrics(nodes, usage) else None
     if load is None:
@@ -81,7 +82,7 @@ def _nodegroup_reads(site: ClusterSite) -> tuple[Nodegroup, ...]:
 _PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
-def _nodes(nodes: Sequence[NodeView] | Gap, now: datetime) -> Finding:
+def _nodes(nodes: Sequence[NodeView] | Gap, now: datetime | None) -> Finding:
     key, label, threshold = "DH-2.1", "Nodes", "all Ready"
     if isinstance(nodes, Gap):
         return unread(key, label, nodes, threshold)
@@ -104,7 +105,7 @@ def _nodes(nodes: Sequence[NodeView] | Gap, now: datetime) -> Finding:
     )
 
 
-def node_facts(node: NodeView, now: datetime) -> list[Fact]:
+def node_facts(node: NodeView, now: datetime | None) -> list[Fact]:
     """What is wrong with one node, worst first."""
     facts: list[Fact] = []
     ready = next((c for c in node.conditions if c.type == "Ready"), None)
@@ -128,7 +129,7 @@ def _ready(node: NodeView) -> str:
     return next((c.status for c in node.conditions if c.type == "Ready"), "")
 
 
-def _condition(condition: Condition, now: datetime) -> str:
+def _condition(condition: Condition, now: datetime | None) -> str:
     return f"{condition.type}{age(condition.since, now)}{_because(condition)}"
 
 
@@ -182,7 +183,7 @@ def status_light(status: str) -> Light | None:
     return Light.YELLOW if status == "Evicted" else None
 
 
-def pod_light(pod: PodView, now: datetime) -> Light:
+def pod_light(pod: PodView, now: datetime | None) -> Light:
     """How one pod is judged; GREEN is not listed."""
     fixed = status_light(pod.status)
     if _without_details(pod):
@@ -208,11 +209,14 @@ def _without_details(pod: PodView) -> bool:
     return not pod.phase
 
 
-def _unready_for(pod: PodView, now: datetime) -> timedelta:
-    """How long it has not been ready; zero for a Job's pod, which nobody sends requests to."""
+def _unready_for(pod: PodView, now: datetime | None) -> timedelta:
+    """How long it has not been ready; zero for a Job's pod, which nobody sends requests to.
+
+    Without the time of day it has lasted too long: better a line too many than one that is missing.
+    """
     if pod.not_ready_since is None or pod.owner.casefold().startswith(("job", "cronjob")):
         return timedelta(0)
-    return now - pod.not_ready_since
+    return now - pod.not_ready_since if now else timedelta.max
 
 
 def _owner(pod: PodView) -> str:
@@ -280,7 +284,7 @@ class _Surveys:
         return next((gap.mend for gap in self.unread.values()), "")
 
 
-def _pods(surveys: _Surveys, now: datetime) -> Finding:
+def _pods(surveys: _Surveys, now: datetime | None) -> Finding:
     key, label, threshold = "DH-2.2", "Pods", "all Running or Completed"
     if surveys.nothing:
         return unread(key, label, surveys.nothing, threshold)
@@ -382,13 +386,15 @@ def _has_metrics(nodes: Sequence[NodeView] | Gap, usage: Sequence[NodeUsage] | G
     return not isinstance(nodes, Gap) and not isinstance(usage, Gap) and bool(usage)
 
 
-def _from_metrics_server(nodes: Sequence[NodeView], usage: Sequence[NodeUsage], now: datetime) -> _Load:
+def _from_metrics_server(
+    nodes: Sequence[NodeView], usage: Sequence[NodeUsage], now: datetime | None
+) -> _Load:
     used = {entry.node: entry for entry in usage}
     measured = [node for node in _machines(nodes) if node.name in used]
     silent = [
         node.name
         for node in _machines(nodes)
-        if node.name not in used and not (node.created and now - node.created < NEW)
+        if node.name not in used and not (now and node.created and now - node.created < NEW)
     ]
     return _Load(
         "metrics-server, of allocatable",

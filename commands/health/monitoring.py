@@ -29,8 +29,17 @@ BEAT = timedelta(minutes=10)  # the always-firing Watchdog is sent again well wi
 
 _PROMETHEUS = (Probe("prometheus", "/-/healthy"), Probe("prometheus", "/-/ready"))
 _ALERTMANAGER = (Probe("alertmanager", "/-/healthy"), Probe("alertmanager", "/-/ready"))
-# A Gap carries words only; these say that nothing came back, as against a refusal or a missing setting.
-_SILENT = ("timeout", "timed out", "no answer", "not answer", "no connection", "connect", "unreachable")
+# A Gap carries words only. These of the clients' (workers/signals.py) say that nobody came back with an
+# answer, as against a refusal, a name that does not resolve, or a setting that is missing.
+_SILENT = (
+    "in time",
+    "no time left",
+    "timed out",
+    "timeout",
+    "no connection",
+    "not accept connections",
+    "connection was dropped",
+)
 
 Fact = tuple[Light, str]
 

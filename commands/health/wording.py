@@ -21,9 +21,9 @@ def span(length: timedelta) -> str:
     return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
 
 
-def age(since: datetime | None, now: datetime) -> str:
-    """ " for 12 min", or "" where nobody said since when."""
-    return f" for {span(now - since)}" if since else ""
+def age(since: datetime | None, now: datetime | None) -> str:
+    """ " for 12 min", or "" where nobody said since when, or what time it is."""
+    return f" for {span(now - since)}" if since and now else ""
 
 
 def took(length: timedelta) -> str:

@@ -29,6 +29,7 @@ from commands.reads import (
     EksView,
     NodegroupView,
     NodeUsage,
+    Now,
     Pods,
     PodView,
     Sample,
@@ -213,7 +214,7 @@ def test_thousands_of_sick_pods_stay_a_short_list_with_their_number():
     found = judged(pods=survey(*many, total=2500, more=300, CrashLoopBackOff=500))
     line = finding(found, "DH-2.2")
     assert line.light is R
-    assert line.value == "200 of 2500 pods not well"
+    assert line.value == "200 of 2500 pods not well, 300 not looked at"
     assert len(line.evidence) <= 51
     assert finding(found, "DH-2.6").light is Y
 
@@ -389,6 +390,15 @@ def test_everything_unread_is_unknown_with_its_reason_and_never_green():
     found = section(cluster.inquiry(SITE), answers)
     assert {line.light for line in found.findings} == {U}
     assert all(line.mend == gap.mend for line in found.findings)
+
+
+def test_without_the_time_of_day_ages_are_left_out_and_nothing_is_forgiven():
+    answers = cluster_answers(
+        nodes=(node("a", ready("False")),), pods=survey(pod("NotReady", not_ready_since=NOW))
+    )
+    found = section(cluster.inquiry(SITE), answers | {Now(): Gap("no answer in time")})
+    assert finding(found, "DH-2.1").evidence == ("a: NotReady",)
+    assert finding(found, "DH-2.2").light is Y
 
 
 def test_buttons_type_words_that_exist():
