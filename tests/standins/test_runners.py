@@ -148,13 +148,15 @@ def test_redis_outlives_the_thread_that_started_it():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tie a child's life to its parent's")
-def test_nothing_outlives_a_test_run_that_was_killed():
+def test_nothing_outlives_a_test_run_that_was_killed(tmp_path):
     script = (
         "import sys; from sandbox.redis_server import RedisServer\n"
         "with RedisServer() as server: print(server.pid, flush=True); sys.stdin.read()"
     )
+    # A killed run cannot remove its folder either, so it is made where pytest will.
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", script], cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as run:
         assert run.stdout is not None
         pid = int(run.stdout.readline())
@@ -267,6 +269,9 @@ def test_controllers_and_scheduler_work_on_an_added_node(plane):
         return [pod["spec"].get("nodeName") for pod in pods] == ["worker-1"] * 3
 
     until(bound)
+    name = plane.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}")
+    plane.set_pod_status("default", name, {"phase": "Running"})
+    assert plane.kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}") == "Running"
     node = plane.request("GET", "/api/v1/nodes/worker-1")
     assert node["metadata"]["labels"]["pool"] == "blue"
     assert "taints" not in node["spec"]
