@@ -6,7 +6,7 @@ its own address, the ones that are not ready too.
 
 from collections.abc import Callable, Sequence
 
-from commands.health.wording import buttons, many, one_line, took, unread, worst_first
+from commands.health.wording import Fact, buttons, many, one_line, took, unread, worst_first
 from commands.model import Finding, Gap, Inquiry, Light, Read, Section, Seen, Suggestion, worst
 from commands.reads import (
     Deployment,
@@ -19,8 +19,6 @@ from commands.reads import (
     PodHttp,
 )
 from commands.site import ClusterSite, ServiceSite
-
-Fact = tuple[Light, str]
 
 # Every pod costs two requests. Beyond this many (the ones that are not ready come first) the rest is
 # counted as not asked: a morning check is no load test.
@@ -109,7 +107,7 @@ def _expose(service: ServiceSite, pod: EndpointView) -> PodExposition:
 
 
 def _endpoints(service: ServiceSite, endpoints: Sequence[EndpointView] | Gap) -> Finding:
-    key, label, threshold = "DH-4.1", f"Endpoints of {service.service}", "all ready"
+    key, label, threshold = "DH-4.1", f"Endpoints of {service.service}", "expected all ready"
     if isinstance(endpoints, Gap):
         return unread(key, label, endpoints, threshold)
     standing = _standing(endpoints)
@@ -141,14 +139,14 @@ def _endpoints(service: ServiceSite, endpoints: Sequence[EndpointView] | Gap) ->
 def _generator(service: ServiceSite, view: DeploymentView | Gap | None) -> Finding:
     key, label = "DH-4.2", f"Deployment {service.deployment}"
     if isinstance(view, Gap):
-        return unread(key, label, view, "all ready")
+        return unread(key, label, view, "expected all ready")
     if view is None:
         mend = f"Install it, or take services.{service.name} out of the configuration."
-        return Finding(key, label, Light.YELLOW, "not installed", "all ready", mend=mend)
+        return Finding(key, label, Light.YELLOW, "not installed", "expected all ready", mend=mend)
     light, facts = _replicas(view, service.replicas)
     offer = Suggestion("Show it", f"deploy show {service.namespace}/{service.deployment}")
     value = f"{view.ready}/{view.replicas} ready"
-    return Finding(key, label, light, value, "all ready", facts, suggestions=buttons(light, offer))
+    return Finding(key, label, light, value, "expected all ready", facts, suggestions=buttons(light, offer))
 
 
 def _replicas(view: DeploymentView, wanted: int | None) -> tuple[Light, tuple[str, ...]]:
@@ -208,7 +206,7 @@ def _probed(
 ) -> Finding:
     label = f"{label} {path}"
     if not pods:
-        return unread(key, label, nobody, "HTTP 200 from every pod")
+        return unread(key, label, nobody, "expected from every pod")
     pages: list[Http | Gap] = [answers[_get(service, pod, path)] for pod in pods]
     facts = [
         _silent(pod, page) if isinstance(page, Gap) else judge(pod, page)
@@ -220,7 +218,7 @@ def _probed(
         facts = [(Light.RED, text) for _, text in facts]
     slowest = f", slowest {took(max(page.took for page in heard))}" if heard else ""
     value = f"{good}/{len(pods)} answer 200{slowest}"
-    return _summed(key, label, "HTTP 200 from every pod", facts, value, pages)
+    return _summed(key, label, "expected from every pod", facts, value, pages)
 
 
 def _silent(pod: EndpointView, gap: Gap) -> Fact:

@@ -7,7 +7,7 @@ whether it answers is the question. Everything that only needed its data stays u
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from commands.health.wording import buttons, many, one_line, span, took, unread, worst_first
+from commands.health.wording import Fact, buttons, many, one_line, span, took, unread, worst_first
 from commands.model import Finding, Gap, Inquiry, Light, Section, Seen, Suggestion, worst
 from commands.queries import query
 from commands.reads import (
@@ -40,8 +40,6 @@ _SILENT = (
     "not accept connections",
     "connection was dropped",
 )
-
-Fact = tuple[Light, str]
 
 
 def inquiry(site: ClusterSite) -> Inquiry:
@@ -79,7 +77,7 @@ def _prometheus(seen: Seen) -> Finding:
     for answer in (healthy, ready):
         if isinstance(answer, Gap):
             silent = _is_silent(answer)
-            finding = unread(key, label, answer, "HTTP 200")
+            finding = unread(key, label, answer, "expected HTTP 200")
             return _down(finding, f"no answer: {one_line(answer.reason)}") if silent else finding
     return _answered(key, label, healthy, ready, "replaying WAL")
 
@@ -89,7 +87,7 @@ def _alertmanager(seen: Seen) -> Finding:
     healthy, ready = (seen[probe] for probe in _ALERTMANAGER)
     for answer in (healthy, ready):
         if isinstance(answer, Gap):
-            return unread(key, label, answer, "HTTP 200")
+            return unread(key, label, answer, "expected HTTP 200")
     found = _answered(key, label, healthy, ready, "not ready yet")
     if found.light is not Light.GREEN:
         return found
@@ -116,13 +114,21 @@ def _answered(key: str, label: str, healthy: Http, ready: Http, starting: str) -
             key, label, Gap(f"HTTP {refused}", f"Let the bot read {label}'s /-/healthy and /-/ready.")
         )
     if healthy.status != 200:
-        return Finding(key, label, Light.RED, f"/-/healthy answers HTTP {healthy.status}", "HTTP 200")
+        return Finding(
+            key, label, Light.RED, f"/-/healthy answers HTTP {healthy.status}", "expected HTTP 200"
+        )
     if ready.status == 503:
-        return Finding(key, label, Light.YELLOW, f"up, but {starting} (/-/ready: HTTP 503)", "HTTP 200")
+        return Finding(
+            key, label, Light.YELLOW, f"up, but {starting} (/-/ready: HTTP 503)", "expected HTTP 200"
+        )
     if ready.status != 200:
-        return Finding(key, label, Light.RED, f"/-/ready answers HTTP {ready.status}", "HTTP 200")
+        return Finding(key, label, Light.RED, f"/-/ready answers HTTP {ready.status}", "expected HTTP 200")
     return Finding(
-        key, label, Light.GREEN, f"healthy and ready in {took(healthy.took + ready.took)}", "HTTP 200"
+        key,
+        label,
+        Light.GREEN,
+        f"healthy and ready in {took(healthy.took + ready.took)}",
+        "expected HTTP 200",
     )
 
 
@@ -139,7 +145,7 @@ def _nobody_answers(seen: Seen) -> bool:
 
 
 def _grafana(view: GrafanaView | Gap) -> Finding:
-    key, label, threshold = "DH-3.5", "Grafana", "database ok"
+    key, label, threshold = "DH-3.5", "Grafana", "expected database ok"
     if isinstance(view, Gap):
         return unread(key, label, view, threshold)
     light = Light.GREEN if view.database == "ok" else Light.RED
@@ -151,7 +157,7 @@ def _grafana(view: GrafanaView | Gap) -> Finding:
 
 
 def _targets(site: ClusterSite, targets: Sequence[TargetView] | Gap) -> Finding:
-    key, label, threshold = "DH-3.3", "Scrape targets", "all up"
+    key, label, threshold = "DH-3.3", "Scrape targets", "expected all up"
     if isinstance(targets, Gap):
         return unread(key, label, targets, threshold)
     facts = [*_missing(site, {target.job for target in targets}), *map(_target, _not_up(targets))]
@@ -183,7 +189,7 @@ def _target(target: TargetView) -> Fact:
 
 def _targets_unlisted(gap: Gap, jobs: Mapping[str, Query], answers: Seen) -> Finding:
     """The list was not readable; an expected job without any series is red all the same."""
-    finding = unread("DH-3.3", "Scrape targets", gap, "all up")
+    finding = unread("DH-3.3", "Scrape targets", gap, "expected all up")
     facts = []
     for job, read in jobs.items():
         answer = answers[read]
@@ -217,7 +223,7 @@ def heartbeat(site: ClusterSite, last: datetime | Gap | None, now: datetime | Ga
         key,
         label,
         Light.RED,
-        f"alerts do not reach the bot: {heard}",
+        heard,
         threshold,
         alarm=f"Alerts do not reach the bot: {heard}",
         suggestions=buttons(Light.RED, Suggestion("Alert routes", "alert routes")),

@@ -123,13 +123,14 @@ def _findings(
     up = _availability("DH-1.5", site, service, number("Q-avail", asked.availability), over)
     failing_now = _errors(site, service, number("Q-error", asked.errors_now), f"last {recent}")
     success = _success(site, service, number("Q-success", asked.success), over)
+    # What burns right now comes first: its buttons are the ones that survive when there are too many.
     return (
+        up_now,
+        failing_now,
         _unless_raised(up, up_now),
         _unless_raised(success, failing_now),
         _budget(site, service, number("Q-budget", asked.budget), covered),
         _cpu(site, service, number("Q-slocpu", asked.cpu)),
-        up_now,
-        failing_now,
     )
 
 
@@ -227,13 +228,19 @@ def _cpu(site: ClusterSite, service: ServiceSite, found: Measured) -> Finding:
         value = shown(percent, (limits.green_below, limits.red_above))
         used = f"{service.namespace} uses {value} of the CPU it requested"
         return _flagged(
-            Finding("", "", cpu_light(percent, limits), value, alarm=f"Resource exhaustion: {used}"),
+            Finding(
+                "",
+                "",
+                cpu_light(percent, limits),
+                f"{value} of requests",
+                alarm=f"Resource exhaustion: {used}",
+            ),
             Suggestion("Capacity", "capacity now"),
             Suggestion("Debug", f"debug layers {service.name}"),
             Suggestion("Declare incident", _declare(2, service, f"CPU at {value} of requests")),
         )
 
-    return _line("DH-1.8", "CPU of requests", found, f"< {limits.green_below:g} %", judged)
+    return _line("DH-1.8", "CPU usage", found, f"< {limits.green_below:g} %", judged)
 
 
 def _line(

@@ -5,6 +5,13 @@ from datetime import datetime, timedelta
 
 from commands.model import Finding, Gap, Light, Suggestion
 
+Fact = tuple[Light, str]  # one line of evidence and how it is judged
+
+KEPT = 50  # lines of evidence a record carries; the renderer shows the first and counts the rest
+
+# Younger than this a pod (or a node's metrics) may be on its way, whatever else is said of it.
+NEW = timedelta(seconds=120)
+
 _ORDER = (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN)
 
 
@@ -52,6 +59,6 @@ def buttons(light: Light, *offered: Suggestion) -> tuple[Suggestion, ...]:
     return tuple(offered) if light in (Light.RED, Light.YELLOW) else ()
 
 
-def worst_first(facts: Iterable[tuple[Light, str]]) -> tuple[str, ...]:
+def worst_first(facts: Iterable[Fact]) -> tuple[str, ...]:
     """Facts with their lights as evidence, worst first and otherwise in the order given."""
     return tuple(text for _, text in sorted(facts, key=lambda fact: _ORDER.index(fact[0])))

@@ -20,7 +20,7 @@ from health_answers import (
     survey,
 )
 
-from commands.health import cluster
+from commands.health import cluster, pods
 from commands.model import Gap, Light
 from commands.queries import query
 from commands.reads import (
@@ -165,7 +165,7 @@ def test_a_node_without_a_ready_condition_and_a_cluster_without_nodes_are_red():
     ids=lambda value: f"{value.status} {value.age}" if isinstance(value, PodView) else str(value),
 )
 def test_a_pod_is_judged_by_its_status_word_its_age_and_its_patience(sick, light):
-    assert cluster.pod_light(sick, NOW) is light
+    assert pods.pod_light(sick, NOW) is light
     line = finding(judged(pods=survey(sick)), "DH-2.2")
     assert line.light is light
     assert bool(line.evidence) == (light is not G)
@@ -198,7 +198,7 @@ def test_pods_of_one_owner_with_one_trouble_are_one_line_worst_and_biggest_first
     line = finding(judged(pods=survey(*others, *crashing, total=300)), "DH-2.2")
     assert line.value == "5 of 300 pods not well"
     assert line.evidence == (
-        "sre-shop/Deployment/backend: CrashLoopBackOff × 3, oldest 3 h, 21 restarts, OOMKilled 137,"
+        "sre-shop/backend (Deployment): CrashLoopBackOff × 3, oldest 3 h, 21 restarts, OOMKilled 137,"
         " back-off 5m0s restarting",
         "shop2/web-1: ImagePullBackOff, oldest 1 h",
         "sre-shop/slow-1: Init:0/1, oldest 1 h",

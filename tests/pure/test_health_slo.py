@@ -124,6 +124,12 @@ def test_a_flag_that_burns_now_is_not_raised_twice():
     assert finding(found, "DH-1.5").light is R
 
 
+def test_what_burns_now_stands_first_so_that_its_buttons_are_not_cut_off():
+    found = judged(availability_now=0.8, budget=0.9, cpu=0.9)
+    offered = [offer.text for line in found.findings for offer in line.suggestions]
+    assert offered[0].startswith("incident declare sev1 backend: availability 80.00 %")
+
+
 def test_the_alarm_names_the_number_and_the_window():
     found = judged(availability_now=0.8)
     assert finding(found, "DH-1.10").alarm == (
