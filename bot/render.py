@@ -30,6 +30,7 @@ from commands.phrase import counted, span
 # Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.
 BLOCKS = 50
 SECTION = 3000
+TEXT = 12_500  # of all blocks together: undocumented, refused above 13,297 (slackapi/bolt-js issue 2509)
 FALLBACK = 3500  # chat.update refuses a text over 4,000 characters
 BUTTON_TEXT = 75
 BUTTON_VALUE = 2000
@@ -84,7 +85,7 @@ def private(
     blocks = [block for section in sections for block in _section_blocks(section)]
     said = escape(text) or ", ".join(escape(section.title) for section in sections)
     body = _bounded([*(blocks or [_text(said)]), *_buttons(suggestions)])
-    return _clean(Message("private", _cut(said, FALLBACK), tuple(body)), redact)
+    return _clean(Message("private", said, tuple(body)), redact)
 
 
 # --- text ---
@@ -122,7 +123,8 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _text(mrkdwn: str) -> Block:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(mrkdwn, SECTION), "verbatim": True}}
+    said = _cut(mrkdwn, SECTION) if mrkdwn.strip() else "…"  # Slack refuses a text of nothing
+    return {"type": "section", "text": {"type": "mrkdwn", "text": said, "verbatim": True}}
 
 
 def _context(*parts: str) -> Block:
@@ -164,16 +166,31 @@ def _buttons(suggestions: tuple[Suggestion, ...], links: tuple[Link, ...] = ()) 
 
 
 def _bounded(blocks: list[Block]) -> list[Block]:
-    if len(blocks) <= BLOCKS:
-        return blocks
-    left_out = len(blocks) - (BLOCKS - 1)
-    return [*blocks[: BLOCKS - 1], _context(f"… {left_out} more blocks did not fit into one message")]
+    """As many of the blocks as one message takes, and a line that says how many did not fit."""
+    kept: list[Block] = []
+    room = TEXT
+    for block in blocks:
+        room -= _length(block)
+        if room < 0 or len(kept) == BLOCKS - 1:
+            left_out = counted(len(blocks) - len(kept), "more block")
+            return [*kept, _context(f"… {left_out} did not fit into one message")]
+        kept.append(block)
+    return kept
+
+
+def _length(node: Any) -> int:
+    """Characters of every text in a block."""
+    if isinstance(node, str):
+        return len(node)
+    if isinstance(node, Mapping):
+        return sum(_length(value) for value in node.values())
+    return sum(_length(value) for value in node) if isinstance(node, list | tuple) else 0
 
 
 def _clean(message: Message, redact: Callable[[str], str]) -> Message:
     return Message(
         message.key,
-        redact(message.text),
+        _cut(redact(message.text), FALLBACK),
         tuple(_redacted(block, redact) for block in message.blocks),
         message.in_thread,
         message.whisper_to,
@@ -215,7 +232,7 @@ def _summary(request: Request) -> Message:
     if request.state is State.ANSWERED:
         blocks += _buttons(suggestions)
     blocks.append(_context(_origin(request)))
-    return Message("card", _cut(headline, FALLBACK), tuple(_bounded(blocks)))
+    return Message("card", headline, tuple(_bounded(blocks)))
 
 
 def _headline(request: Request) -> str:
@@ -346,7 +363,7 @@ def _alarm(request: Request) -> tuple[Message, ...]:
     who = f"{request.mention} " if request.mention else ""
     text = who + "🔴 " + " · ".join(escape(flag.text) for flag in request.flags)
     nobody = () if request.mention else (_context("No on-call is configured: set `roles.oncall`."),)
-    return (Message("alarm", _cut(text, FALLBACK), (_text(text), *nobody), in_thread=True),)
+    return (Message("alarm", text, (_text(text), *nobody), in_thread=True),)
 
 
 # --- alert groups ---
@@ -378,7 +395,7 @@ def _group_card(group: AlertGroup) -> Message:
         blocks.append(_context(f"+{group.truncated} not sent by Alertmanager (max_alerts)"))
     blocks += _buttons((), _group_links(group))
     blocks.append(_context(_group_origin(group)))
-    return Message(f"{group.episode}:card", _cut(headline, FALLBACK), tuple(_bounded(blocks)))
+    return Message(f"{group.episode}:card", headline, tuple(_bounded(blocks)))
 
 
 def _group_name(group: AlertGroup) -> str:

@@ -1,0 +1,639 @@
+"""`python -m bot doctor`: does everything the configuration names answer, and may the bot do what it needs?
+
+One line per check (✓ good, ✗ broken, ? not known or not set) and under each miss the line that mends it.
+The probes run side by side, each with five seconds, and none can hide another. Nothing is written
+anywhere: not to Slack, not to Redis, not to the cluster. The needs are declared here as data
+(NEEDED_SCOPES, the Kubernetes and IAM needs of a cluster), and the manifests are compared with them.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from threading import Thread
+from typing import Any
+
+import boto3
+import httpx
+import orjson
+import urllib3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from kubernetes import config as kubernetes_config
+from kubernetes.client.configuration import Configuration
+from kubernetes.client.rest import RESTClientObject
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.settings import Settings
+from commands.site import ROLES, ClusterSite, Site, service_address
+
+PATIENCE = 5.0  # seconds for each probe
+
+GOOD, BROKEN, OPEN = "✓", "✗", "?"
+
+# What the Slack app must be granted, and what for; a name with False is for this command alone.
+NEEDED_SCOPES: Mapping[str, tuple[bool, str]] = {
+    "chat:write": (True, "posts and updates cards"),
+    "commands": (True, "receives /sre"),
+    "app_mentions:read": (True, "hears mentions in channels and threads, where slash commands do not work"),
+    "im:history": (True, "hears direct messages"),
+    "usergroups:read": (True, "looks up who is in the user groups of `roles`"),
+    "channels:read": (False, "checks here that the configured public channels exist"),
+    "groups:read": (False, "checks here that the configured private channels exist"),
+}
+
+OLDEST_REDIS = (6, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: what was looked at, how it stands, what was found, and the line that mends it."""
+
+    about: str
+    state: str
+    found: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.state} {self.about}: {self.found}"
+        return f"{line}\n    → {self.mend}" if self.mend else line
+
+
+Probe = Callable[[], Iterable[Check]]
+
+
+def main(settings: Settings, environ: Mapping[str, str]) -> int:
+    """Print every check; 1 when something is broken, else 0."""
+    # Retries and refusals are what is examined here; the libraries' own lines about them would be noise.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    redact = settings.redactor()
+    checks = examine(settings, environ)
+    for check in checks:
+        print(redact(str(check)))
+    broken, unsure = (sum(check.state == state for check in checks) for state in (BROKEN, OPEN))
+    print(f"\n{len(checks)} checks: {broken} broken, {unsure} not known or not set")
+    return 1 if broken else 0
+
+
+def examine(settings: Settings, environ: Mapping[str, str], patience: float = PATIENCE) -> list[Check]:
+    """Every check, in the order of the probes whatever order they answer in."""
+    running = [_Run(name, probe) for name, probe in _probes(settings, environ, patience)]
+    until = time.monotonic() + patience + 0.5  # the clients' own limits say more, so they go first
+    return [check for run in running for check in run.result(until)]
+
+
+class _Run:
+    """A probe in a thread of its own; what it found before it hung or failed is kept."""
+
+    def __init__(self, name: str, probe: Probe) -> None:
+        self._name = name
+        self._found: list[Check] = []
+        self._thread = Thread(target=self._collect, args=(probe,), name=f"doctor-{name}", daemon=True)
+        self._thread.start()
+
+    def _collect(self, probe: Probe) -> None:
+        try:
+            for check in probe():
+                self._found.append(check)
+        except Exception as error:  # a broken check is a line, and the others go on
+            self._found.append(Check(self._name, OPEN, f"could not be checked: {_words(error)}"))
+
+    def result(self, until: float) -> list[Check]:
+        self._thread.join(max(0.0, until - time.monotonic()))
+        found = list(self._found)
+        if self._thread.is_alive():
+            found.append(Check(self._name, BROKEN, "did not answer in time"))
+        return found
+
+
+def _probes(settings: Settings, environ: Mapping[str, str], patience: float) -> Iterator[tuple[str, Probe]]:
+    yield "configuration", partial(_configuration, settings)
+    yield "Slack", partial(_slack, settings, patience)
+    if settings.socket_mode:
+        yield "Slack app token", partial(_app_token, settings, patience)
+    yield "Redis", partial(_redis, settings, patience)
+    for cluster in settings.site.clusters.values():
+        kube = _Kube(cluster, settings, environ, patience)
+        yield f"Kubernetes {cluster.name}", partial(_kubernetes, kube)
+        for name in ("prometheus", "alertmanager", "grafana"):
+            yield f"{name.capitalize()} {cluster.name}", partial(_component, kube, name, settings, patience)
+        if cluster.eks_name:
+            yield f"AWS {cluster.name}", partial(_aws, cluster, patience)
+
+
+def _words(error: BaseException) -> str:
+    """An exception in one short line; redaction happens where it is printed."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+
+
+# --- The configuration itself ---------------------------------------------------------------------
+
+
+def _configuration(settings: Settings) -> Iterator[Check]:
+    ways = [way for way, on in (("Socket Mode", settings.socket_mode), ("HTTP", settings.http_mode)) if on]
+    source = settings.config or "every default, because SRE_BOT_CONFIG is not set"
+    yield Check("configuration", GOOD, f"{source}; Slack by {' and '.join(ways) or 'nothing'}")
+    if not settings.alertmanager_tokens:
+        yield Check(
+            "configuration",
+            OPEN,
+            "the alert webhook refuses every call",
+            "set ALERTMANAGER_WEBHOOK_TOKEN to the output of `openssl rand -hex 32`, and Alertmanager's "
+            "http_config.authorization.credentials to the same",
+        )
+    empty = [role for role in ROLES if not settings.site.role_members(role)]
+    if empty:
+        line = "roles: {" + ", ".join(f"{role}: [U…]" for role in empty) + "}"
+        yield Check("configuration", OPEN, f"nobody is {', '.join(empty)}", f"add {line}")
+
+
+# --- Slack ----------------------------------------------------------------------------------------
+
+_DEAD_TOKENS = ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired")
+
+
+def _slack(settings: Settings, patience: float) -> Iterator[Check]:
+    if not settings.slack_bot_token:
+        yield Check("Slack", OPEN, "no SLACK_BOT_TOKEN here", "set SLACK_BOT_TOKEN")
+        return
+    slack = _web_client(settings, settings.slack_bot_token.reveal(), patience)
+    try:
+        me = slack.auth_test()
+    except (SlackClientError, OSError) as error:
+        yield _slack_failed(
+            "Slack", error, "reinstall the app and set SLACK_BOT_TOKEN to its new xoxb-… token"
+        )
+        return
+    yield Check("Slack", GOOD, f"the token is @{me.get('user')} of {me.get('team')} ({me.get('team_id')})")
+    yield from _scopes(_granted(me.headers))
+    yield from _channels(slack, settings.site)
+
+
+def _web_client(settings: Settings, token: str, patience: float) -> WebClient:
+    return WebClient(token, base_url=settings.slack_api_url, timeout=int(patience), retry_handlers=[])
+
+
+def _slack_failed(about: str, error: Exception, mend: str) -> Check:
+    if isinstance(error, SlackApiError):
+        reason = str(error.response.get("error"))
+        return Check(about, BROKEN, f"Slack says {reason}", mend if reason in _DEAD_TOKENS else "")
+    mend = "allow the way out to slack.com:443, or set HTTPS_PROXY"
+    return Check(about, BROKEN, f"Slack does not answer: {_words(error)}", mend)
+
+
+def _granted(headers: Mapping[str, Any]) -> frozenset[str]:
+    for name, value in headers.items():
+        if name.lower() == "x-oauth-scopes":
+            text = value if isinstance(value, str) else ",".join(value)
+            return frozenset(part.strip() for part in text.split(",") if part.strip())
+    return frozenset()
+
+
+def _scopes(granted: frozenset[str]) -> Iterator[Check]:
+    if not granted:
+        yield Check("Slack scopes", OPEN, "Slack did not say which are granted")
+        return
+    missing = {scope: why for scope, why in NEEDED_SCOPES.items() if scope not in granted}
+    for scope, (is_needed, why) in missing.items():
+        mend = f"add {scope} under OAuth & Permissions, Bot Token Scopes, and reinstall the app"
+        yield Check("Slack scopes", BROKEN if is_needed else OPEN, f"{scope} is missing: it {why}", mend)
+    if not missing:
+        yield Check("Slack scopes", GOOD, f"all {len(NEEDED_SCOPES)} needed are granted")
+
+
+def configured_channels(site: Site) -> dict[str, list[str]]:
+    """Every channel the configuration names, with the keys that name it."""
+    found: dict[str, list[str]] = {}
+    for key in ("daily", "alerts", "incidents", "changes", "security", "support"):
+        found.setdefault(getattr(site.channels, key), []).append(f"channels.{key}")
+    for channel in site.channels.stakeholders:
+        found.setdefault(channel, []).append("channels.stakeholders")
+    for name, cluster in site.clusters.items():
+        for channel in cluster.channels:
+            found.setdefault(channel, []).append(f"clusters.{name}.channels")
+    found.pop("", None)
+    return found
+
+
+def _channels(slack: WebClient, site: Site) -> Iterator[Check]:
+    wanted = configured_channels(site)
+    try:
+        known = _listed(slack.users_conversations, wanted)
+        if set(wanted) - set(known):  # the whole workspace only when something is not among the bot's own
+            known = _listed(slack.conversations_list, wanted) | known
+    except (SlackClientError, OSError) as error:
+        yield _channels_unread(error)
+        return
+    for channel, keys in wanted.items():
+        yield _channel(channel, " and ".join(f"`{key}`" for key in keys), known.get(channel))
+
+
+def _channels_unread(error: Exception) -> Check:
+    if isinstance(error, SlackApiError) and error.response.get("error") == "missing_scope":
+        scope = error.response.get("needed") or "channels:read,groups:read"
+        mend = f"add {scope} under OAuth & Permissions, Bot Token Scopes, and reinstall the app"
+        return Check("Slack channels", OPEN, "may not be looked up", mend)
+    return Check("Slack channels", OPEN, f"could not be looked up: {_words(error)}")
+
+
+def _listed(method: Callable[..., Any], wanted: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The wanted channels that a listing has, by "#name" and by id; ends as soon as it has them all."""
+    found: dict[str, dict[str, Any]] = {}
+    cursor, left = "", set(wanted)
+    is_own = method.__name__ == "users_conversations"
+    while left:
+        page = method(
+            types="public_channel,private_channel", limit=1000, cursor=cursor, exclude_archived=False
+        )
+        for channel in page["channels"]:
+            for key in (f"#{channel['name']}", channel["id"]):
+                if key in left:
+                    found[key] = {**channel, "is_member": is_own or channel.get("is_member", False)}
+                    left.discard(key)
+        cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+        if not cursor:
+            break
+    return found
+
+
+def _channel(channel: str, keys: str, found: Mapping[str, Any] | None) -> Check:
+    about = f"Slack channel {channel}"
+    if found is None:
+        mend = f"create it (a private one: /invite the bot there), or change {keys}"
+        return Check(about, BROKEN, f"does not exist, or is private without the bot ({keys})", mend)
+    if found.get("is_archived"):
+        return Check(about, BROKEN, f"is archived ({keys})", f"unarchive it, or change {keys}")
+    if not found["is_member"]:
+        return Check(about, BROKEN, f"the bot is not in it ({keys})", f"type `/invite @sre-bot` in {channel}")
+    return Check(about, GOOD, f"the bot is in it ({keys})")
+
+
+def _app_token(settings: Settings, patience: float) -> Iterator[Check]:
+    slack = _web_client(settings, settings.slack_app_token.reveal(), patience)
+    page = "Basic Information, App-Level Tokens"
+    try:
+        slack.apps_connections_open(app_token=settings.slack_app_token.reveal())
+    except SlackApiError as error:
+        mends = {
+            "missing_scope": f"make a new token with connections:write under {page}, and set SLACK_APP_TOKEN",
+            "not_allowed_token_type": f"set SLACK_APP_TOKEN to the xapp-… token under {page}",
+        }
+        reason = str(error.response.get("error"))
+        default = f"make a new token under {page}, turn on Socket Mode, and set SLACK_APP_TOKEN"
+        yield Check("Slack app token", BROKEN, f"Slack says {reason}", mends.get(reason, default))
+    except (SlackClientError, OSError) as error:
+        yield _slack_failed("Slack app token", error, "")
+    else:
+        yield Check("Slack app token", GOOD, "Socket Mode may connect")
+
+
+# --- Redis ----------------------------------------------------------------------------------------
+
+
+def _redis(settings: Settings, patience: float) -> Iterator[Check]:
+    where = settings.redis_shown
+    client = Redis.from_url(
+        settings.redis_url.reveal(), socket_timeout=patience, socket_connect_timeout=patience, retry=None
+    )
+    try:
+        with client:
+            info = client.info()
+            yield Check("Redis", GOOD, f"{where} answers")
+            yield from _redis_facts(info, _fsync(client))
+    except RedisError as error:
+        mend = "set REDIS_URL to a server that this process may reach and log in to"
+        yield Check("Redis", BROKEN, f"{where}: {_words(error)}", mend)
+
+
+def _fsync(client: "Redis") -> str:
+    """appendfsync, or "" where CONFIG is not for us (managed services)."""
+    try:
+        answer: Any = client.config_get("appendfsync")
+    except ResponseError:
+        return ""
+    return str(answer.get("appendfsync", ""))
+
+
+def _redis_facts(info: Mapping[str, Any], fsync: str) -> Iterator[Check]:
+    version = str(info.get("redis_version", "0"))
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
+        mend = f"run Redis {OLDEST_REDIS[0]}.{OLDEST_REDIS[1]} or newer, or Valkey"
+        yield Check("Redis version", BROKEN, f"{version} is too old", mend)
+    else:
+        yield Check("Redis version", GOOD, version)
+    policy = str(info.get("maxmemory_policy", ""))
+    if policy == "noeviction":
+        yield Check("Redis memory", GOOD, "nothing is evicted")
+    else:
+        mend = "set `maxmemory-policy noeviction`"
+        yield Check(
+            "Redis memory", BROKEN, f"policy {policy} drops requests and messages under pressure", mend
+        )
+    yield _durability(bool(info.get("aof_enabled")), fsync)
+
+
+def _durability(has_aof: bool, fsync: str) -> Check:
+    if not has_aof:
+        mend = "set `appendonly yes` and `appendfsync everysec`"
+        return Check("Redis durability", BROKEN, "what was accepted is lost when Redis restarts", mend)
+    if fsync == "no":
+        mend = "set `appendfsync everysec`"
+        return Check(
+            "Redis durability", BROKEN, "the append-only file is written when the kernel likes", mend
+        )
+    if not fsync:
+        return Check(
+            "Redis durability", GOOD, "append-only file (CONFIG is not allowed, so its fsync is not known)"
+        )
+    return Check("Redis durability", GOOD, f"append-only file, appendfsync {fsync}")
+
+
+# --- Kubernetes -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KubeNeed:
+    """One right, as RBAC names it; namespace "" is the whole cluster."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The line to add to the role."""
+        return f'- {{apiGroups: ["{self.group}"], resources: ["{self.resource}"], verbs: ["{self.verb}"]}}'
+
+    @property
+    def words(self) -> str:
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {self.resource}{'.' + self.group if self.group else ''}{where}"
+
+    def review(self) -> dict[str, Any]:
+        """The SelfSubjectAccessReview that asks for it."""
+        resource, _, sub = self.resource.partition("/")
+        names = {"verb": self.verb, "resource": resource, "subresource": sub, "group": self.group}
+        attributes = {key: value for key, value in {**names, "namespace": self.namespace}.items() if value}
+        return {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+
+
+def kube_needs(cluster: ClusterSite) -> tuple[KubeNeed, ...]:
+    """What the reads of this cluster ask of the API server."""
+    needs = [KubeNeed("list", "nodes"), KubeNeed("list", "nodes", "metrics.k8s.io")]
+    needs += [KubeNeed("list", "pods", namespace=each) for each in cluster.namespaces.watched]
+    proxied = cluster.monitoring.access == "proxy"
+    for service in cluster.services.values():
+        needs.append(KubeNeed("get", "deployments", "apps", service.namespace))
+        if service.service:
+            needs.append(KubeNeed("list", "endpointslices", "discovery.k8s.io", service.namespace))
+            needs += [KubeNeed("get", "pods/proxy", namespace=service.namespace)] if proxied else []
+    needs += [KubeNeed("get", "services/proxy", namespace=each) for each in _proxied(cluster)]
+    return tuple(dict.fromkeys(needs))
+
+
+def _proxied(cluster: ClusterSite) -> list[str]:
+    if cluster.monitoring.access != "proxy":
+        return []
+    stack = cluster.monitoring
+    addresses = (service_address(each.url) for each in (stack.prometheus, stack.alertmanager, stack.grafana))
+    return [address.namespace for address in addresses if address]
+
+
+class _Kube:
+    """Plain requests to one cluster's API server, with the credentials the workers would use."""
+
+    def __init__(
+        self, cluster: ClusterSite, settings: Settings, environ: Mapping[str, str], patience: float
+    ) -> None:
+        self.cluster = cluster
+        self._kubeconfig = settings.kubeconfig
+        self._environ = environ
+        self._timeout = urllib3.Timeout(total=patience)
+        self._link: tuple[Any, urllib3.PoolManager] | None = None
+
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+        """Status and body; raises OSError, urllib3's HTTPError or ConfigException when nobody answers."""
+        config, pool = self._link = self._link or self._connection()
+        bearer = config.auth_settings().get("BearerToken")
+        headers = {"Accept": "application/json", "User-Agent": "sre-bot-doctor"}
+        if bearer and bearer["value"]:
+            headers["Authorization"] = bearer["value"]
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        answer = pool.request(
+            method,
+            config.host + path,
+            headers=headers,
+            body=None if body is None else orjson.dumps(body),
+            timeout=self._timeout,
+            retries=False,
+            redirect=False,
+        )
+        return answer.status, answer.data
+
+    def _connection(self) -> tuple[Any, urllib3.PoolManager]:
+        config: Any = Configuration()
+        is_inside = "KUBERNETES_SERVICE_HOST" in self._environ
+        if is_inside and not (self._kubeconfig or self.cluster.context):
+            kubernetes_config.load_incluster_config(config)  # type: ignore[no-untyped-call]
+        else:
+            kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=self._kubeconfig or os.path.expanduser("~/.kube/config"),
+                context=self.cluster.context or None,
+                client_configuration=config,
+                persist_config=False,
+            )
+        config.retries = False
+        return config, RESTClientObject(config).pool_manager
+
+
+_KUBE_ERRORS = (kubernetes_config.ConfigException, urllib3.exceptions.HTTPError, OSError, ValueError)
+
+
+def _kubernetes(kube: _Kube) -> Iterator[Check]:
+    about = f"Kubernetes {kube.cluster.name}"
+    try:
+        status, body = kube.request("GET", "/version")
+    except _KUBE_ERRORS as error:
+        mend = f"set KUBECONFIG, and `context` of cluster {kube.cluster.name} to a context in it"
+        yield Check(about, BROKEN, f"no answer: {_words(error)}", mend)
+        return
+    if status == 401:
+        mend = "renew the ServiceAccount token, or the credentials in KUBECONFIG"
+        yield Check(about, BROKEN, "the credentials are not accepted (401)", mend)
+        return
+    version = orjson.loads(body).get("gitVersion", "?") if status == 200 else f"(version: {status})"
+    yield Check(about, GOOD, f"answers, {version}")
+    yield from _rights(kube, about)
+    yield from _metrics_api(kube, about)
+
+
+def _rights(kube: _Kube, about: str) -> Iterator[Check]:
+    needs = kube_needs(kube.cluster)
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    allowed = 0
+    for need in needs:
+        status, body = kube.request("POST", path, need.review())
+        if status != 201:
+            mend = (
+                "bind ClusterRole system:basic-user to group system:authenticated, as Kubernetes itself does"
+            )
+            yield Check(about, OPEN, f"what it may do cannot be asked ({status})", mend)
+            return
+        if orjson.loads(body)["status"].get("allowed"):
+            allowed += 1
+        else:
+            role = f"a Role in {need.namespace}" if need.namespace else "a ClusterRole"
+            yield Check(about, BROKEN, f"may not {need.words}", f"in {role} add {need.rule}")
+    if allowed == len(needs):
+        yield Check(about, GOOD, f"all {allowed} rights that reads need are there")
+
+
+def _metrics_api(kube: _Kube, about: str) -> Iterator[Check]:
+    status, _ = kube.request("GET", "/apis/metrics.k8s.io/v1beta1")
+    if status == 200:
+        yield Check(about, GOOD, "metrics.k8s.io answers")
+    else:
+        found = f"metrics.k8s.io is not there ({status}): node use comes from Prometheus instead"
+        yield Check(about, OPEN, found, "install metrics-server (at EKS: the add-on metrics-server)")
+
+
+# --- Prometheus, Alertmanager, Grafana ------------------------------------------------------------
+
+_READY = {"prometheus": "/-/ready", "alertmanager": "/-/ready", "grafana": "/api/health"}
+
+
+def _component(kube: _Kube, name: str, settings: Settings, patience: float) -> Iterator[Check]:
+    cluster = kube.cluster
+    about, key = f"{name.capitalize()} {cluster.name}", f"`monitoring.{name}.url`"
+    url: str = getattr(cluster.monitoring, name).url
+    if not url:
+        yield Check(about, OPEN, "is not configured", f"set {key}")
+        return
+    way = "through the API server" if cluster.monitoring.access == "proxy" else "directly"
+    get = partial(_get, kube, url, patience)
+    try:
+        status, _ = get(_READY[name], {})
+    except (*_KUBE_ERRORS, httpx.HTTPError) as error:
+        mend = f"mend {key}, let the bot through (NetworkPolicy), or set `monitoring.access: proxy`"
+        yield Check(about, BROKEN, f"{url} does not answer {way}: {_words(error)}", mend)
+        return
+    if status != 200:
+        yield Check(about, BROKEN, f"{url}{_READY[name]} answers {status} {way}", _status_mend(status, key))
+        return
+    yield Check(about, GOOD, f"{url} is ready {way}")
+    if name == "grafana":
+        yield from _grafana_token(about, settings, get)
+
+
+def _status_mend(status: int, key: str) -> str:
+    if status in (301, 302, 303, 307, 308):
+        return f"it redirects (to a login?): set {key} to the address inside the cluster"
+    if status in (401, 403):
+        return f"it asks for a login: set {key} to an address without one, or grant services/proxy"
+    return f"look whether it is still starting, and whether {key} is right"
+
+
+def _get(kube: _Kube, url: str, patience: float, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    if kube.cluster.monitoring.access == "proxy":
+        at = service_address(url)
+        if at is None:
+            raise ValueError(f"{url} names no Service of the cluster")
+        name = f"{at.scheme}:{at.service}:{at.port}" if at.scheme == "https" else f"{at.service}:{at.port}"
+        return kube.request("GET", f"/api/v1/namespaces/{at.namespace}/services/{name}/proxy{at.path}{path}")
+    answer = httpx.get(
+        url.rstrip("/") + path, headers=dict(headers), timeout=patience, follow_redirects=False
+    )
+    return answer.status_code, answer.content
+
+
+def _grafana_token(
+    about: str, settings: Settings, get: Callable[[str, Mapping[str, str]], tuple[int, bytes]]
+) -> Iterator[Check]:
+    mend = "make a service account with role Viewer in Grafana, and set GRAFANA_TOKEN to a token of it"
+    if not settings.grafana_token:
+        yield Check(about, OPEN, "no token: dashboards are not looked up", mend)
+        return
+    bearer = {"Authorization": f"Bearer {settings.grafana_token.reveal()}"}
+    status, _ = get("/api/search?limit=1", bearer)
+    if status == 200:
+        yield Check(about, GOOD, "the token may search dashboards")
+    else:
+        yield Check(about, BROKEN, f"the token is refused ({status})", mend)
+
+
+# --- AWS ------------------------------------------------------------------------------------------
+
+_DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+
+def _aws(cluster: ClusterSite, patience: float) -> Iterator[Check]:
+    about = f"AWS {cluster.name}"
+    limits = Config(connect_timeout=patience, read_timeout=patience, retries={"total_max_attempts": 1})
+    session = boto3.session.Session(region_name=cluster.region or None)
+    try:
+        who = session.client("sts", config=limits).get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        mend = "give the ServiceAccount an IAM role (IRSA or EKS Pod Identity), or set `eks: false`"
+        yield Check(about, BROKEN, f"no identity: {_words(error)}", mend)
+        return
+    yield Check(about, GOOD, f"is {who['Arn']} in {cluster.region}")
+    yield from _eks(session.client("eks", config=limits), cluster, about, _arn_prefix(who, cluster.region))
+
+
+def _arn_prefix(who: Mapping[str, str], region: str) -> str:
+    """Of the account and partition the identity is in; China and GovCloud have partitions of their own."""
+    return f"arn:{who['Arn'].split(':')[1]}:eks:{region}:{who['Account']}"
+
+
+def _eks(eks: Any, cluster: ClusterSite, about: str, prefix: str) -> Iterator[Check]:
+    name = cluster.eks_name
+    yield _attempt(
+        partial(eks.describe_cluster, name=name),
+        Check(about, GOOD, f"eks:DescribeCluster {name} is allowed"),
+        "eks:DescribeCluster",
+        f"{prefix}:cluster/{name}",
+        f"change `eks` or `region` of cluster {cluster.name}",
+    )
+    for group in cluster.nodegroups:
+        yield _attempt(
+            partial(eks.describe_nodegroup, clusterName=name, nodegroupName=group),
+            Check(about, GOOD, f"eks:DescribeNodegroup {group} is allowed"),
+            "eks:DescribeNodegroup",
+            f"{prefix}:nodegroup/{name}/{group}/*",
+            f"change `nodegroups` of cluster {cluster.name}",
+        )
+
+
+def _attempt(call: Callable[[], Any], good: Check, action: str, arn: str, absent: str) -> Check:
+    try:
+        call()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _DENIED:
+            statement = f'{{"Effect": "Allow", "Action": "{action}", "Resource": "{arn}"}}'
+            return Check(
+                good.about, BROKEN, f"{action} is not allowed", f"add to the role's policy {statement}"
+            )
+        if code == "ResourceNotFoundException":
+            return Check(good.about, BROKEN, f"{action}: EKS does not know {arn}", absent)
+        return Check(good.about, BROKEN, f"{action}: {code}")
+    except BotoCoreError as error:
+        return Check(
+            good.about,
+            BROKEN,
+            f"{action}: {_words(error)}",
+            "allow the way out to eks.<region>.amazonaws.com",
+        )
+    return good

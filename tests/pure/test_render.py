@@ -1,0 +1,199 @@
+"""Records → Slack messages: golden pictures, Slack's limits by fuzzing, and nothing foreign unescaped."""
+
+import json
+import os
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot import render
+from commands.model import Finding, Flag, Light, Line, Link, Place, Record, Section, Suggestion, Whisper
+from commands.model import State as Standing
+from sandbox.slack import limits
+from tests import build
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def drawn(record: Record) -> tuple[render.Message, ...]:
+    return render.messages(record, lambda text: text)
+
+
+def judged() -> tuple[Section, ...]:
+    red = build.finding(
+        Light.RED, value="98.9 %", alarm="Service outage likely", evidence=("0 of 3 targets up",),
+        suggestions=(Suggestion("Debug", "debug layers"),), link=Link("Dashboard", "https://grafana.example/d/1"),
+    )  # fmt: skip
+    silent = build.finding(
+        Light.UNKNOWN,
+        key="DH-1.6",
+        label="Success rate",
+        value="unknown: no answer in 5 s",
+        mend="set `monitoring.prometheus.url`",
+    )
+    pods = build.finding(
+        Light.YELLOW,
+        key="DH-2.2",
+        label="Pods",
+        value="2 of 40 not well",
+        evidence=("a", "b", "c", "d", "e", "f", "g"),
+    )
+    return (
+        build.section("slo", red, silent, replace(silent, label="Error budget"), title="SLO"),
+        build.section(
+            "cluster", pods, build.finding(key="DH-2.1", label="Nodes", value="3 of 3 Ready"), title="Cluster"
+        ),
+    )
+
+
+ANSWERED = build.request(
+    state=Standing.ANSWERED, sections=judged(), finished=build.NOW + timedelta(seconds=4),
+    flags=(Flag("DH-1.10", "Service outage likely"),), mention="<@U0ALICE0001>",
+)  # fmt: skip
+
+RECORDS: dict[str, Record] = {
+    "request-reading": build.request(),
+    "request-half": build.request(sections=(judged()[0], Section("cluster", "Cluster"))),
+    "request-answered": ANSWERED,
+    "request-late": replace(ANSWERED, late_since=build.NOW - timedelta(hours=2)),
+    "request-failed": build.request(state=Standing.FAILED, reference="E2345678", finished=build.NOW),
+    "alerts-firing": build.group(build.alert(pod="a"), build.alert(pod="b")),
+    "alerts-partial": build.group(
+        build.alert(pod="a"), build.alert(pod="b", ends_after=timedelta(minutes=4)),
+        lines=(Line("1", "✅ resolved after 4 min: pod=b", build.NOW),),
+    ),
+    "alerts-resolved": build.group(
+        build.alert(pod="a", ends_after=timedelta(minutes=12)), updated=build.NOW + timedelta(minutes=12)
+    ),
+    "alerts-truncated": build.group(*(build.alert(pod=f"p{n}") for n in range(14)), truncated=37),
+    "whisper": build.whisper("`helth` is no command."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_cards_look_as_they_did(name: str) -> None:
+    """UPDATE_GOLDEN=1 writes them anew; look at the difference before you commit it."""
+    shown = [
+        {
+            "key": m.key,
+            "text": m.text,
+            "in_thread": m.in_thread,
+            "whisper_to": m.whisper_to,
+            "blocks": m.blocks,
+        }
+        for m in drawn(RECORDS[name])
+    ]
+    text = json.dumps(shown, ensure_ascii=False, indent=1) + "\n"
+    file = GOLDEN / f"{name}.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        file.write_text(text)
+    assert file.read_text() == text
+
+
+def test_a_quiet_run_shows_nothing_until_something_is_red() -> None:
+    green = build.request(state=Standing.ANSWERED, sections=(build.section(),), only_if_red=True)
+    assert drawn(green) == ()
+    assert drawn(replace(green, sections=judged())) != ()
+    assert drawn(replace(green, state=Standing.FAILED, reference="E1")) != ()
+
+
+def test_unknown_is_never_drawn_green() -> None:
+    silent = build.section("slo", build.finding(Light.UNKNOWN, value="no answer"))
+    card = drawn(build.request(state=Standing.ANSWERED, sections=(silent, build.section("cluster"))))[0]
+    assert card.text == "⚪ health · training: 1/2 green, 1 unknown"
+
+
+def test_one_silent_source_takes_one_line_of_the_card() -> None:
+    text = json.dumps(drawn(ANSWERED)[0].blocks, ensure_ascii=False)
+    assert text.count("no answer in 5 s") == 1
+    assert "Success rate, Error budget" in text
+
+
+def test_a_mend_that_serves_several_findings_is_said_once() -> None:
+    text = json.dumps(drawn(ANSWERED)[1].blocks, ensure_ascii=False)
+    assert text.count("set `monitoring.prometheus.url`") == 1
+
+
+def test_the_alarm_says_so_when_nobody_is_on_call() -> None:
+    alarm = drawn(replace(ANSWERED, mention=""))[-1]
+    assert "roles.oncall" in json.dumps(alarm.blocks)
+
+
+HOSTILE = "<!channel> <@U0BOB000001> <https://evil|https://bank> & <script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        build.request(text=HOSTILE, state=Standing.ANSWERED, sections=(
+            build.section("slo", build.finding(
+                Light.RED, label=HOSTILE, value=HOSTILE, threshold=HOSTILE, evidence=(HOSTILE,), mend=HOSTILE, alarm=HOSTILE,
+            ), title=HOSTILE, note=HOSTILE),
+        ), flags=(Flag("x", HOSTILE),)),
+        build.group(build.alert(HOSTILE, pod=HOSTILE), receiver=HOSTILE, group_labels={HOSTILE: HOSTILE},
+                    lines=(Line("1", HOSTILE, build.NOW),)),
+        build.whisper(HOSTILE),
+    ],
+)  # fmt: skip
+def test_foreign_text_can_neither_mention_nor_link(record: Record) -> None:
+    said = json.dumps([[m.text, m.blocks] for m in drawn(record)], ensure_ascii=False)
+    assert "<!channel>" not in said and "<@U0BOB000001>" not in said and "<https://evil" not in said
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "https://a b", "https://a|b", "https://a>b", ""]
+)
+def test_a_url_a_browser_should_not_follow_is_no_link(url: str) -> None:
+    linked = build.section("slo", build.finding(link=Link("Dashboard", url)))
+    shown = json.dumps([m.blocks for m in drawn(build.request(state=Standing.ANSWERED, sections=(linked,)))])
+    assert '"url"' not in shown
+    assert render.link(url, "runbook") == "runbook"
+
+
+TEXT = st.text(max_size=30) | st.sampled_from(
+    [HOSTILE, HOSTILE * 40, "x" * 60_000, "&" * 4000, "\n" * 500, ""]
+)
+FINDING = st.builds(
+    Finding, key=st.just("DH-1.5"), label=TEXT, light=st.sampled_from(Light), value=TEXT, threshold=TEXT,
+    evidence=st.lists(TEXT, max_size=12).map(tuple), alarm=TEXT, mend=TEXT,
+    suggestions=st.lists(st.builds(Suggestion, TEXT.filter(bool), TEXT.filter(bool)), max_size=9).map(tuple),
+    link=st.none() | st.builds(Link, TEXT.filter(bool), st.sampled_from(["https://x/" + "y" * 5000, "https://x"])),
+)  # fmt: skip
+SECTIONS = st.lists(
+    st.builds(Section, st.sampled_from(["slo", "help"]), TEXT, st.just(True), st.lists(FINDING, max_size=40).map(tuple), TEXT),
+    max_size=4,
+).map(tuple)  # fmt: skip
+
+
+def check(messages: tuple[render.Message, ...]) -> None:
+    for message in messages:
+        assert len(message.text) <= 4000
+        limits.message_blocks([_plain(block) for block in message.blocks])
+
+
+def _plain(block: Any) -> Any:
+    return json.loads(json.dumps(block))
+
+
+@settings(max_examples=60, deadline=None)
+@given(SECTIONS)
+def test_no_answer_breaks_a_limit_of_slack(sections: tuple[Section, ...]) -> None:
+    check(drawn(build.request(state=Standing.ANSWERED, sections=sections, flags=(Flag("x", "y" * 9000),))))
+    check((replace(drawn(Whisper("W1", "U1", Place("C1"), "t" * 9000, sections))[0]),))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(TEXT, TEXT, max_size=5), min_size=1, max_size=30), TEXT)
+def test_no_alert_breaks_a_limit_of_slack(labels: list[dict[str, str]], text: str) -> None:
+    made = [
+        replace(build.alert(), labels=each, annotations={"summary": text, "runbook_url": text})
+        for each in labels
+    ]
+    check(
+        drawn(build.group(*made, group_labels=labels[0], receiver=text, lines=(Line("1", text, build.NOW),)))
+    )
