@@ -118,7 +118,7 @@ def _probes(settings: Settings, environ: Mapping[str, str], patience: float) -> 
     yield "configuration", partial(_configuration, settings)
     yield "Slack", partial(_slack, settings, patience)
     if settings.socket_mode:
-        yield "Slack app token", partial(_app_token, settings, patience)
+        yield "Slack Socket Mode", partial(_app_token, settings, patience)
     yield "Redis", partial(_redis, settings, patience)
     for cluster in settings.site.clusters.values():
         kube = _Kube(cluster, settings, environ, patience)
@@ -289,11 +289,11 @@ def _app_token(settings: Settings, patience: float) -> Iterator[Check]:
         }
         reason = str(error.response.get("error"))
         default = f"make a new token under {page}, turn on Socket Mode, and set SLACK_APP_TOKEN"
-        yield Check("Slack app token", BROKEN, f"Slack says {reason}", mends.get(reason, default))
+        yield Check("Slack Socket Mode", BROKEN, f"Slack says {reason}", mends.get(reason, default))
     except (SlackClientError, OSError) as error:
-        yield _slack_failed("Slack app token", error, "")
+        yield _slack_failed("Slack Socket Mode", error, "")
     else:
-        yield Check("Slack app token", GOOD, "Socket Mode may connect")
+        yield Check("Slack Socket Mode", GOOD, "the app token may connect")
 
 
 # --- Redis ----------------------------------------------------------------------------------------
@@ -566,7 +566,7 @@ def _grafana_token(
 ) -> Iterator[Check]:
     mend = "make a service account with role Viewer in Grafana, and set GRAFANA_TOKEN to a token of it"
     if not settings.grafana_token:
-        yield Check(about, OPEN, "no token: dashboards are not looked up", mend)
+        yield Check(about, OPEN, "dashboards are not looked up without a token", mend)
         return
     bearer = {"Authorization": f"Bearer {settings.grafana_token.reveal()}"}
     status, _ = get("/api/search?limit=1", bearer)

@@ -66,7 +66,8 @@ _WHOLE = (TOKEN, re.compile(_SLACK_HOOK), re.compile(_USERINFO))
 # A name that gives its value away. The look-behind and the bounds keep the search linear.
 _NAMED = re.compile(
     r"""(?ix) (?<![\w-])
-    ( [\w-]{0,40}? (?:password|passwd|secret|token|api[_-]?key|access[_-]?key|credential) [\w-]{0,40}
+    ( [\w-]{0,40}? (?:password|passwd|secret|token|api[_-]?key|access[_-]?key|credential)
+      (?: s | [_-][\w-]{1,40} )?
       ["']? \s{0,4} [:=] \s{0,4} )
     ( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s,;&"'}\])]+ )"""
 )

@@ -105,6 +105,7 @@ def test_a_house_in_order_has_nothing_to_mend(house: House, capsys: pytest.Captu
     assert doctor.main(house.settings, {}) == 0
     printed = capsys.readouterr().out
     assert "✓ Slack: the token is @sre_bot of Emulated SRE" in printed
+    assert "***" not in printed  # nothing harmless is masked
     assert printed.endswith("checks: 0 broken, 0 not known or not set\n")
 
 
@@ -153,7 +154,7 @@ def test_channels_are_missing_archived_or_without_the_bot(house: House) -> None:
 
 def test_an_app_token_that_slack_refuses(house: House) -> None:
     settings = replace(house.settings, slack_app_token=Secret("xapp" + "-wrong"))
-    (found,) = house.of("Slack app token", settings)
+    (found,) = house.of("Slack Socket Mode", settings)
     assert (found.state, found.found) == (BROKEN, "Slack says invalid_auth")
     assert "set SLACK_APP_TOKEN" in found.mend
 
@@ -415,5 +416,6 @@ def test_nothing_printed_holds_a_secret(house: House, capsys: pytest.CaptureFixt
     )
     assert doctor.main(settings, {}) == 1
     printed = "".join(capsys.readouterr())
+    assert "***" in printed  # the password in the address
     for secret in settings.secrets:
         assert secret.reveal() not in printed

@@ -558,6 +558,11 @@ def test_the_redactor_masks_every_loaded_secret_however_it_is_written() -> None:
         ("redis://:hunter2@redis:6379/0", "redis://***@redis:6379/0"),
         ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\nx", "***\nx"),
         ("-----BEGIN PRIVATE KEY-----\nabc", "***"),
+        (
+            "NoCredentialsError: Unable to locate credentials",
+            "NoCredentialsError: Unable to locate credentials",
+        ),
+        ("aws_secret_access_key = abc", "aws_secret_access_key = ***"),
         ("the pod is not ready", "the pod is not ready"),
         ("https://grafana.example.com/d/abc?from=now-1h", "https://grafana.example.com/d/abc?from=now-1h"),
     ],
