@@ -151,6 +151,5 @@ class _Live:
             sender.cancel()
 
     async def _send(self, websocket: WebSocket) -> None:
-        await websocket.send_json({"version": self._slack.workspace.version, "kind": "hello"})
         async for notice in self._slack.subscribe():
             await websocket.send_json(notice)

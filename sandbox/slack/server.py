@@ -254,7 +254,8 @@ class SlackStandIn(Actions):
             return result
 
     async def subscribe(self) -> AsyncIterator[Json]:
-        """Notices of every change from now on: {"version", "kind", …ids}. Never ends by itself."""
+        """Notices of every change: {"version", "kind", …ids}. The first, "hello", says that from now on none
+        is missed. Never ends by itself."""
         notices: asyncio.Queue[Json] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
@@ -263,6 +264,7 @@ class SlackStandIn(Actions):
 
         stop = self.workspace.listen(hand_over)
         try:
+            yield {"version": self.workspace.version, "kind": "hello"}
             while True:
                 yield await notices.get()
         finally:

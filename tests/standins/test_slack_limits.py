@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from sandbox.slack import SlackStandIn, limits
 from sandbox.slack.workspace import SlackError
 
@@ -162,8 +163,16 @@ SIZES: dict[str, tuple[list[Any], list[Any], str]] = {
         [{"type": "markdown", "text": "x" * 12_001}],
         "must be less than 12001 characters [json-pointer:/blocks/0/text]",
     ),
-    "table rows": ([table(100, 1)], [table(101, 1)], "no more than 100 items allowed [json-pointer:/blocks/0/rows]"),
-    "table columns": ([table(1, 20)], [table(1, 21)], "no more than 20 items allowed [json-pointer:/blocks/0/rows/0]"),
+    "table rows": (
+        [table(100, 1)],
+        [table(101, 1)],
+        "no more than 100 items allowed [json-pointer:/blocks/0/rows]",
+    ),
+    "table columns": (
+        [table(1, 20)],
+        [table(1, 21)],
+        "no more than 20 items allowed [json-pointer:/blocks/0/rows/0]",
+    ),
 }
 
 
@@ -211,7 +220,10 @@ WRONG: dict[str, tuple[list[Any], str]] = {
         [{**actions(button(), button()), "block_id": "a"}],
         '`action_id` "go" already exists for `block_id` "a" [json-pointer:/blocks/0]',
     ),
-    "empty section": ([{"type": "section"}], "must define either `text` or `fields` [json-pointer:/blocks/0]"),
+    "empty section": (
+        [{"type": "section"}],
+        "must define either `text` or `fields` [json-pointer:/blocks/0]",
+    ),
     "image without alt": (
         [{"type": "image", "image_url": "https://example.com/x.png"}],
         "missing required field: alt_text [json-pointer:/blocks/0]",
@@ -235,7 +247,9 @@ def test_many_long_blocks_together_are_too_long() -> None:
 
 
 def test_blocks_come_back_with_what_slack_adds() -> None:
-    stored = limits.message_blocks([section(text=plain("x")), actions({"type": "button", "text": plain("Go")})])
+    stored = limits.message_blocks(
+        [section(text=plain("x")), actions({"type": "button", "text": plain("Go")})]
+    )
     assert stored[0]["text"]["emoji"] is True
     assert stored[0]["block_id"] != stored[1]["block_id"]
     assert stored[1]["elements"][0]["action_id"]
@@ -324,7 +338,9 @@ def call(slack: SlackStandIn, method: str, **args: Any) -> httpx.Response:
 
 
 def test_a_refusal_reads_as_slacks(slack: SlackStandIn) -> None:
-    refused = call(slack, "chat.postMessage", channel=DAILY, text="x", blocks=[section(text=mrkdwn("x" * 3001))])
+    refused = call(
+        slack, "chat.postMessage", channel=DAILY, text="x", blocks=[section(text=mrkdwn("x" * 3001))]
+    )
     lines = [
         "failed to match all allowed schemas [json-pointer:/blocks/0/text]",
         "must be less than 3001 characters [json-pointer:/blocks/0/text/text]",

@@ -90,7 +90,24 @@ def update(call: Call) -> Json:
     call.workspace.edit(message, **content)
     after = shapes.message(call.workspace, message)
     call.announce(_changed_event(call, channel, before, after))
-    return {"channel": channel.id, "ts": message.ts, "text": message.text, "message": after}
+    return {"channel": channel.id, "ts": message.ts, "text": message.text, "message": _answered(after)}
+
+
+def _answered(message: Json) -> Json:
+    """The message in chat.update's answer knows less than the one in the history (java-slack-sdk samples)."""
+    told = (
+        "type",
+        "subtype",
+        "user",
+        "text",
+        "team",
+        "bot_id",
+        "app_id",
+        "bot_profile",
+        "blocks",
+        "attachments",
+    )
+    return {key: message[key] for key in (*told, "edited", "files", "metadata") if key in message}
 
 
 def _revised(call: Call, message: Message) -> Json:

@@ -96,11 +96,7 @@ def _share(call: Call, channel: Channel, files: list[File]) -> None:
 
 def info(call: Call) -> Json:
     file = _file(call)
-    return {
-        "file": shapes.file(call.workspace, file),
-        "comments": [],
-        "response_metadata": {"next_cursor": ""},
-    }
+    return {"file": shapes.file(call.workspace, file), "comments": []}
 
 
 def delete(call: Call) -> Json:

@@ -64,7 +64,22 @@ def remove_reaction(call: Call) -> Json:
 def get_reactions(call: Call) -> Json:
     channel = call.channel()
     message = _reactable(call, channel)
-    described = shapes.message(call.workspace, message)
+    whole = shapes.message(call.workspace, message)
+    # No thread fields and no `edited` in this answer (java-slack-sdk samples).
+    told = (
+        "type",
+        "subtype",
+        "user",
+        "text",
+        "ts",
+        "team",
+        "bot_id",
+        "app_id",
+        "bot_profile",
+        "blocks",
+        "reactions",
+    )
+    described = {key: whole[key] for key in told if key in whole}
     link = f"https://{call.workspace.domain}.slack.com/archives/{channel.id}/p{message.ts.replace('.', '')}"
     return {"type": "message", "channel": channel.id, "message": {**described, "permalink": link}}
 
