@@ -75,7 +75,7 @@ class Aws:
         found = self._ask("DescribeCluster", arn, deadline, name=read.name)
         if found is None:
             return None
-        cluster: Mapping[str, Any] = found["cluster"]
+        cluster = _inside(found, "cluster", "eks:DescribeCluster")
         status = str(cluster.get("status", ""))
         return reads.EksView(
             name=read.name,
@@ -93,7 +93,7 @@ class Aws:
             for update in (listed or {}).get("updateIds", []):
                 arn = f"cluster/{name}"
                 asked = self._ask("DescribeUpdate", arn, deadline, name=name, updateId=update)
-                if asked and asked["update"].get("status") == "InProgress":
+                if asked and (asked.get("update") or {}).get("status") == "InProgress":
                     return str(update)
         except Unanswered:
             pass
@@ -106,7 +106,7 @@ class Aws:
         )
         if found is None:
             return None
-        group: Mapping[str, Any] = found["nodegroup"]
+        group = _inside(found, "nodegroup", "eks:DescribeNodegroup")
         return reads.NodegroupView(read.name, str(group.get("status", "")), _issues(group))
 
     def _ask(self, action: str, resource: str, deadline: float, **arguments: str) -> Any:
@@ -169,6 +169,14 @@ def _no_answer(error: BotoCoreError, what: str, region: str) -> Unanswered:
                 mend="let the bot reach the endpoint, or set AWS_ENDPOINT_URL_EKS",
             )
     return Refused(f"{what}: {type(error).__name__}")
+
+
+def _inside(found: Mapping[str, Any], key: str, what: str) -> Mapping[str, Any]:
+    """botocore takes any page with status 200 for an answer, and a login page for an empty one."""
+    if not isinstance(found.get(key), Mapping):
+        raise Refused(f"{what}: not an answer of EKS")
+    inside: Mapping[str, Any] = found[key]
+    return inside
 
 
 def _issues(described: Mapping[str, Any]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 
 import orjson
 import urllib3
+import yaml
 from kubernetes import config as kubernetes_config
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTClientObject
@@ -50,6 +51,15 @@ T = TypeVar("T")
 
 _JSON = "application/json"
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
+# What the loader raises over a kubeconfig that is not what it should be; it checks little of it itself.
+_BAD_CONFIG = (
+    kubernetes_config.ConfigException,
+    yaml.YAMLError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
@@ -384,7 +394,7 @@ class Cluster:
                     client_configuration=config,
                     persist_config=False,
                 )
-        except (kubernetes_config.ConfigException, OSError, ValueError) as error:
+        except (*_BAD_CONFIG, OSError) as error:
             raise self._unconfigured(subject, error) from error
         config.retries = False
         config.connection_pool_maxsize = POOL
@@ -422,7 +432,7 @@ class Cluster:
         what, host = subject.what, link.config.host
         match error:
             case kubernetes_config.ConfigException():
-                return Refused(f"{what}: no credentials: {link.scrubbed(_short(str(error)))}")
+                return Refused(f"{what}: no credentials: {_short(link.scrubbed(str(error)))}")
             case net.NameResolutionError():
                 return Unreachable(f"{what}: the name in {host} does not resolve", mend=self._mend_address)
             case net.NewConnectionError():
@@ -462,7 +472,7 @@ class Cluster:
     def _wordless(self, subject: _Subject, answer: Answer) -> Unanswered:
         """A status code without the API's Status object: aggregated APIs and filters write plain text."""
         if answer.status in (500, 503, 504) and not answer.is_html:
-            return _failing(subject, answer, _short(answer.body.decode(errors="replace")))
+            return _failing(subject, answer, self._said(answer.body.decode(errors="replace")))
         if answer.status == 401:
             return self._unauthorized(subject)
         if answer.status == 404 and answer.body.strip() == b"404 page not found":
@@ -470,9 +480,7 @@ class Cluster:
         return self._stranger(subject, answer)
 
     def _status_error(self, subject: _Subject, answer: Answer, status: Json) -> Unanswered:
-        link = self._link
-        message = _short(str(status.get("message") or ""))
-        message = link.scrubbed(message) if link else message
+        message = self._said(str(status.get("message") or ""))
         match answer.status:
             case 401:
                 return self._unauthorized(subject)
@@ -485,6 +493,11 @@ class Cluster:
             case code if code >= 500:
                 return _failing(subject, answer, message)
         return Refused(f"{subject.what}: the Kubernetes API answers {answer.status}: {message}")
+
+    def _said(self, text: str) -> str:
+        """A server's own words: short, and without our credentials should it echo them."""
+        link = self._link
+        return _short(link.scrubbed(text) if link else text)
 
     def _unauthorized(self, subject: _Subject) -> Unanswered:
         where = "the ServiceAccount token" if self._is_inside else "the kubeconfig's credentials"

@@ -1,0 +1,183 @@
+"""The AWS client against moto, and against servers that refuse or do not answer."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rude_server import DROP, HTML, Asked, RudeServer, page
+
+from commands import reads
+from commands.errors import Refused, Unanswered, Unreachable
+from commands.model import Read
+from commands.site import ClusterSite
+from sandbox import aws as sandbox
+from workers import aws as module
+from workers.aws import Aws
+
+REGION = "eu-central-1"
+CLUSTER = reads.EksCluster("shop")
+NODES = reads.Nodegroup("shop", "workers")
+ROLE = "give the bot's ServiceAccount an IAM role (IRSA or EKS Pod Identity)"
+
+
+def soon(seconds: float = 5) -> float:
+    return time.monotonic() + seconds
+
+
+def use(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """A whole environment, so that nothing of the machine's own AWS is seen."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASECRET")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "verysecret")
+    # Another region than the configured one: it must lose.
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[sandbox.Aws]:
+    with sandbox.Aws(REGION) as server:
+        yield server
+
+
+@pytest.fixture
+def moto(running: sandbox.Aws, monkeypatch: pytest.MonkeyPatch) -> sandbox.Aws:
+    running.reset()
+    use(monkeypatch, running.endpoint_url)
+    return running
+
+
+def refusal(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, read: Read = CLUSTER
+) -> tuple[type[Unanswered], str, str]:
+    with RudeServer(lambda _: answer) as server:
+        use(monkeypatch, server.url)
+        with pytest.raises(Unanswered) as caught:
+            Aws(ClusterSite(region=REGION)).read(read, soon())
+    error = caught.value
+    assert "secret" not in (error.reason + error.mend).lower()
+    return (Refused if isinstance(error, Refused) else Unreachable), error.reason, error.mend
+
+
+def test_the_cluster_and_its_nodes(moto: sandbox.Aws) -> None:
+    moto.eks_cluster("shop", version="1.36")
+    client = Aws(ClusterSite(region=REGION))
+    found = client.read(CLUSTER, soon())
+    assert (found.name, found.status, found.version, found.issues, found.update) == (
+        "shop", "ACTIVE", "1.36", (), "",
+    )  # fmt: skip
+    assert client.read(NODES, soon()) == reads.NodegroupView("workers", "ACTIVE")
+
+
+def test_what_eks_does_not_know_is_none(moto: sandbox.Aws) -> None:
+    client = Aws(ClusterSite(region=REGION))
+    assert client.read(CLUSTER, soon()) is None
+    assert client.read(NODES, soon()) is None
+
+
+def test_the_configured_region_wins(moto: sandbox.Aws) -> None:
+    moto.eks_cluster("shop", region="us-east-1")
+    assert Aws(ClusterSite(region=REGION)).read(CLUSTER, soon()) is None
+
+
+def test_an_update_that_cannot_be_read_costs_nothing_else(moto: sandbox.Aws) -> None:
+    moto.eks_cluster("shop", status="UPDATING")
+    found = Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
+    assert (found.status, found.update) == ("UPDATING", "")
+
+
+def test_the_running_update_is_found_and_issues_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    issue = {"code": "Ec2SubnetNotFound", "message": "subnet-1 is gone", "resourceIds": ["subnet-1"]}
+
+    def answer(asked: Asked) -> bytes:
+        if asked.target.endswith("/updates"):
+            return page(200, {"updateIds": ["old", "new"]})
+        if "/updates/" in asked.target:
+            done = asked.target.endswith("old")
+            return page(200, {"update": {"status": "Successful" if done else "InProgress"}})
+        return page(200, {"cluster": {"name": "shop", "status": "UPDATING", "health": {"issues": [issue]}}})
+
+    with RudeServer(answer) as server:
+        use(monkeypatch, server.url)
+        found = Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
+    assert (found.update, found.issues) == ("new", ("Ec2SubnetNotFound: subnet-1 is gone",))
+
+
+def said(status: int, code: str, message: str = "") -> bytes:
+    """An error as EKS words it."""
+    return page(status, {"message": message}, x_amzn_ErrorType=code)
+
+
+DENIED = said(403, "AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized")
+
+
+@pytest.mark.parametrize(
+    ("read", "reason", "mend"),
+    [
+        (CLUSTER, "eks: access denied, needs eks:DescribeCluster",
+         '{"Effect": "Allow", "Action": ["eks:DescribeCluster"],'
+         ' "Resource": ["arn:aws:eks:eu-central-1:*:cluster/shop"]}'),
+        (NODES, "eks: access denied, needs eks:DescribeNodegroup",
+         '{"Effect": "Allow", "Action": ["eks:DescribeNodegroup"],'
+         ' "Resource": ["arn:aws:eks:eu-central-1:*:nodegroup/shop/workers/*"]}'),
+    ],
+)  # fmt: skip
+def test_a_missing_action_is_named_with_its_statement(
+    monkeypatch: pytest.MonkeyPatch, read: Read, reason: str, mend: str
+) -> None:
+    assert refusal(monkeypatch, DENIED, read) == (Refused, reason, mend)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "reason", "mend"),
+    [
+        (said(403, "ExpiredTokenException"), Refused,
+         "eks:DescribeCluster: AWS does not accept the credentials (ExpiredTokenException)", ROLE),
+        (said(429, "TooManyRequestsException"), Unreachable,
+         "eks:DescribeCluster: AWS answers TooManyRequestsException, try later", ""),
+        (said(500, "ServerException"), Unreachable,
+         "eks:DescribeCluster: AWS answers ServerException, try later", ""),
+        (said(400, "InvalidParameterException"), Refused,
+         "eks:DescribeCluster: AWS answers InvalidParameterException", ""),
+        (DROP, Unreachable,
+         "eks:DescribeCluster: the EKS endpoint of eu-central-1 cannot be reached (ConnectionClosedError)",
+         "let the bot reach the endpoint, or set AWS_ENDPOINT_URL_EKS"),
+        (HTML, Refused, "eks:DescribeCluster: not an answer of EKS", ""),
+        (page(200, {"cluster": None}), Refused, "eks:DescribeCluster: not an answer of EKS", ""),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_a_gap_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, kind: type[Unanswered], reason: str, mend: str
+) -> None:
+    assert refusal(monkeypatch, answer) == (kind, reason, mend)
+
+
+def test_nobody_at_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, "http://127.0.0.1:1")
+    with pytest.raises(Unreachable, match=r"of eu-central-1 cannot be reached \(EndpointConnectionError\)"):
+        Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
+
+
+def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, "http://127.0.0.1:1")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(Unreachable) as caught:
+        Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
+    assert (caught.value.reason, caught.value.mend) == ("eks:DescribeCluster: no AWS credentials found", ROLE)
+
+
+def test_a_deadline_that_is_over_asks_nobody(moto: sandbox.Aws) -> None:
+    with pytest.raises(Unreachable, match="eks:DescribeCluster: no time left to ask"):
+        Aws(ClusterSite(region=REGION)).read(CLUSTER, soon(-1))
+
+
+def test_a_bug_is_not_taken_for_a_refusal(moto: sandbox.Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_snake", lambda _: "no_such_method")
+    with pytest.raises(AttributeError):
+        Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
