@@ -211,7 +211,7 @@ def _redacted(node: Any, redact: Callable[[str], str]) -> Any:
 
 
 def _request(request: Request) -> tuple[Message, ...]:
-    if request.only_if_red and request.light is not Light.RED and request.state is not State.FAILED:
+    if request.only_if_red and not request.news and request.state is not State.FAILED:
         return ()  # a quiet run that failed is shown: silence must mean that all was looked at
     details = [_detail(section) for section in request.sections if section.done]
     return (_summary(request), *details, *_alarm(request))

@@ -6,11 +6,11 @@ truth about one thing; its Slack messages are a projection of it (bot/render.py)
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-from commands.errors import Unanswered
+from commands.errors import Unanswered, Unreachable
 
 
 class Light(StrEnum):
@@ -54,6 +54,8 @@ class Finding:
     value, threshold: as people read them, units included ("99.95 %", "> 99.9 %").
     evidence: the facts behind the judgement, worst first; the renderer cuts and counts.
     alarm: set on a red flag: the sentence that goes with the mention of on-call.
+    again_after: how long this red is not news again, nor on-call mentioned again for it (DH-1.9: an hour;
+    longer where the measured window is so long that it stays red for days).
     mend: for UNKNOWN, the exact line that makes the source readable.
     """
 
@@ -67,6 +69,7 @@ class Finding:
     suggestions: tuple[Suggestion, ...] = ()
     alarm: str = ""
     mend: str = ""
+    again_after: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +92,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What stands in a snapshot where a source gave no answer."""
+    """What stands in a snapshot where a source gave no answer. silent: nobody answered at all in time,
+    as opposed to an answer that was a refusal."""
 
     reason: str
     mend: str = ""
+    silent: bool = False
 
     @classmethod
     def of(cls, error: Unanswered) -> "Gap":
-        return cls(error.reason, error.mend)
+        return cls(error.reason, error.mend, isinstance(error, Unreachable))
 
 
 class Seen(Mapping["Read", Any]):
@@ -198,7 +203,8 @@ class Flag:
 class Request:
     """One thing somebody (or the schedule) asked for, from the text to the answer.
 
-    only_if_red: a quiet scheduled run, whose card exists only when something is red.
+    only_if_red: a quiet scheduled run, whose card exists only when it has news.
+    news: something is red that no card told of lately (Finding.again_after).
     late_since: the due time of a scheduled run that was started late; None when on time.
     flags: the red flags this run mentions on-call for (at most one per flag per hour).
     reference: names the log lines of a failure to the user, without its insides.
@@ -215,6 +221,7 @@ class Request:
     sections: tuple[Section, ...] = ()
     finished: datetime | None = None
     only_if_red: bool = False
+    news: bool = False
     late_since: datetime | None = None
     flags: tuple[Flag, ...] = ()
     mention: str = ""

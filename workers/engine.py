@@ -9,7 +9,7 @@ RQ's timeout is a signal that can strike anywhere, and is only the last resort.
 import logging
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -29,9 +29,6 @@ log = logging.getLogger(__name__)
 
 # The whole run, with every source hanging, stays under the manual's 60 s.
 WALL = timedelta(seconds=50)
-
-# On-call is mentioned for the same red flag at most once in this time (row DH-1.9).
-MENTION_AGAIN = timedelta(minutes=60)
 
 TOOK = Histogram(
     "sre_bot_answer_seconds", "From the request to its whole answer", ["word"],
@@ -117,29 +114,29 @@ class Engine:
         return Stored(moved, str(int(stored.version) + 1))
 
     def _finish(self, stored: Stored[Request], request: Request) -> None:
-        flags = self._new_flags(request)
+        fresh = [] if request.place.private else self._fresh(request)
+        flags = tuple(dict.fromkeys(Flag(finding.key, finding.alarm) for finding in fresh if finding.alarm))
         mention = _mention(self._site.oncall(self._now())) if flags else ""
-        done = request.move(Standing.ANSWERED, finished=self._now(), flags=flags, mention=mention)
-        self._close(stored, done, light=done.light.value)
+        done = request.move(
+            Standing.ANSWERED, finished=self._now(), flags=flags, mention=mention, news=bool(fresh)
+        )
+        self._close(stored, done, fresh, light=done.light.value)
         TOOK.labels(request.args.word).observe((self._now() - request.created).total_seconds())
 
-    def _close(self, stored: Stored[Request], request: Request, **facts: str) -> None:
+    def _close(
+        self, stored: Stored[Request], request: Request, told: Sequence[Finding] = (), **facts: str
+    ) -> None:
         change = self._state.change().put(request, was=stored.version, keep=KEEP)
         change.show(request, priority=_priority(request)).close(request)
         change.audit(request.state.value, id=request.id, by=request.actor.user, text=request.text, **facts)
-        for flag in request.flags:
-            change.remind(_flag_mark(request, flag), request.id, MENTION_AGAIN)
+        for finding in told:
+            change.remind(_red_mark(request, finding), request.id, finding.again_after)
         change.commit()
 
-    def _new_flags(self, request: Request) -> tuple[Flag, ...]:
-        """The red flags that on-call was not told of within the hour."""
-        found = dict.fromkeys(
-            Flag(f.key, f.alarm)
-            for section in request.sections
-            for f in section.findings
-            if f.alarm and f.light is Light.RED
-        )
-        return tuple(flag for flag in found if not self._state.marked(_flag_mark(request, flag)))
+    def _fresh(self, request: Request) -> list[Finding]:
+        """The red findings that no card told of lately; on-call is mentioned for those with an alarm."""
+        found = [f for section in request.sections for f in section.findings if f.light is Light.RED]
+        return [finding for finding in found if not self._state.marked(_red_mark(request, finding))]
 
 
 class Sections:
@@ -207,8 +204,8 @@ def _priority(request: Request) -> int:
     return 4 if request.actor.is_scheduler else 2
 
 
-def _flag_mark(request: Request, flag: Flag) -> str:
-    return f"flag:{request.cluster}:{flag.key}"
+def _red_mark(request: Request, finding: Finding) -> str:
+    return f"red:{request.cluster}:{finding.key}:{finding.label}"
 
 
 def _mention(member: str) -> str:

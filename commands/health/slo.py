@@ -127,9 +127,9 @@ def _findings(
     return (
         up_now,
         failing_now,
-        _unless_raised(up, up_now),
-        _unless_raised(success, failing_now),
-        _budget(site, service, number("Q-budget", asked.budget), covered),
+        _slow(_unless_raised(up, up_now)),
+        _slow(_unless_raised(success, failing_now)),
+        _slow(_budget(site, service, number("Q-budget", asked.budget), covered)),
         _cpu(site, service, number("Q-slocpu", asked.cpu)),
     )
 
@@ -137,6 +137,11 @@ def _findings(
 def _unless_raised(long: Finding, short: Finding) -> Finding:
     """The long window's finding without its alarm where the short window already raises it."""
     return replace(long, alarm="") if short.alarm else long
+
+
+def _slow(finding: Finding) -> Finding:
+    """A window of weeks stays red for days: it is news once a day."""
+    return replace(finding, again_after=timedelta(days=1))
 
 
 def _availability(key: str, site: ClusterSite, service: ServiceSite, found: Measured, over: str) -> Finding:

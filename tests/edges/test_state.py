@@ -85,7 +85,9 @@ def test_a_commit_whose_answer_got_lost_may_be_sent_again(state: State) -> None:
 
 
 def test_a_job_of_another_name_is_not_run(state: State) -> None:
-    job = HouseJob.create("os.system", args=("true",), connection=state.redis, serializer=state.queue.serializer)
+    job = HouseJob.create(
+        "os.system", args=("true",), connection=state.redis, serializer=state.queue.serializer
+    )
     with pytest.raises(PermissionError, match=r"os\.system"):
         _ = job.func
     assert Job.create("os.getpid", connection=state.redis).func is not None  # RQ itself would have called it
