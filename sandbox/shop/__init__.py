@@ -1,0 +1,175 @@
+"""The manual's shop: a cluster in KubeStandIn that lives, is measured, and can be broken.
+
+    with KubeStandIn() as kube, Shop(kube) as shop:
+        shop.break_("crash-loop")
+        shop.mend("crash-loop")
+
+Owns the clock: once a second faults go on, statuses and endpoints follow the pods, and metrics-server gets
+its figures. `shop.exporters.url` is what a Prometheus scrapes (rules.prometheus_config); the pods answer
+/healthz, /readyz and /metrics through the API server's proxy. inventory.py says what there is, simulation.py
+how it fares, faults.py what can go wrong, exporters.py what is measured of it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from sandbox.kube import KubeStandIn, ProxyAnswer, ProxyRequest
+from sandbox.kube.status import unavailable
+from sandbox.shop import inventory, upkeep
+from sandbox.shop.exporters import CONTENT_TYPE, Exporters
+from sandbox.shop.faults import FAULTS, Fault
+from sandbox.shop.inventory import BACKEND
+from sandbox.shop.simulation import Simulation, is_ready
+
+__all__ = ["FAULTS", "Shop"]
+
+Json = dict[str, Any]
+
+BEAT_SECONDS = 1.0
+
+
+class Shop:
+    """`without` names workloads that are not there, such as a Prometheus nobody could start."""
+
+    def __init__(
+        self, kube: KubeStandIn, *, without: Iterable[str] = (), time_source: Callable[[], float] = time.time
+    ) -> None:
+        self.kube = kube
+        self._time = time_source
+        self._without = tuple(without)
+        self.simulation = Simulation(kube, time_source)
+        self.exporters = Exporters(kube, self.simulation)
+        self._broken: dict[str, tuple[Fault, datetime.datetime]] = {}
+        self._lock = threading.RLock()
+        self._answering: set[str] = set()
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as closing:
+            self.kube.apply(inventory.objects(self.now(), self._without))
+            self.kube.metrics.switch("present")
+            self.beat()
+            closing.enter_context(self.exporters)
+            stop = threading.Event()
+            clock = threading.Thread(target=self._run, args=(stop,), name="shop-clock", daemon=True)
+            clock.start()
+            closing.callback(clock.join)
+            closing.callback(stop.set)
+            self._closing = closing.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """A second call does nothing."""
+        self._closing.close()
+
+    def now(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self._time(), datetime.UTC)
+
+    # --- the levers
+
+    def break_(self, name: str) -> None:
+        """See FAULTS; a second time does nothing."""
+        if name not in FAULTS:
+            raise LookupError(f"no fault {name!r}; there are {', '.join(FAULTS)}")
+        with self._lock:
+            if name in self._broken:
+                return
+            fault = FAULTS[name]()
+            fault.begin(self)
+            self._broken[name] = (fault, self.now())
+        self.beat()
+
+    def mend(self, name: str = "") -> None:
+        """One fault, or all of them."""
+        if name and name not in FAULTS:
+            raise LookupError(f"no fault {name!r}; there are {', '.join(FAULTS)}")
+        with self._lock:
+            for each in [name] if name else list(self._broken):
+                if each in self._broken:
+                    self._broken.pop(each)[0].end(self)
+        self.beat()
+
+    def state(self) -> Json:
+        """For the page: the levers and how the backend fares."""
+        pods = [pod for pod in self.kube.list("pods", BACKEND.namespace) if inventory.of_pod(pod) is BACKEND]
+        with self._lock:
+            since = {name: inventory.stamp(begun) for name, (_, begun) in self._broken.items()}
+        levers = [
+            {"name": name, "title": kind().title, "expect": kind().expect, "since": since.get(name)}
+            for name, kind in FAULTS.items()
+        ]
+        return {
+            "faults": levers,
+            "backend": {"pods": len(pods), "ready": sum(map(is_ready, pods))},
+            "requests_per_second": round(self.simulation.rate(self._time()), 1),
+            "error_share": self.simulation.conditions.error_share,
+        }
+
+    # --- the clock
+
+    def beat(self) -> None:
+        """Bring everything in line with what is so now."""
+        with self._lock:
+            for fault, _ in tuple(self._broken.values()):
+                fault.go_on(self)
+            self.simulation.advance()
+            upkeep.bring_up_to_date(self.kube)
+            self._measure()
+            self._let_pods_answer()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(BEAT_SECONDS):
+            self.beat()
+
+    def _measure(self) -> None:
+        """What metrics-server says; it hears nothing from a silent node."""
+        metrics, conditions = self.kube.metrics, self.simulation.conditions
+        for name, meter in self.simulation.nodes.items():
+            metrics.set_node(name, cpu=f"{meter.cpu * 1e9:.0f}n", memory=f"{meter.memory_mib * 1024:.0f}Ki")
+        metrics.missing = set(conditions.silent_nodes)
+        metrics.mode = "partial" if conditions.silent_nodes else "present"
+
+    # --- the pods' own pages
+
+    def _let_pods_answer(self) -> None:
+        for pod in self.kube.list("pods", BACKEND.namespace):
+            name = pod["metadata"]["name"]
+            if inventory.of_pod(pod) is BACKEND and name not in self._answering:
+                self._answering.add(name)
+                self.kube.proxy(BACKEND.namespace, f"pod/{name}:{BACKEND.port}", self._podinfo(name))
+
+    def _podinfo(self, name: str) -> Callable[[ProxyRequest], ProxyAnswer]:
+        def answer(request: ProxyRequest) -> ProxyAnswer:
+            pod = self.kube.get("pods", name, BACKEND.namespace)
+            if pod is None or not self.exporters.is_reachable(pod):
+                address = (pod or {}).get("status", {}).get("podIP", "")
+                why = f"dial tcp {address}:{BACKEND.port}: connect: connection refused"
+                raise unavailable(f"error trying to reach service: {why}")
+            return self._page(request.path, pod)
+
+        return answer
+
+    def _page(self, path: str, pod: Json) -> ProxyAnswer:
+        """podinfo 6.5.0."""
+        as_json = {"Content-Type": "application/json; charset=utf-8"}
+        match path:
+            case "/healthz" | "/readyz":
+                return ProxyAnswer(200, b'{\n  "status": "OK"\n}', as_json)
+            case "/metrics":
+                return ProxyAnswer(200, self.exporters.pod_page(pod).encode(), {"Content-Type": CONTENT_TYPE})
+            case "/" | "/api/info":
+                name = pod["metadata"]["name"]
+                return ProxyAnswer(200, f'{{"hostname": "{name}", "version": "6.5.0"}}'.encode(), as_json)
+        return ProxyAnswer(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})

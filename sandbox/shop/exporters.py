@@ -1,0 +1,366 @@
+"""What Prometheus scrapes: the pods' own pages, node-exporter, kube-state-metrics and the kubelets.
+
+Owns the metric names and labels, which are those of the real exporters as commands/queries.py asks for
+them, and service discovery: Prometheus asks here every two seconds who there is, so pods that come and go
+are targets that come and go. A pod or node that is down drops the connection. Derives everything from the
+cluster's objects and the simulation; holds no state of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+from sandbox.kube import KubeStandIn
+from sandbox.shop import inventory
+from sandbox.shop.inventory import BACKEND, CORES, DISK_GIB, MEMORY_MIB
+from sandbox.shop.simulation import BUCKETS, PodMeter, Simulation, is_ready, is_running
+
+Json = dict[str, Any]
+Labels = Mapping[str, str]
+Samples = Iterable[tuple[Labels, float]]
+
+JOBS = ("backend", "kubernetes-nodes", "kube-state-metrics", "kubernetes-cadvisor")
+MIB = 1024 * 1024
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Exporters:
+    """The HTTP server for Prometheus; `url` is good once it is entered."""
+
+    url: str
+
+    def __init__(self, kube: KubeStandIn, simulation: Simulation) -> None:
+        self._kube = kube
+        self._simulation = simulation
+
+    def __enter__(self) -> Self:
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.exporters = self
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{self.address}"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="exporters", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, path: str) -> tuple[str, str] | None:
+        """Content type and body; None when whoever is asked is down."""
+        match path.strip("/").split("/"):
+            case ["sd", job]:
+                return "application/json", json.dumps(self.targets(job))
+            case ["pods", namespace, name]:
+                pod = self._kube.get("pods", name, namespace)
+                page = self.pod_page(pod) if pod and self.is_reachable(pod) else None
+            case ["nodes", name, exporter]:
+                page = (
+                    None
+                    if name in self._simulation.conditions.silent_nodes
+                    else self._node_page(name, exporter)
+                )
+            case ["kube-state-metrics"]:
+                page = self.state_page()
+            case _:
+                page = None
+        return None if page is None else (CONTENT_TYPE, page)
+
+    def is_reachable(self, pod: Json) -> bool:
+        return is_running(pod) and pod["spec"].get("nodeName") not in self._simulation.conditions.silent_nodes
+
+    # --- who is there
+
+    def targets(self, job: str) -> list[Json]:
+        """In the form of Prometheus' HTTP service discovery."""
+        nodes = self._kube.list("nodes")
+        if job == "backend":
+            pods = [
+                pod for pod in self._kube.list("pods", BACKEND.namespace) if inventory.of_pod(pod) is BACKEND
+            ]
+            return [self._pod_target(pod) for pod in pods if (pod.get("status") or {}).get("podIP")]
+        if job == "kubernetes-nodes":
+            return [self._node_target(node, "node", "9100") for node in nodes]
+        if job == "kubernetes-cadvisor":
+            return [self._node_target(node, "cadvisor", "10250") for node in nodes]
+        return [self._target("kube-state-metrics", {"instance": "kube-state-metrics:8080"})]
+
+    def _pod_target(self, pod: Json) -> Json:
+        metadata = pod["metadata"]
+        labels = {
+            "instance": f"{pod['status']['podIP']}:{BACKEND.port}",
+            "namespace": metadata["namespace"],
+            "service": "backend-service",
+            "pod": metadata["name"],
+        }
+        return self._target(f"pods/{metadata['namespace']}/{metadata['name']}", labels)
+
+    def _node_target(self, node: Json, exporter: str, port: str) -> Json:
+        name = node["metadata"]["name"]
+        instance = f"{_address(node)}:{port}"
+        return self._target(f"nodes/{name}/{exporter}", {"instance": instance})
+
+    def _target(self, path: str, labels: Labels) -> Json:
+        return {"targets": [self.address], "labels": {"__metrics_path__": f"/{path}", **labels}}
+
+    # --- pages
+
+    def pod_page(self, pod: Json) -> str:
+        """podinfo's /metrics."""
+        self._simulation.advance()
+        with self._simulation.lock:
+            meter = self._simulation.pods[pod["metadata"]["uid"]]
+            by_status: dict[str, float] = {}
+            for (_, _, status), number in meter.requests.items():
+                by_status[status] = by_status.get(status, 0) + number
+            return "".join(
+                (
+                    family(
+                        "http_requests_total",
+                        "counter",
+                        # A status that has not come up yet has no series, as in a real client library.
+                        (({"status": status}, int(n)) for status, n in by_status.items() if n >= 1),
+                    ),
+                    _latency(meter),
+                    family("process_cpu_seconds_total", "counter", [({}, meter.cpu_seconds)]),
+                    family("process_resident_memory_bytes", "gauge", [({}, meter.memory_mib * MIB)]),
+                    family("go_goroutines", "gauge", [({}, 12)]),
+                )
+            )
+
+    def _node_page(self, name: str, exporter: str) -> str | None:
+        node = self._kube.get("nodes", name)
+        if node is None:
+            return None
+        self._simulation.advance()
+        with self._simulation.lock:
+            return self._machine(node) if exporter == "node" else self._containers(name)
+
+    def _machine(self, node: Json) -> str:
+        """node-exporter."""
+        name, info = node["metadata"]["name"], node["status"]["nodeInfo"]
+        meter = self._simulation.nodes[name]
+        modes = {"idle": meter.idle_seconds * 0.99, "iowait": meter.idle_seconds * 0.01}
+        modes |= {"user": meter.busy_seconds * 0.7, "system": meter.busy_seconds * 0.3, "steal": 0.0}
+        cpu = [
+            ({"cpu": str(core), "mode": mode}, seconds / CORES)
+            for core in range(CORES)
+            for mode, seconds in modes.items()
+        ]
+        uname = {
+            "nodename": name,
+            "sysname": "Linux",
+            "machine": "x86_64",
+            "release": info["kernelVersion"],
+            "version": "#1 SMP",
+            "domainname": "(none)",
+        }
+        root = {"device": "/dev/nvme0n1p1", "fstype": "xfs", "mountpoint": "/"}
+        return "".join(
+            (
+                family("node_cpu_seconds_total", "counter", cpu),
+                family("node_memory_MemTotal_bytes", "gauge", [({}, MEMORY_MIB * MIB)]),
+                family("node_memory_MemAvailable_bytes", "gauge", [({}, meter.free_mib * MIB)]),
+                family("node_filesystem_size_bytes", "gauge", [(root, DISK_GIB * 1024 * MIB)]),
+                family("node_filesystem_avail_bytes", "gauge", [(root, DISK_GIB * 1024 * MIB * 0.71)]),
+                family("node_load1", "gauge", [({}, meter.cpu)]),
+                family("node_uname_info", "gauge", [(uname, 1)]),
+            )
+        )
+
+    def _containers(self, node: str) -> str:
+        """cAdvisor, with the row of the pod's own cgroup (container="") that real pages have."""
+        cpu: list[tuple[Labels, float]] = []
+        memory: list[tuple[Labels, float]] = []
+        limits: list[tuple[Labels, float]] = []
+        for pod in self._kube.list("pods"):
+            if pod["spec"].get("nodeName") != node or not is_running(pod):
+                continue
+            meter = self._simulation.pods[pod["metadata"]["uid"]]
+            place = {"namespace": pod["metadata"]["namespace"], "pod": pod["metadata"]["name"]}
+            container = pod["spec"]["containers"][0]
+            for labels in (
+                {**place, "container": container["name"], "image": container["image"]},
+                {**place, "container": "", "image": ""},
+            ):
+                cpu.append(({**labels, "cpu": "total"}, meter.cpu_seconds))
+                memory.append((labels, meter.memory_mib * MIB))
+            limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+            limits.append(({**place, "container": container["name"]}, quantity(limit) if limit else 0))
+        return "".join(
+            (
+                family("container_cpu_usage_seconds_total", "counter", cpu),
+                family("container_memory_working_set_bytes", "gauge", memory),
+                family("container_memory_usage_bytes", "gauge", ((labels, n * 1.1) for labels, n in memory)),
+                family("container_spec_memory_limit_bytes", "gauge", limits),
+            )
+        )
+
+    def state_page(self) -> str:
+        """kube-state-metrics."""
+        pods, nodes = self._kube.list("pods"), self._kube.list("nodes")
+        deployments = self._kube.list("deployments.apps")
+        return "".join((*_pod_families(pods), *_node_families(nodes), *_deployment_families(deployments)))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    exporters: Exporters
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server: Any = self.server
+        found = server.exporters.answer(self.path.partition("?")[0])
+        if found is None:
+            self.close_connection = True  # nobody is there
+            return
+        content_type, body = found[0], found[1].encode()
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Ten lines a second would say nothing."""
+
+
+# --- kube-state-metrics ---------------------------------------------------------------------------
+
+_PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+_UNITS = {"cpu": "core", "memory": "byte"}
+
+
+def _pod_families(pods: Iterable[Json]) -> Iterable[str]:
+    phases: list[tuple[Labels, float]] = []
+    ready: list[tuple[Labels, float]] = []
+    info: list[tuple[Labels, float]] = []
+    resources: dict[str, list[tuple[Labels, float]]] = {"requests": [], "limits": []}
+    restarts: list[tuple[Labels, float]] = []
+    waiting: list[tuple[Labels, float]] = []
+    ended: list[tuple[Labels, float]] = []
+    for pod in pods:
+        metadata, told = pod["metadata"], pod.get("status") or {}
+        of = {"namespace": metadata["namespace"], "pod": metadata["name"], "uid": metadata["uid"]}
+        node = pod["spec"].get("nodeName", "")
+        phases += [({**of, "phase": phase}, told.get("phase") == phase) for phase in _PHASES]
+        word = "true" if is_ready(pod) else "false"
+        ready += [({**of, "condition": each}, each == word) for each in ("true", "false", "unknown")]
+        info.append(({**of, "node": node, "pod_ip": told.get("podIP", "")}, 1))
+        for container in pod["spec"]["containers"]:
+            for kind, rows in resources.items():
+                given = ((container.get("resources") or {}).get(kind) or {}).items()
+                where = {**of, "container": container["name"], "node": node}
+                rows += [
+                    ({**where, "resource": r, "unit": _UNITS.get(r, "integer")}, quantity(v))
+                    for r, v in given
+                ]
+        for status in told.get("containerStatuses") or ():
+            where = {**of, "container": status["name"]}
+            restarts.append((where, status.get("restartCount", 0)))
+            reason = ((status.get("state") or {}).get("waiting") or {}).get("reason")
+            waiting += [({**where, "reason": reason}, 1)] if reason else []
+            last = ((status.get("lastState") or {}).get("terminated") or {}).get("reason")
+            ended += [({**where, "reason": last}, 1)] if last else []
+    yield family("kube_pod_status_phase", "gauge", phases)
+    yield family("kube_pod_status_ready", "gauge", ready)
+    yield family("kube_pod_info", "gauge", info)
+    for kind, rows in resources.items():
+        yield family(f"kube_pod_container_resource_{kind}", "gauge", rows)
+    yield family("kube_pod_container_status_restarts_total", "counter", restarts)
+    yield family("kube_pod_container_status_waiting_reason", "gauge", waiting)
+    yield family("kube_pod_container_status_last_terminated_reason", "gauge", ended)
+
+
+def _node_families(nodes: Iterable[Json]) -> Iterable[str]:
+    conditions: list[tuple[Labels, float]] = []
+    allocatable: list[tuple[Labels, float]] = []
+    cordoned: list[tuple[Labels, float]] = []
+    for node in nodes:
+        of = {"node": node["metadata"]["name"]}
+        for condition in node["status"].get("conditions") or ():
+            where = {**of, "condition": condition["type"]}
+            word = condition["status"].lower()
+            conditions += [({**where, "status": each}, each == word) for each in ("true", "false", "unknown")]
+        for resource, value in node["status"].get("allocatable", {}).items():
+            unit = _UNITS.get(resource, "integer")
+            name = resource.replace("-", "_")
+            allocatable.append(({**of, "resource": name, "unit": unit}, quantity(value)))
+        cordoned.append((of, bool(node["spec"].get("unschedulable"))))
+    yield family("kube_node_status_condition", "gauge", conditions)
+    yield family("kube_node_status_allocatable", "gauge", allocatable)
+    yield family("kube_node_spec_unschedulable", "gauge", cordoned)
+
+
+def _deployment_families(deployments: Iterable[Json]) -> Iterable[str]:
+    wanted: list[tuple[Labels, float]] = []
+    available: list[tuple[Labels, float]] = []
+    for deployment in deployments:
+        metadata = deployment["metadata"]
+        of = {"namespace": metadata["namespace"], "deployment": metadata["name"]}
+        wanted.append((of, deployment["spec"].get("replicas", 1)))
+        available.append((of, (deployment.get("status") or {}).get("availableReplicas", 0)))
+    yield family("kube_deployment_spec_replicas", "gauge", wanted)
+    yield family("kube_deployment_status_replicas_available", "gauge", available)
+
+
+# --- text format ----------------------------------------------------------------------------------
+
+
+def family(name: str, kind: str, samples: Samples) -> str:
+    """One metric in Prometheus' text format; nothing when it has no sample."""
+    lines = [f"{name}{_written(labels)} {_number(value)}\n" for labels, value in samples]
+    return "".join((f"# TYPE {name} {kind}\n", *lines)) if lines else ""
+
+
+def _latency(meter: PodMeter) -> str:
+    name = "http_request_duration_seconds"
+    lines = []
+    for (method, path, status), number in meter.requests.items():
+        if number < 1:
+            continue
+        labels = {"method": method, "path": path, "status": status}
+        for bound, count in zip(BUCKETS, meter.buckets[method, path, status], strict=True):
+            lines.append(f"{name}_bucket{_written({**labels, 'le': f'{bound:g}'})} {int(count)}\n")
+        lines.append(f"{name}_bucket{_written({**labels, 'le': '+Inf'})} {int(number)}\n")
+        lines.append(f"{name}_sum{_written(labels)} {meter.seconds[method, path, status]:.6f}\n")
+        lines.append(f"{name}_count{_written(labels)} {int(number)}\n")
+    return "".join((f"# TYPE {name} histogram\n", *lines)) if lines else ""
+
+
+def _written(labels: Labels) -> str:
+    inside = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    return f"{{{inside}}}" if inside else ""
+
+
+def _number(value: float) -> str:
+    return f"{float(value):.10g}" if isinstance(value, float) else str(int(value))
+
+
+_SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
+
+
+def quantity(text: str) -> float:
+    """A Kubernetes quantity as a number: 100m is 0.1, 128Mi is 134217728."""
+    for suffix, factor in _SUFFIXES.items():
+        if text.endswith(suffix):
+            return float(text.removesuffix(suffix)) * factor
+    return float(text)
+
+
+def _address(node: Json) -> str:
+    addresses = node["status"].get("addresses") or ()
+    return next((str(each["address"]) for each in addresses if each["type"] == "InternalIP"), "")

@@ -1,0 +1,270 @@
+"""What can be broken in the shop, each as one small class: its effects on objects and metrics together.
+
+A fault begins, goes on with the clock, and ends by putting back what it changed. To add one: write the
+class, name it in FAULTS. What it does to objects goes through `Shop.kube`; what objects cannot say, through
+`Simulation.conditions`. Metrics, endpoints and statuses follow by themselves.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from sandbox.kube import KubeStandIn, build
+from sandbox.shop import inventory
+from sandbox.shop.inventory import BACKEND, stamp
+from sandbox.shop.simulation import Simulation, is_ready
+
+Json = dict[str, Any]
+
+
+class World(Protocol):
+    """What a fault may touch."""
+
+    kube: KubeStandIn
+    simulation: Simulation
+
+    def now(self) -> datetime.datetime: ...
+
+
+class Fault(Protocol):
+    """`title` is what the page shows on its lever; `expect` what a person will see of it."""
+
+    title: str
+    expect: str
+
+    def begin(self, world: World) -> None: ...
+
+    def go_on(self, world: World) -> None:
+        """Once a second while it lasts."""
+
+    def end(self, world: World) -> None: ...
+
+
+class CrashLoop:
+    """The first backend pod ends soon after each start. Its replacement, if it is deleted, does so too."""
+
+    title = "Crash loop of a backend pod"
+    expect = "KubePodCrashLooping fires; `health cluster` names the pod; one endpoint fewer"
+    # As the kubelet waits, but from 4 s on and at most 40 s: somebody is looking.
+    FIRST, LONGEST = 4.0, 40.0
+
+    def __init__(self) -> None:
+        self._pod = ""
+        self._wait = self.FIRST
+        self._next: datetime.datetime | None = None
+
+    def begin(self, world: World) -> None:
+        pods = sorted(_backend_pods(world), key=lambda pod: str(pod["metadata"]["name"]))
+        victims = [pod for pod in pods if is_ready(pod)] or pods
+        if victims:
+            self._pod = victims[0]["metadata"]["name"]
+            self._crash(world)
+
+    def go_on(self, world: World) -> None:
+        if world.kube.get("pods", self._pod, BACKEND.namespace) is None:
+            self.begin(world)
+        elif self._next is not None and world.now() >= self._next:
+            self._crash(world)
+
+    def end(self, world: World) -> None:
+        def recover(status: Json) -> None:
+            container = status["containerStatuses"][0]
+            container |= {
+                "ready": True,
+                "started": True,
+                "state": {"running": {"startedAt": stamp(world.now())}},
+            }
+            _set_ready(status, world.now(), is_true=True)
+
+        _change_status(world, "pods", self._pod, recover, BACKEND.namespace)
+
+    def _crash(self, world: World) -> None:
+        now = world.now()
+        ended = {
+            "exitCode": 1,
+            "reason": "Error",
+            "startedAt": stamp(now - datetime.timedelta(seconds=2)),
+            "finishedAt": stamp(now),
+        }
+
+        def crash(status: Json) -> None:
+            container = status["containerStatuses"][0]
+            message = f"back-off {self._wait:g}s restarting failed container={BACKEND.name} pod={self._pod}"
+            container |= {
+                "ready": False,
+                "started": False,
+                "restartCount": container["restartCount"] + 1,
+                "lastState": {"terminated": ended},
+                "state": {"waiting": {"reason": "CrashLoopBackOff", "message": message}},
+            }
+            _set_ready(
+                status,
+                now,
+                is_true=False,
+                reason="ContainersNotReady",
+                message=f"containers with unready status: [{BACKEND.name}]",
+            )
+
+        _change_status(world, "pods", self._pod, crash, BACKEND.namespace)
+        self._tell(world, now)
+        self._next = now + datetime.timedelta(seconds=self._wait)
+        self._wait = min(self._wait * 2, self.LONGEST)
+
+    def _tell(self, world: World, now: datetime.datetime) -> None:
+        pod = world.kube.get("pods", self._pod, BACKEND.namespace)
+        if pod is None:
+            return
+        text = (
+            '{"level":"info","msg":"Starting podinfo"}\n{"level":"fatal","msg":"redis: connection refused"}'
+        )
+        world.kube.log(BACKEND.namespace, self._pod, text, previous=True)
+        event = build.event(
+            f"{self._pod}.backoff",
+            BACKEND.namespace,
+            about=pod,
+            reason="BackOff",
+            message=f"Back-off restarting failed container {BACKEND.name} in pod {self._pod}",
+            count=pod["status"]["containerStatuses"][0]["restartCount"],
+            first=stamp(now),
+            last=stamp(now),
+        )
+        world.kube.apply(event)
+
+
+class Errors:
+    """A fifth of all requests fails."""
+
+    title = "Every fifth request fails"
+    expect = "HighErrorRate fires; `health slo` shows the error rate and the budget going"
+    SHARE = 0.2
+
+    def begin(self, world: World) -> None:
+        self._before = world.simulation.conditions.error_share
+        world.simulation.conditions.error_share = self.SHARE
+        self.go_on(world)
+
+    def go_on(self, world: World) -> None:
+        for pod in _backend_pods(world):
+            line = (
+                '{"level":"error","msg":"payment backend: timeout after 2s","path":"/api/info","status":500}'
+            )
+            world.kube.log(BACKEND.namespace, pod["metadata"]["name"], line)
+
+    def end(self, world: World) -> None:
+        world.simulation.conditions.error_share = self._before
+
+
+class NodeNotReady:
+    """A node's kubelet falls silent, with all that runs there."""
+
+    title = "A node stops reporting"
+    expect = "KubeNodeNotReady fires; targets on it are down; its pods leave the endpoints"
+    _TAINT = "node.kubernetes.io/unreachable"
+
+    def begin(self, world: World) -> None:
+        nodes = sorted(node["metadata"]["name"] for node in world.kube.list("nodes"))
+        backends = [pod["spec"].get("nodeName") for pod in _backend_pods(world)]
+        # The one with the most backend pods, so that it is felt.
+        self._node = max(nodes, key=lambda name: (backends.count(name), name))
+        self._since = world.now()
+        world.simulation.conditions.silent_nodes.add(self._node)
+        self.go_on(world)
+
+    def go_on(self, world: World) -> None:
+        """Also what arrives there later is not ready."""
+        node = world.kube.get("nodes", self._node)
+        if node is None:
+            return
+        if all(condition["status"] != "Unknown" for condition in node["status"]["conditions"]):
+            self._silence(world, node)
+        for pod in _on(world, self._node):
+            if is_ready(pod):
+                _change_status(
+                    world, "pods", pod["metadata"]["name"], self._not_ready, pod["metadata"]["namespace"]
+                )
+
+    def end(self, world: World) -> None:
+        world.simulation.conditions.silent_nodes.discard(self._node)
+        node = world.kube.get("nodes", self._node)
+        if node is None:
+            return
+        taints = [taint for taint in node["spec"].get("taints") or () if taint["key"] != self._TAINT]
+        conditions = inventory.node_conditions(world.now(), world.now())
+        spec = {**node["spec"], "taints": taints}
+        world.kube.apply({**node, "spec": spec, "status": {**node["status"], "conditions": conditions}})
+        for pod in _on(world, self._node):
+            statuses = pod["status"].get("containerStatuses") or ()
+            if all(status["ready"] for status in statuses):
+                _change_status(
+                    world, "pods", pod["metadata"]["name"], _ready_again(world), pod["metadata"]["namespace"]
+                )
+
+    def _silence(self, world: World, node: Json) -> None:
+        """What the node lifecycle controller writes after 40 s without a heartbeat."""
+        told = {
+            "status": "Unknown",
+            "reason": "NodeStatusUnknown",
+            "message": "Kubelet stopped posting node status.",
+            "lastTransitionTime": stamp(self._since),
+        }
+        conditions = [{**condition, **told} for condition in node["status"]["conditions"]]
+        taints = [
+            {"key": self._TAINT, "effect": effect, "timeAdded": stamp(self._since)}
+            for effect in ("NoSchedule", "NoExecute")
+        ]
+        spec = {**node["spec"], "taints": [*(node["spec"].get("taints") or ()), *taints]}
+        world.kube.apply({**node, "spec": spec, "status": {**node["status"], "conditions": conditions}})
+
+    def _not_ready(self, status: Json) -> None:
+        """Only the Ready condition: the containers are as they were when last heard of."""
+        for condition in status["conditions"]:
+            if condition["type"] == "Ready":
+                condition |= {"status": "False", "lastTransitionTime": stamp(self._since)}
+
+
+FAULTS: Mapping[str, Callable[[], Fault]] = {
+    "crash-loop": CrashLoop,
+    "errors": Errors,
+    "node-not-ready": NodeNotReady,
+}
+
+
+def _backend_pods(world: World) -> list[Json]:
+    return [pod for pod in world.kube.list("pods", BACKEND.namespace) if inventory.of_pod(pod) is BACKEND]
+
+
+def _on(world: World, node: str) -> list[Json]:
+    return [pod for pod in world.kube.list("pods") if pod["spec"].get("nodeName") == node]
+
+
+def _change_status(
+    world: World, kind: str, name: str, change: Callable[[Json], None], namespace: str = ""
+) -> None:
+    """Nothing when the object is gone: a fault must not bring back what somebody deleted."""
+    with world.kube.store.lock:
+        found = world.kube.get(kind, name, namespace)
+        if found is None:
+            return
+        status = copy.deepcopy(found["status"])
+        change(status)
+        world.kube.apply({**found, "status": status})
+
+
+def _ready_again(world: World) -> Callable[[Json], None]:
+    return lambda status: _set_ready(status, world.now(), is_true=True)
+
+
+def _set_ready(
+    status: Json, now: datetime.datetime, *, is_true: bool, reason: str = "", message: str = ""
+) -> None:
+    word = "True" if is_true else "False"
+    for condition in status["conditions"]:
+        if condition["type"] in ("Ready", "ContainersReady") and condition["status"] != word:
+            condition |= {"status": word, "lastTransitionTime": stamp(now)}
+            for key, text in (("reason", reason), ("message", message)):
+                condition.pop(key, None)
+                if text:
+                    condition[key] = text

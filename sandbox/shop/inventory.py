@@ -1,0 +1,459 @@
+"""What is in the manual's cluster when it opens, as Kubernetes objects.
+
+Owns the shop, the monitoring stack, what EKS brings along, and the three machines, each as one line of
+data below. Names and uids are derived, not random, so that a second start finds the same pods and
+Prometheus' series go on. Pure: builds dicts, stores nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Json = dict[str, Any]
+
+CLUSTER = "sre-training-cluster"
+REGION = "eu-central-1"
+NODEGROUP = "sre-training-nodes"
+KUBERNETES = "v1.36.3"
+
+SHOP, MONITORING, SYSTEM, BOT = "sre-shop", "monitoring", "kube-system", "sre-bot"
+NAMESPACES = (SHOP, MONITORING, SYSTEM, BOT)
+
+CORES, MEMORY_MIB, DISK_GIB = 2, 7_934, 80
+# What EKS leaves to pods of an m5.large.
+ALLOCATABLE_CPU, ALLOCATABLE_MIB, MAX_PODS = "1930m", 7_076, 29
+
+AGE = datetime.timedelta(days=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    name: str
+    address: str
+    zone: str
+    instance: str
+
+    @property
+    def subnet(self) -> str:
+        return self.address.rpartition(".")[0]
+
+
+def _machine(number: int) -> Machine:
+    address = f"10.0.{number}.{20 + 31 * number}"
+    instance = "i-0" + hashlib.sha256(address.encode()).hexdigest()[:16]
+    name = f"ip-{address.replace('.', '-')}.{REGION}.compute.internal"
+    return Machine(name, address, f"{REGION}{'abc'[number - 1]}", instance)
+
+
+MACHINES = tuple(_machine(number) for number in (1, 2, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """`cpu` and `memory` are what one pod really uses, in cores and MiB; `port` 0 is none."""
+
+    kind: Literal["Deployment", "DaemonSet"]
+    namespace: str
+    name: str
+    image: str
+    replicas: int = 1
+    port: int = 0
+    requests: tuple[str, str] = ("50m", "64Mi")
+    limits: tuple[str, str] = ("", "")
+    cpu: float = 0.01
+    memory: float = 40
+    has_probes: bool = False
+    on_host: bool = False
+    args: tuple[str, ...] = ()
+
+
+BACKEND = Workload(
+    "Deployment",
+    SHOP,
+    "backend",
+    "stefanprodan/podinfo:6.5.0",
+    replicas=3,
+    port=8080,
+    requests=("100m", "128Mi"),
+    limits=("500m", "256Mi"),
+    memory=54,
+    has_probes=True,
+)
+TRAFFIC = Workload(
+    "Deployment", SHOP, "traffic-generator", "curlimages/curl:8.16.0", limits=("200m", "128Mi")
+)
+
+WORKLOADS: Sequence[Workload] = (
+    BACKEND,
+    TRAFFIC,
+    Workload(
+        "Deployment",
+        MONITORING,
+        "prometheus",
+        "prom/prometheus:v2.42.0",
+        port=9090,
+        requests=("250m", "512Mi"),
+        limits=("1", "1Gi"),
+        cpu=0.08,
+        memory=310,
+    ),
+    Workload(
+        "Deployment",
+        MONITORING,
+        "alertmanager",
+        "prom/alertmanager:v0.25.0",
+        port=9093,
+        limits=("200m", "128Mi"),
+        memory=28,
+    ),
+    Workload(
+        "Deployment",
+        MONITORING,
+        "grafana",
+        "grafana/grafana:12.3.0",
+        port=3000,
+        requests=("100m", "128Mi"),
+        limits=("500m", "512Mi"),
+        memory=140,
+    ),
+    Workload(
+        "Deployment",
+        MONITORING,
+        "kube-state-metrics",
+        "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.17.0",
+        port=8080,
+    ),
+    Workload("DaemonSet", MONITORING, "node-exporter", "prom/node-exporter:v1.10.2", port=9100, on_host=True),
+    Workload(
+        "DaemonSet", SYSTEM, "aws-node", "amazon-k8s-cni:v1.20.4", requests=("25m", "64Mi"), on_host=True
+    ),
+    Workload("DaemonSet", SYSTEM, "kube-proxy", "kube-proxy:v1.36.3-eksbuild.1", on_host=True),
+    Workload(
+        "Deployment",
+        SYSTEM,
+        "coredns",
+        "coredns:v1.12.4-eksbuild.1",
+        replicas=2,
+        port=53,
+        requests=("100m", "70Mi"),
+        limits=("", "170Mi"),
+    ),
+    Workload("Deployment", SYSTEM, "metrics-server", "metrics-server:v0.8.0-eksbuild.2", port=10250),
+    Workload("Deployment", SYSTEM, "aws-load-balancer-controller", "aws-load-balancer-controller:v2.14.1"),
+    Workload(
+        "Deployment",
+        SYSTEM,
+        "cluster-autoscaler",
+        "registry.k8s.io/autoscaling/cluster-autoscaler:v1.36.0",
+        args=(
+            "--scale-down-delay-after-add=10m",
+            "--scale-down-unneeded-time=10m",
+            "--scale-down-utilization-threshold=0.7",
+        ),
+    ),
+)
+
+# Service name, namespace, workload behind it, port.
+SERVICES: Sequence[tuple[str, str, str, int]] = (
+    ("backend-service", SHOP, "backend", 8080),
+    ("prometheus-service", MONITORING, "prometheus", 9090),
+    ("alertmanager", MONITORING, "alertmanager", 9093),
+    ("grafana", MONITORING, "grafana", 3000),
+    ("kube-state-metrics", MONITORING, "kube-state-metrics", 8080),
+    ("kube-dns", SYSTEM, "coredns", 53),
+    ("metrics-server", SYSTEM, "metrics-server", 443),
+)
+
+BUDGETS: Sequence[tuple[str, str, Mapping[str, int]]] = (
+    ("backend", SHOP, {"minAvailable": 2}),
+    ("coredns", SYSTEM, {"maxUnavailable": 1}),
+)
+
+
+def objects(now: datetime.datetime, without: Iterable[str] = ()) -> list[Json]:
+    """Everything, in an order in which owners come before what they own.
+
+    `without` names workloads that are not there, with their Services: a Prometheus nobody could start.
+    """
+    left_out = set(without)
+    born = now - AGE
+    workloads = [each for each in WORKLOADS if each.name not in left_out]
+    found = [_namespace(name) for name in NAMESPACES]
+    found += [node(machine, now, born) for machine in MACHINES]
+    for number, workload in enumerate(workloads):
+        found += _workload(workload, number, born)
+    found += [_service(*each) for each in SERVICES if each[2] not in left_out]
+    found += [_budget(*each) for each in BUDGETS]
+    return found
+
+
+def of_pod(pod: Json) -> Workload | None:
+    """The workload a pod runs for, whoever made the pod."""
+    app = (pod["metadata"].get("labels") or {}).get("app")
+    namespace = pod["metadata"]["namespace"]
+    found = (each for each in WORKLOADS if (each.name, each.namespace) == (app, namespace))
+    return next(found, None)
+
+
+def stamp(moment: datetime.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+# --- machines -------------------------------------------------------------------------------------
+
+
+def node(machine: Machine, now: datetime.datetime, born: datetime.datetime) -> Json:
+    labels = {
+        "kubernetes.io/hostname": machine.name,
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/os": "linux",
+        "node.kubernetes.io/instance-type": "m5.large",
+        "topology.kubernetes.io/region": REGION,
+        "topology.kubernetes.io/zone": machine.zone,
+        "topology.k8s.aws/zone-id": f"euc1-az{'abc'.index(machine.zone[-1]) + 1}",
+        "eks.amazonaws.com/nodegroup": NODEGROUP,
+        "eks.amazonaws.com/nodegroup-image": "ami-0c7e1f4d2a9b35e60",
+        "eks.amazonaws.com/capacityType": "ON_DEMAND",
+    }
+    capacity = {
+        "cpu": str(CORES),
+        "memory": f"{MEMORY_MIB}Mi",
+        "pods": str(MAX_PODS),
+        "ephemeral-storage": f"{DISK_GIB}Gi",
+    }
+    info = {
+        "architecture": "amd64",
+        "operatingSystem": "linux",
+        "osImage": f"Amazon Linux 2023.9.{now - datetime.timedelta(days=16):%Y%m%d}",
+        "kernelVersion": "6.12.55-74.119.amzn2023.x86_64",
+        "containerRuntimeVersion": "containerd://2.1.5",
+        "kubeletVersion": f"{KUBERNETES}-eks-3cfe0ce",
+        "kubeProxyVersion": "",
+        "machineID": machine.instance,
+        "bootID": _uid("boot", machine.name),
+        "systemUUID": machine.instance,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": machine.name, "labels": labels, "creationTimestamp": stamp(born)},
+        "spec": {"providerID": f"aws:///{machine.zone}/{machine.instance}"},
+        "status": {
+            "capacity": capacity,
+            "allocatable": capacity | {"cpu": ALLOCATABLE_CPU, "memory": f"{ALLOCATABLE_MIB}Mi"},
+            "addresses": [
+                {"type": "InternalIP", "address": machine.address},
+                {"type": "Hostname", "address": machine.name},
+            ],
+            "nodeInfo": info,
+            "conditions": node_conditions(now, born),
+        },
+    }
+
+
+def node_conditions(now: datetime.datetime, since: datetime.datetime) -> list[Json]:
+    """What a healthy kubelet reports."""
+    told = (
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    )
+    times = {"lastHeartbeatTime": stamp(now), "lastTransitionTime": stamp(since)}
+    return [
+        {"type": kind, "status": status, "reason": reason, "message": message, **times}
+        for kind, status, reason, message in told
+    ]
+
+
+# --- workloads ------------------------------------------------------------------------------------
+
+
+def _workload(workload: Workload, number: int, born: datetime.datetime) -> list[Json]:
+    top = _head(workload.kind, workload, workload.name, born)
+    top["spec"] = {
+        "selector": {"matchLabels": {"app": workload.name}},
+        "template": _template(workload, {"app": workload.name}),
+    }
+    if workload.kind == "DaemonSet":
+        owner = _owner(top)
+        pods = [_pod(workload, owner, machine, number, 0, born) for machine in MACHINES]
+        return [top, *pods]
+    top["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "1"}
+    top["spec"]["replicas"] = workload.replicas
+    labels = {"app": workload.name, "pod-template-hash": _hash(workload)}
+    replica_set = _head("ReplicaSet", workload, f"{workload.name}-{_hash(workload)}", born)
+    replica_set["metadata"] |= {
+        "labels": labels,
+        "annotations": top["metadata"]["annotations"],
+        "ownerReferences": [_owner(top)],
+    }
+    replica_set["spec"] = {
+        "replicas": workload.replicas,
+        "selector": {"matchLabels": labels},
+        "template": _template(workload, labels),
+    }
+    owner = _owner(replica_set)
+    pods = [
+        _pod(workload, owner, MACHINES[(number + index) % len(MACHINES)], number, index, born)
+        for index in range(workload.replicas)
+    ]
+    return [top, replica_set, *pods]
+
+
+def _head(kind: str, workload: Workload, name: str, born: datetime.datetime) -> Json:
+    metadata = {
+        "name": name,
+        "namespace": workload.namespace,
+        "uid": _uid(kind, workload.namespace, name),
+        "labels": {"app": workload.name},
+        "creationTimestamp": stamp(born),
+        "generation": 1,
+    }
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata}
+
+
+def _template(workload: Workload, labels: Mapping[str, str]) -> Json:
+    return {"metadata": {"labels": dict(labels)}, "spec": _pod_spec(workload)}
+
+
+def _pod_spec(workload: Workload) -> Json:
+    container: Json = {"name": workload.name, "image": workload.image}
+    if workload.args:
+        container["command"] = [f"./{workload.name}", *workload.args]
+    if workload.port:
+        container["ports"] = [{"name": "http", "containerPort": workload.port}]
+    for key, (cpu, memory) in (("requests", workload.requests), ("limits", workload.limits)):
+        given = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value}
+        if given:
+            container.setdefault("resources", {})[key] = given
+    if workload.has_probes:
+        container["livenessProbe"] = {"httpGet": {"path": "/healthz", "port": "http"}}
+        container["readinessProbe"] = {"httpGet": {"path": "/readyz", "port": "http"}}
+    spec: Json = {"containers": [container]}
+    if workload.on_host:
+        spec["hostNetwork"] = True
+    if workload.kind == "DaemonSet":
+        spec["tolerations"] = [{"operator": "Exists"}]
+    return spec
+
+
+def _pod(
+    workload: Workload,
+    owner: Json,
+    machine: Machine,
+    number: int,
+    index: int,
+    born: datetime.datetime,
+) -> Json:
+    suffix = _letters(f"{workload.namespace}/{workload.name}/{machine.name}/{index}")
+    is_daemon = workload.kind == "DaemonSet"
+    name = f"{workload.name}-{suffix}" if is_daemon else f"{workload.name}-{_hash(workload)}-{suffix}"
+    labels = {"app": workload.name}
+    labels |= (
+        {"controller-revision-hash": _hash(workload)} if is_daemon else {"pod-template-hash": _hash(workload)}
+    )
+    address = machine.address if workload.on_host else f"{machine.subnet}.{100 + 4 * number + index}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": workload.namespace,
+            "uid": _uid("Pod", workload.namespace, name),
+            "labels": labels,
+            "ownerReferences": [owner],
+            "creationTimestamp": stamp(born),
+        },
+        "spec": _pod_spec(workload) | {"nodeName": machine.name},
+        "status": running(workload, machine.address, address, born, _uid("container", name)),
+    }
+
+
+def running(workload: Workload, host: str, address: str, since: datetime.datetime, container_id: str) -> Json:
+    """The status of a pod that is well."""
+    kinds = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+    moment = stamp(since)
+    container = {
+        "name": workload.name,
+        "image": workload.image,
+        "imageID": f"{workload.image.partition(':')[0]}@sha256:{hashlib.sha256(workload.image.encode()).hexdigest()}",
+        "containerID": f"containerd://{container_id.replace('-', '')}",
+        "ready": True,
+        "started": True,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": moment}},
+        "lastState": {},
+    }
+    return {
+        "phase": "Running",
+        "qosClass": "Burstable",
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": moment,
+        "conditions": [{"type": kind, "status": "True", "lastTransitionTime": moment} for kind in kinds],
+        "containerStatuses": [container],
+    }
+
+
+# --- around them ----------------------------------------------------------------------------------
+
+
+def _namespace(name: str) -> Json:
+    labels = {"kubernetes.io/metadata.name": name}
+    metadata = {"name": name, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata, "status": {"phase": "Active"}}
+
+
+def _service(name: str, namespace: str, app: str, port: int) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": app}},
+        "spec": {"selector": {"app": app}, "ports": [{"name": "http", "port": port, "targetPort": "http"}]},
+    }
+
+
+def _budget(app: str, namespace: str, limit: Mapping[str, int]) -> Json:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": app, "namespace": namespace},
+        "spec": {"selector": {"matchLabels": {"app": app}}, **limit},
+    }
+
+
+def _owner(owner: Json) -> Json:
+    metadata = owner["metadata"]
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def _letters(text: str, count: int = 5) -> str:
+    """As Kubernetes names pods: no vowels, so that no word comes out."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:count])
+
+
+def _hash(workload: Workload) -> str:
+    return _letters(f"{workload.namespace}/{workload.name}/{workload.image}", 9)
+
+
+def _uid(*parts: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, "/".join(parts)))

@@ -1,0 +1,225 @@
+"""The alert rules of the sandbox, and Prometheus' and Alertmanager's configuration around them.
+
+Owns the manual's four rules in their corrected form, the two that show a broken pod or node, and the
+Watchdog. `wait` and the rate window are far shorter than the manual's (`lasting` keeps its value), so
+that what is broken on the page fires while somebody looks. Pure: data in, configuration out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox import monitoring
+from sandbox.shop.exporters import JOBS
+from sandbox.shop.inventory import CLUSTER, SHOP
+
+Json = dict[str, Any]
+
+EVERY = "2s"  # scraping and evaluating
+WINDOW = "30s"  # of rates; five minutes in the manual
+
+_USED = f'sum by (namespace, pod) (rate(container_cpu_usage_seconds_total{{container!="",container!="POD"}}[{WINDOW}]))'
+_CPU_LIMIT = 'sum by (namespace, pod) (kube_pod_container_resource_limits{resource="cpu"})'
+_WORKING_SET = (
+    'sum by (namespace, pod, container) (container_memory_working_set_bytes{container!="",container!="POD"})'
+)
+_MEMORY_LIMIT = 'sum by (namespace, pod, container) (kube_pod_container_resource_limits{resource="memory"})'
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`example` are the labels of an alert made by hand; `lasting` is the manual's `for`."""
+
+    name: str
+    expr: str
+    severity: str
+    summary: str
+    description: str
+    group: str
+    wait: str = "4s"
+    lasting: str = "5m"
+    example: Mapping[str, str] = field(default_factory=dict)
+
+
+_BACKEND = {"namespace": SHOP, "service": "backend-service"}
+
+RULES = (
+    Rule(
+        "HighErrorRate",
+        f'sum by (namespace, service) (rate(http_requests_total{{status=~"5.."}}[{WINDOW}]))'
+        f" / sum by (namespace, service) (rate(http_requests_total[{WINDOW}])) > 0.01",
+        "critical",
+        "High error rate detected",
+        "Error rate is {{ $value | humanizePercentage }} of the requests to {{ $labels.service }}",
+        "slo_violations",
+        example=_BACKEND,
+    ),
+    Rule(
+        "HighLatency",
+        "histogram_quantile(0.95, sum by (le, namespace, service) "
+        f"(rate(http_request_duration_seconds_bucket[{WINDOW}]))) > 0.2",
+        "warning",
+        "High latency detected",
+        "95th percentile latency is {{ $value | humanizeDuration }}",
+        "slo_violations",
+        lasting="10m",
+        example=_BACKEND,
+    ),
+    Rule(
+        "HighCPUUsage",
+        f"{_USED} / {_CPU_LIMIT} > 0.8",
+        "warning",
+        "High CPU usage on {{ $labels.pod }}",
+        "It uses {{ $value | humanizePercentage }} of its CPU limit",
+        "resource_exhaustion",
+        lasting="15m",
+        example={"namespace": SHOP, "pod": "backend"},
+    ),
+    Rule(
+        "HighMemoryUsage",
+        f"{_WORKING_SET} / ({_MEMORY_LIMIT} > 0) > 0.9",
+        "warning",
+        "High memory usage on {{ $labels.pod }}",
+        "It uses {{ $value | humanizePercentage }} of its memory limit",
+        "resource_exhaustion",
+        lasting="10m",
+        example={"namespace": SHOP, "pod": "backend", "container": "backend"},
+    ),
+    Rule(
+        "KubePodCrashLooping",
+        "max by (namespace, pod, container) "
+        '(max_over_time(kube_pod_container_status_waiting_reason{reason="CrashLoopBackOff"}[10s])) >= 1',
+        "warning",
+        "Pod {{ $labels.pod }} is crash looping",
+        "Container {{ $labels.container }} of {{ $labels.namespace }}/{{ $labels.pod }} waits: CrashLoopBackOff",
+        "kubernetes",
+        lasting="15m",
+        example={"namespace": SHOP, "pod": "backend", "container": "backend"},
+    ),
+    Rule(
+        "KubeNodeNotReady",
+        'max by (node) (kube_node_status_condition{condition="Ready",status="true"}) == 0',
+        "critical",
+        "Node {{ $labels.node }} is not ready",
+        "Node {{ $labels.node }} has not been ready for a while",
+        "kubernetes",
+        lasting="15m",
+        example={"node": "ip-10-0-1-51.eu-central-1.compute.internal"},
+    ),
+    Rule(
+        "Watchdog",
+        "vector(1)",
+        "none",
+        "Always firing: it shows that alerts arrive",
+        "When this one stops, alerting is broken",
+        "meta",
+        wait="0s",
+        lasting="0s",
+    ),
+)
+
+
+def rule_file() -> Json:
+    groups: dict[str, list[Json]] = {}
+    for rule in RULES:
+        groups.setdefault(rule.group, []).append(
+            {
+                "alert": rule.name,
+                "expr": rule.expr,
+                "for": rule.wait,
+                "labels": {"severity": rule.severity},
+                "annotations": {"summary": rule.summary, "description": rule.description},
+            }
+        )
+    return {"groups": [{"name": name, "rules": rules} for name, rules in groups.items()]}
+
+
+def prometheus_config(exporters_url: str, alertmanager_url: str = "") -> Json:
+    """Everything is discovered from the exporters; without an Alertmanager the rules only show."""
+    config: Json = {
+        "global": {
+            "scrape_interval": EVERY,
+            "scrape_timeout": "1s",
+            "evaluation_interval": EVERY,
+            "external_labels": {"cluster": CLUSTER},
+        },
+        "rule_files": ["rules.yml"],
+        "scrape_configs": [
+            {
+                "job_name": job,
+                "honor_labels": True,
+                "http_sd_configs": [{"url": f"{exporters_url}/sd/{job}", "refresh_interval": EVERY}],
+            }
+            for job in JOBS
+        ],
+    }
+    if alertmanager_url:
+        target = alertmanager_url.removeprefix("http://")
+        config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [target]}]}]}
+    return config
+
+
+def alertmanager_config(webhook: str, token: str) -> Json:
+    config = monitoring.webhook_config(
+        webhook,
+        token,
+        group_by=("alertname", "namespace"),
+        group_wait="1s",
+        group_interval="5s",
+        repeat_interval="5m",
+    )
+    return config
+
+
+def webhook_body(
+    name: str, *, started: datetime.datetime, ended: datetime.datetime | None = None, value: str = "42%"
+) -> bytes:
+    """What Alertmanager posts for one alert of this rule, for where there is no Alertmanager."""
+    rule = next((each for each in RULES if each.name == name), None)
+    if rule is None:
+        raise LookupError(f"no rule {name!r}; there are {', '.join(each.name for each in RULES)}")
+    labels = {"alertname": name, "cluster": CLUSTER, **rule.example, "severity": rule.severity}
+    annotations = {"summary": rule.summary, "description": rule.description}
+    annotations = {key: _filled(text, labels, value) for key, text in annotations.items()}
+    status = "resolved" if ended else "firing"
+    group_labels = {key: labels[key] for key in ("alertname", "namespace") if key in labels}
+    alert = {
+        "status": status,
+        "labels": labels,
+        "annotations": annotations,
+        "startsAt": _go_time(started),
+        "endsAt": _go_time(ended) if ended else "0001-01-01T00:00:00Z",
+        "generatorURL": "",
+        "fingerprint": hashlib.sha256(json.dumps(labels, sort_keys=True).encode()).hexdigest()[:16],
+    }
+    written = ", ".join(f'{key}="{each}"' for key, each in group_labels.items())
+    body = {
+        "receiver": "bot",
+        "status": status,
+        "alerts": [alert],
+        "groupLabels": group_labels,
+        "commonLabels": labels,
+        "commonAnnotations": annotations,
+        "externalURL": "",
+        "version": "4",
+        "groupKey": f"{{}}:{{{written}}}",
+        "truncatedAlerts": 0,
+    }
+    return json.dumps(body).encode()
+
+
+def _filled(text: str, labels: Mapping[str, str], value: str) -> str:
+    """The few templates the rules above use."""
+    for key, each in labels.items():
+        text = text.replace(f"{{{{ $labels.{key} }}}}", each)
+    before, _, rest = text.partition("{{ $value")
+    return before + value + rest.partition("}}")[2] if rest else text
+
+
+def _go_time(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
