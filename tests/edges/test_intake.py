@@ -1,0 +1,413 @@
+"""The front door over real HTTP: Slack's signed requests and Alertmanager's webhooks, honest and hostile."""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+
+from bot import slack as slack_intake
+from bot import web
+from bot.courier import Courier
+from bot.desk import Desk
+from bot.people import People
+from bot.state import State, connect
+from commands.catalog import Catalog
+from commands.site import Site
+from sandbox.process import free_ports
+from sandbox.redis_server import RedisServer
+from sandbox.slack import SlackStandIn
+
+PAYLOADS = Path(__file__).parents[1] / "payloads"
+TOKEN, OLD_TOKEN = "t0ken-new", "t0ken-old"
+FIRING = (PAYLOADS / "am-firing.json").read_bytes()
+
+
+class House:
+    """The front process' parts, put together as bot/__main__ does, on a port of their own."""
+
+    def __init__(self, state: State, stand_in: SlackStandIn, client: WebClient) -> None:
+        self.state, self.slack = state, stand_in
+        people = People(state, Site())
+        people.refresh(client)
+        desk = Desk(state, Catalog.load(), Site(), people, effective_config="timezone: UTC\n")
+        self.bolt = slack_intake.app(desk, people, client, stand_in.signing_secret, str)
+        self.not_ready: list[str] = []
+        app = web.Web(
+            desk, self.bolt, signing_secret=stand_in.signing_secret, alert_tokens=(TOKEN, OLD_TOKEN),
+            not_ready=lambda: self.not_ready, depths=state.depths,
+        )  # fmt: skip
+        port = free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{port}"
+        stand_in.request_url = f"{self.url}/slack/events"
+        self.server = web.serve(app, port, "127.0.0.1")
+        self.thread = Thread(target=self.server.run)
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.task_dispatcher.shutdown()
+        for channel in list(self.server.active_channels.values()):
+            channel.close()
+        self.server.close()
+        self.thread.join()
+
+    def post(self, path: str, body: bytes, **headers: str) -> httpx.Response:
+        with httpx.Client(timeout=5) as http:
+            return http.post(self.url + path, content=body, headers=headers)
+
+    def alert(self, body: bytes = FIRING, authorization: str = f"Bearer {TOKEN}") -> httpx.Response:
+        return self.post("/alerts", body, authorization=authorization)
+
+    def requests(self) -> list[str]:
+        return [key.decode().removeprefix("sre:") for key in self.state.redis.keys("sre:request:*")]
+
+
+@pytest.fixture(scope="module")
+def running(redis_server: RedisServer) -> Iterator[House]:
+    """One front process for the module: its server takes a second to stop."""
+    redis = connect(redis_server.url, patient=False)
+    with SlackStandIn(rate_limits="off", retry_scale=0.0) as stand_in:
+        client = WebClient(stand_in.bot_token, base_url=stand_in.api_url, retry_handlers=[])
+        built = House(State(redis), stand_in, client)
+        yield built
+        built.close()
+    redis.close()
+
+
+@pytest.fixture
+def house(running: House) -> House:
+    url = running.slack.request_url
+    running.slack.reset()
+    running.slack.request_url = url
+    running.state.redis.flushall()
+    running.not_ready = []
+    return running
+
+
+@pytest.fixture
+def slack_client(house: House) -> WebClient:
+    return WebClient(house.slack.bot_token, base_url=house.slack.api_url, retry_handlers=[])
+
+
+# --- commands, mentions, buttons ---
+
+
+def test_a_command_is_accepted_in_the_acknowledgement_and_becomes_one_request(house: House) -> None:
+    delivery = house.slack.command("alice", "#sre-daily", "health")
+    assert delivery.status == 200
+    (card,) = house.requests()
+    assert card.removeprefix("request:") in delivery.body["text"]
+    assert delivery.body["response_type"] == "ephemeral"
+    stored = house.state.load(card)
+    assert stored is not None and stored.record.actor.user == "U0ALICE0001"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("helth", "Did you mean `health`?"),
+        ("health --frobnicate", "frobnicate"),
+        ("node", "not built yet"),
+        ("health --cluster nowhere", "nowhere"),
+        ("x" * 2001, "2,000"),
+        ('health "unclosed', "quot"),
+    ],
+)
+def test_what_does_not_parse_is_answered_to_the_asker_and_opens_nothing(
+    house: House, text: str, says: str
+) -> None:
+    delivery = house.slack.command("alice", "#sre-daily", text)
+    assert says in delivery.body["text"]
+    assert house.requests() == []
+
+
+def test_help_is_answered_at_once_to_the_asker_alone(house: House) -> None:
+    delivery = house.slack.command("alice", "#sre-daily", "")
+    assert "What you can type" in delivery.body["text"]
+    assert house.requests() == []
+
+
+def test_a_stranger_of_a_shared_channel_is_refused(house: House, slack_client: WebClient) -> None:
+    """A mention and a button carry the person's own workspace; Slack offers strangers no slash command."""
+    house.slack.mention("mallory", "#incidents", "health")
+    assert house.requests() == []
+    assert Courier(house.state, slack_client, str).step()
+    assert "Only members of this workspace" in house.slack.ephemerals("mallory")[-1]["text"]
+
+
+def test_a_mention_in_a_thread_is_the_same_command_and_answers_there(house: House) -> None:
+    root = house.slack.post_as("bob", "#incidents", "checkout is slow")
+    house.slack.mention("bob", "#incidents", "health slo", thread_ts=root.ts)
+    (card,) = house.requests()
+    stored = house.state.load(card)
+    assert stored is not None and stored.record.place.thread == root.ts  # type: ignore[union-attr]
+    assert stored.record.text == "health slo"  # type: ignore[union-attr]
+
+
+def test_a_direct_message_is_a_command_without_a_mention(house: House) -> None:
+    house.slack.post_as("alice", "@sre_bot", "health slo")
+    assert len(house.requests()) == 1
+
+
+def test_ordinary_talk_in_a_channel_is_nobodys_command(house: House) -> None:
+    house.slack.post_as("alice", "#sre-daily", "health of the team is fine")
+    assert house.requests() == []
+    assert house.state.depths()["outbox"] == 0
+
+
+def test_a_mention_that_does_not_parse_is_whispered(house: House, slack_client: WebClient) -> None:
+    house.slack.mention("bob", "#incidents", "helth")
+    assert Courier(house.state, slack_client, str).step()
+    assert "Did you mean" in house.slack.ephemerals("bob")[-1]["text"]
+    assert house.slack.ephemerals("alice") == []
+
+
+def test_slacks_retries_of_an_event_have_one_effect(house: House) -> None:
+    delivery = house.slack.mention("bob", "#incidents", "health slo")
+    assert delivery is not None
+    body = json.dumps(delivery.payload).encode()
+    for _ in range(3):
+        assert signed(house, body, "application/json").status_code == 200
+    assert len(house.requests()) == 1
+    assert [line["what"] for line in house.state.audit_lines()] == ["submitted"]
+
+
+def test_a_copied_command_has_one_effect_and_the_same_answer(house: House) -> None:
+    fields = {"command": "/sre", "text": "health", "user_id": "U0ALICE0001", "team_id": "T0EMULATED1",
+              "channel_id": "C0SREDAILY1", "trigger_id": "1.2.abc", "api_app_id": "A0SREBOT001"}  # fmt: skip
+    body = urllib.parse.urlencode(fields).encode()
+    answers = {signed(house, body, "application/x-www-form-urlencoded").json()["text"] for _ in range(5)}
+    assert len(house.requests()) == len(answers) == 1
+
+
+def test_a_button_submits_its_command_for_the_presser_into_the_thread(
+    house: House, slack_client: WebClient
+) -> None:
+    button = {
+        "type": "button",
+        "action_id": "submit:0",
+        "value": "health slo",
+        "text": {"type": "plain_text", "text": "SLO"},
+    }
+    posted = slack_client.chat_postMessage(
+        channel="C0SREDAILY1", text="card", blocks=[{"type": "actions", "elements": [button]}]
+    )
+    delivery = house.slack.press("bob", "#sre-daily", posted["ts"], "submit:0")
+    assert delivery.status == 200
+    (card,) = house.requests()
+    stored = house.state.load(card)
+    assert stored is not None
+    assert (stored.record.actor.user, stored.record.place.thread) == ("U0BOB000001", posted["ts"])  # type: ignore[union-attr]
+
+
+def signed(
+    house: House, body: bytes, kind: str, *, secret: str = "", at: float | None = None, **headers: str
+) -> httpx.Response:
+    stamp = str(int(time.time() if at is None else at))
+    key = (secret or house.slack.signing_secret).encode()
+    signature = "v0=" + hmac.new(key, b"v0:" + stamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    given = {"content-type": kind, "x-slack-request-timestamp": stamp, "x-slack-signature": signature}
+    return house.post("/slack/events", body, **(given | headers))
+
+
+FORM = "application/x-www-form-urlencoded"
+COMMAND = b"command=%2Fsre&text=health&user_id=U0ALICE0001&team_id=T0EMULATED1&channel_id=C1&trigger_id=9.9.z"
+
+
+@pytest.mark.parametrize(
+    ("why", "change"),
+    [
+        ("a wrong secret", {"secret": "not-the-secret"}),
+        ("six minutes old", {"at": time.time() - 360}),
+        ("six minutes ahead", {"at": time.time() + 360}),
+        ("no timestamp", {"x-slack-request-timestamp": ""}),
+        ("a timestamp that is no number", {"x-slack-request-timestamp": "soon"}),
+        ("no signature", {"x-slack-signature": ""}),
+        ("a signature of an older scheme", {"x-slack-signature": "v1=00"}),
+    ],
+)
+def test_a_forged_request_is_refused_and_opens_nothing(
+    house: House, why: str, change: dict[str, Any]
+) -> None:
+    assert signed(house, COMMAND, FORM, **change).status_code == 401, why
+    assert house.requests() == []
+
+
+def test_a_forged_body_never_reaches_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        signed(house, COMMAND + b"&secret=hunter2", FORM, secret="wrong")
+    assert "hunter2" not in caplog.text
+
+
+def test_a_signed_body_that_is_no_json_is_a_clear_400(house: House) -> None:
+    assert signed(house, b"{not json", "application/json").status_code == 400
+
+
+def test_the_url_check_of_a_new_app_is_answered(house: House) -> None:
+    answer = signed(house, b'{"type":"url_verification","challenge":"c0de"}', "application/json")
+    assert answer.json() == {"challenge": "c0de"}
+
+
+def test_without_the_store_a_command_is_refused_in_private_and_in_time() -> None:
+    with RedisServer() as server, SlackStandIn() as slack:
+        slack_client = WebClient(slack.bot_token, base_url=slack.api_url)
+        redis = connect(server.url, patient=False)
+        house = House(State(redis), slack, slack_client)
+        server.kill()
+        delivery = slack.command("alice", "#sre-daily", "health")
+        assert "Nothing was accepted and nothing was done" in delivery.body["text"]
+        assert delivery.elapsed < 3
+        assert house.alert().status_code == 503
+        server.restart()
+        assert house.alert().status_code == 200
+        house.close()
+        redis.close()
+
+
+def test_socket_mode_carries_the_same_commands(house: House) -> None:
+    slack = house.slack
+    handler = SocketModeHandler(house.bolt, slack.app_token, web_client=WebClient(base_url=slack.api_url))
+    handler.connect()  # type: ignore[no-untyped-call]
+    try:
+        delivery = slack.command("alice", "#sre-daily", "health")
+        assert delivery.transport == "socket"
+        assert "On it" in delivery.body["text"]
+    finally:
+        handler.close()  # type: ignore[no-untyped-call]
+    assert len(house.requests()) == 1
+
+
+# --- alerts ---
+
+
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"alertmanager:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [f"Bearer {TOKEN}", f"Bearer {OLD_TOKEN}", f"bearer {TOKEN}", basic(TOKEN), basic(OLD_TOKEN)],
+)
+def test_either_token_opens_the_webhook_while_rotating(house: House, authorization: str) -> None:
+    assert house.alert(authorization=authorization).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer wrong",
+        f"Token {TOKEN}",
+        TOKEN,
+        basic("wrong"),
+        "Basic %%%",
+        f"Bearer {TOKEN}x",
+    ],
+)
+def test_any_other_credential_is_refused(house: House, authorization: str) -> None:
+    assert house.alert(authorization=authorization).status_code == 401
+    assert house.state.depths()["outbox"] == 0
+
+
+def test_without_a_configured_token_the_webhook_is_closed(house: House) -> None:
+    closed = web.Web(
+        None, None, signing_secret="", alert_tokens=(), not_ready=list, depths=dict  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert not closed._is_alertmanager("Bearer ")
+    assert not closed._is_alertmanager("Basic Og==")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"<html></html>", b'{"alerts": 1}'])
+def test_a_malformed_webhook_is_a_400_that_says_why(house: House, body: bytes) -> None:
+    answer = house.alert(body)
+    assert answer.status_code == 400
+    assert answer.text.strip()
+
+
+def test_a_body_over_the_cap_is_refused_before_it_is_read(house: House) -> None:
+    assert house.alert(b" " * (web.MAX_BODY + 1)).status_code == 413
+
+
+def test_a_group_is_durable_before_the_200_and_repeats_change_nothing(house: House) -> None:
+    for _ in range(3):
+        assert house.alert().status_code == 200
+    (key,) = house.state.redis.keys("sre:alert:*")
+    stored = house.state.load(key.decode().removeprefix("sre:"))
+    assert stored is not None and stored.version == "1"
+    assert house.state.depths()["outbox"] == 1
+
+
+def test_twins_that_post_at_the_same_moment_make_one_group(house: House) -> None:
+    threads = [Thread(target=house.alert) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [line["what"] for line in house.state.audit_lines()] == ["alert"]
+
+
+def test_the_watchdog_makes_a_beat_and_no_card(house: House) -> None:
+    body = json.loads(FIRING)
+    for alert in body["alerts"]:
+        alert["labels"]["alertname"] = "Watchdog"
+    house.alert(json.dumps(body).encode())
+    assert house.state.heard("webhook") is not None
+    assert house.state.depths()["outbox"] == 0
+
+
+# --- the process itself ---
+
+
+def test_health_readiness_and_metrics_tell_what_they_should(house: House) -> None:
+    with httpx.Client(base_url=house.url) as http:
+        assert http.get("/healthz").text == "ok\n"
+        assert http.get("/readyz").status_code == 200
+        house.not_ready = ["Redis does not answer: x"]
+        answer = http.get("/readyz")
+        assert (answer.status_code, answer.text) == (503, "not ready: Redis does not answer: x\n")
+        house.alert()
+        metrics = http.get("/metrics").text
+        assert 'sre_bot_alert_webhooks_total{outcome="stored"}' in metrics
+        assert 'sre_bot_waiting{kind="outbox"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/", 404), ("GET", "/alerts", 405), ("POST", "/metrics", 405)]
+)
+def test_other_paths_say_what_there_is(house: House, method: str, path: str, status: int) -> None:
+    with httpx.Client(base_url=house.url) as http:
+        answer = http.request(method, path)
+        assert answer.status_code == status
+        assert "POST /alerts" in answer.text
+
+
+def round_trips(house: House, act: Callable[[], object]) -> list[str]:
+    """What the act asked Redis, a script or a pipeline being one question."""
+    asked = []
+    with house.state.redis.monitor() as monitor:
+        act()
+        house.state.redis.echo("done")
+        for seen in monitor.listen():
+            if seen["command"].startswith("ECHO"):
+                return asked
+            if seen["client_type"] != "lua":
+                asked.append(seen["command"].split()[0])
+    raise AssertionError("the monitor ended")
+
+
+def test_an_acknowledgement_costs_at_most_two_round_trips(house: House) -> None:
+    house.slack.command("alice", "#sre-daily", "health")  # the script is loaded, the workspace is known
+    asked = round_trips(house, lambda: house.slack.command("alice", "#sre-daily", "health slo"))
+    assert asked == ["EVALSHA"]
