@@ -61,7 +61,9 @@ class Scheduler:
     def tick(self) -> None:
         """Start every run that is due and enqueue again every open request that nobody works on."""
         now = self._now()
-        for due, cluster, name in self._lines():
+        lines = list(self._lines())
+        self._state.forget_runs(keep={name for _, _, name in lines})
+        for due, cluster, name in lines:
             self._look(due, cluster, name, now)
         self.sweep()
 
