@@ -37,7 +37,7 @@ def firing(pod: str = "a", starts: str = "2026-11-23T04:06:55.634Z", **changes: 
     one = {"status": "firing", "labels": labels, "annotations": {}, "startsAt": starts,
            "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": f"fp-{pod}"}  # fmt: skip
     whole = {"version": "4", "receiver": "sre", "status": "firing", "alerts": [one | changes.pop("alert", {})],
-             "groupLabels": {"alertname": "PodDown"}, "groupKey": '{}:{alertname="PodDown"}', "truncatedAlerts": 0}  # fmt: skip
+             "groupLabels": {"alertname": "PodDown"}, "groupKey": "{}:{}", "truncatedAlerts": 0}  # fmt: skip
     return whole | changes
 
 

@@ -165,7 +165,9 @@ FINDING = st.builds(
     link=st.none() | st.builds(Link, TEXT.filter(bool), st.sampled_from(["https://x/" + "y" * 5000, "https://x"])),
 )  # fmt: skip
 SECTIONS = st.lists(
-    st.builds(Section, st.sampled_from(["slo", "help"]), TEXT, st.just(True), st.lists(FINDING, max_size=40).map(tuple), TEXT),
+    st.builds(
+        Section, st.sampled_from(["slo", "help"]), TEXT, st.just(True), st.lists(FINDING, max_size=40).map(tuple), TEXT
+    ),
     max_size=4,
 ).map(tuple)  # fmt: skip
 
