@@ -184,5 +184,5 @@ def _too_late(flight: _Flight) -> None:
     why = "no answer in time"
     if not flight.is_running:
         why = "not asked, its source is still busy with earlier questions"
-    flight.answer = Gap(f"{words}: {why}")
+    flight.answer = Gap(f"{words}: {why}", silent=flight.is_running)
     flight.landed.set()
