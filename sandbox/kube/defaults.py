@@ -164,6 +164,9 @@ def _pod_spec(spec: Json) -> None:
 def _pod(obj: Json) -> None:
     spec = obj["spec"]
     _pod_spec(spec)
+    # The ServiceAccount admission names it; the token volume it adds as well is left out.
+    _default(spec, serviceAccountName="default")
+    _default(spec, serviceAccount=spec["serviceAccountName"])
     _default(spec, priority=0, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority")
     tolerations = spec.setdefault("tolerations", [])
     for key in (NOT_READY, UNREACHABLE):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sandbox.kube.catalog import Resource
 from sandbox.kube.objects import Objects, Query
+from sandbox.kube.quantity import number
 from sandbox.kube.selectors import Predicate
 from sandbox.kube.store import Entry
 
@@ -111,8 +112,8 @@ class Metrics:
         """Without figures a node is taken for half used."""
         allocatable = (entry.obj.get("status") or {}).get("allocatable") or {}
         return {
-            "cpu": f"{_number(allocatable.get('cpu', '0')) / 2 * 1e9:.0f}n",
-            "memory": f"{_number(allocatable.get('memory', '0')) / 2 / 1024:.0f}Ki",
+            "cpu": f"{number(allocatable.get('cpu', '0')) / 2 * 1e9:.0f}n",
+            "memory": f"{number(allocatable.get('memory', '0')) / 2 / 1024:.0f}Ki",
         }
 
 
@@ -148,15 +149,3 @@ def api_service(group: str, version: str, service: str, *, available: bool = Tru
 def _requested(container: Json) -> Json:
     requests = (container.get("resources") or {}).get("requests") or {}
     return {name: requests.get(name, idle) for name, idle in _IDLE_POD.items()}
-
-
-_UNITS = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12} | {
-    f"{letter}i": 1024.0 ** (power + 1) for power, letter in enumerate("KMGT")
-}
-
-
-def _number(quantity: str) -> float:
-    for unit in sorted(_UNITS, key=len, reverse=True):
-        if quantity.endswith(unit):
-            return float(quantity.removesuffix(unit)) * _UNITS[unit]
-    return float(quantity)
