@@ -38,7 +38,13 @@ _ENVELOPES: dict[Kind, str] = {
     "event": "events_api",
 }
 RETRY_DELAYS = (0.0, 60.0, 300.0)  # seconds; docs.slack.dev Events API
-_USER_AGENT = "Slackbot 1.0 (+https://api.slack.com/robots)"
+
+
+def http_client() -> httpx.Client:
+    """Never through a proxy: the app is on this machine."""
+    return httpx.Client(
+        trust_env=False, headers={"user-agent": "Slackbot 1.0 (+https://api.slack.com/robots)"}
+    )
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,7 @@ class Courier:
         self,
         workspace: Workspace,
         sockets: SocketHub,
+        http: httpx.Client,
         *,
         signing_secret: str,
         request_url: str | None,
@@ -115,7 +122,7 @@ class Courier:
         self._request_url: str | None = None
         self.request_url = request_url
         self._sockets = sockets
-        self._http = httpx.Client(timeout=ack_timeout, trust_env=False, headers={"user-agent": _USER_AGENT})
+        self._http = http
         self._agenda = _Agenda(workspace)
 
     @property
@@ -130,7 +137,6 @@ class Courier:
 
     def close(self) -> None:
         self._agenda.close()
-        self._http.close()
 
     # --- deliveries
 
@@ -205,7 +211,9 @@ class Courier:
             headers |= {"x-slack-retry-num": str(attempt), "x-slack-retry-reason": reason}
         begun = time.monotonic()
         try:
-            answer = self._http.post(self.request_url, content=body, headers=headers)
+            answer = self._http.post(
+                self.request_url, content=body, headers=headers, timeout=self.ack_timeout
+            )
         except httpx.TimeoutException:
             return _failed("http", None, "operation_timeout", "http_timeout")
         except httpx.HTTPError as error:
@@ -237,7 +245,7 @@ class Courier:
         if self.request_url is None:
             raise ValueError("no request_url is set")
         headers = {"content-type": content_type, **self.signature(body)}
-        return self._http.post(self.request_url, content=body, headers=headers)
+        return self._http.post(self.request_url, content=body, headers=headers, timeout=self.ack_timeout)
 
 
 def _failed(transport: str, status: int | None, error: str, reason: str) -> Json:
@@ -271,11 +279,13 @@ class _Agenda:
         self._is_closed = False
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="slack-delivery")
         self._clock.observe(self._tick)
-        self._thread = threading.Thread(target=self._run, name="slack-agenda", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def add(self, delay: float, job: Callable[[], object]) -> None:
         with self._wake:
+            if self._thread is None and not self._is_closed:
+                self._thread = threading.Thread(target=self._run, name="slack-agenda", daemon=True)
+                self._thread.start()
             heapq.heappush(self._jobs, (self._clock.now() + delay, next(self._numbers), job))
             self._wake.notify_all()
 
@@ -283,7 +293,8 @@ class _Agenda:
         with self._wake:
             self._is_closed = True
             self._wake.notify_all()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _tick(self) -> None:

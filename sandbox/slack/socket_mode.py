@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from uuid import uuid4
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sandbox.slack.workspace import Json
 
@@ -34,6 +34,31 @@ class _Connection:
     websocket: WebSocket
     waiting: dict[str, Future[Json]] = field(default_factory=dict)
     is_leaving: bool = False  # told to reconnect; gets no new envelope
+
+    @property
+    def is_open(self) -> bool:
+        return self.websocket.application_state is WebSocketState.CONNECTED
+
+    async def tell(self, message: Json) -> None:
+        if self.is_open:
+            await self.websocket.send_json(message)
+
+    async def close(self, code: int = 1000) -> None:
+        if self.is_open:
+            await self.websocket.close(code)
+
+    async def listen(self) -> None:
+        """Hand acknowledgements to who waits for them, until either side closes."""
+        while self.is_open:
+            try:
+                message = json.loads(await self.websocket.receive_text())
+            except ValueError:
+                continue
+            if not isinstance(message, dict):
+                continue
+            waiting = self.waiting.get(str(message.get("envelope_id")))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message.get("payload") or {})
 
 
 class SocketHub:
@@ -72,7 +97,7 @@ class SocketHub:
             await websocket.send_json(self._hello())
             await self._close_leaving()
             self._on_change("socket_open")
-            await _listen(connection)
+            await connection.listen()
         except WebSocketDisconnect:
             pass
         finally:
@@ -82,7 +107,7 @@ class SocketHub:
     async def _close_leaving(self) -> None:
         """The server ends a refreshed connection itself, here once its successor has arrived."""
         for connection in [c for c in self._connections if c.is_leaving]:
-            await connection.websocket.close()
+            await connection.close()
 
     def _hello(self) -> Json:
         return {
@@ -117,7 +142,7 @@ class SocketHub:
         acknowledged: Future[Json] = Future()
         connection.waiting[envelope_id] = acknowledged
         try:
-            self._run(connection.websocket.send_text(json.dumps(envelope)))
+            self._run(connection.tell(envelope))
             return acknowledged.result(timeout)
         finally:
             connection.waiting.pop(envelope_id, None)
@@ -126,13 +151,13 @@ class SocketHub:
         """Ask every client to reconnect. A warning leaves the old connections in use until they close."""
         for connection in list(self._connections):
             connection.is_leaving = reason != "warning"
-            self._run(connection.websocket.send_json(_disconnect(reason)))
+            self._run(connection.tell(_disconnect(reason)))
 
     def cut(self) -> None:
         """Close every connection without a word."""
         for connection in list(self._connections):
             connection.is_leaving = True
-            self._run(connection.websocket.close(1012))
+            self._run(connection.close(1012))
 
     def _choose(self) -> _Connection:
         usable = [connection for connection in self._connections if not connection.is_leaving]
@@ -145,18 +170,6 @@ class SocketHub:
         if self._loop is None:
             raise NotConnected
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(5)  # type: ignore[arg-type]
-
-
-async def _listen(connection: _Connection) -> None:
-    while True:
-        text = await connection.websocket.receive_text()
-        try:
-            message = json.loads(text)
-        except ValueError:
-            continue
-        waiting = connection.waiting.get(str(message.get("envelope_id")))
-        if waiting is not None and not waiting.done():
-            waiting.set_result(message.get("payload") or {})
 
 
 def _disconnect(reason: Reason) -> Json:

@@ -4,7 +4,7 @@ rate limits."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -326,21 +326,35 @@ def test_a_view_has_a_size_of_its_own() -> None:
 # --- over HTTP
 
 
-@pytest.fixture
-def slack() -> Iterator[SlackStandIn]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[SlackStandIn]:
     with SlackStandIn(frozen_at=1_700_000_000.0) as running:
         yield running
 
 
-def call(slack: SlackStandIn, method: str, **args: Any) -> httpx.Response:
+@pytest.fixture
+def slack(running: SlackStandIn) -> SlackStandIn:
+    running.reset()
+    return running
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client() as http:
+        yield http
+
+
+Answer = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def call(slack: SlackStandIn, http: httpx.Client) -> Answer:
     headers = {"authorization": f"Bearer {slack.bot_token}"}
-    return httpx.post(f"{slack.api_url}{method}", headers=headers, json=args)
+    return lambda method, **args: http.post(f"{slack.api_url}{method}", headers=headers, json=args)
 
 
-def test_a_refusal_reads_as_slacks(slack: SlackStandIn) -> None:
-    refused = call(
-        slack, "chat.postMessage", channel=DAILY, text="x", blocks=[section(text=mrkdwn("x" * 3001))]
-    )
+def test_a_refusal_reads_as_slacks(call: Answer) -> None:
+    refused = call("chat.postMessage", channel=DAILY, text="x", blocks=[section(text=mrkdwn("x" * 3001))])
     lines = [
         "failed to match all allowed schemas [json-pointer:/blocks/0/text]",
         "must be less than 3001 characters [json-pointer:/blocks/0/text/text]",
@@ -363,32 +377,34 @@ def test_a_refusal_reads_as_slacks(slack: SlackStandIn) -> None:
     ],
 )
 def test_other_parts_of_a_message_have_codes_of_their_own(
-    slack: SlackStandIn, args: dict[str, Any], error: str
+    call: Answer, args: dict[str, Any], error: str
 ) -> None:
-    assert call(slack, "chat.postMessage", channel=DAILY, text="x", **args).json()["error"] == error
+    assert call("chat.postMessage", channel=DAILY, text="x", **args).json()["error"] == error
 
 
-def test_a_very_long_text_is_cut_with_a_warning(slack: SlackStandIn) -> None:
-    answer = call(slack, "chat.postMessage", channel=DAILY, text="x" * 40_001).json()
+def test_a_very_long_text_is_cut_with_a_warning(call: Answer) -> None:
+    answer = call("chat.postMessage", channel=DAILY, text="x" * 40_001).json()
     assert (answer["warning"], len(answer["message"]["text"])) == ("message_truncated", 40_000)
 
 
-def test_posting_is_limited_per_channel_and_recovers(slack: SlackStandIn) -> None:
-    statuses = [call(slack, "chat.postMessage", channel=DAILY, text="x").status_code for _ in range(5)]
+def test_posting_is_limited_per_channel_and_recovers(slack: SlackStandIn, call: Answer) -> None:
+    statuses = [call("chat.postMessage", channel=DAILY, text="x").status_code for _ in range(5)]
     assert statuses == [200, 200, 200, 200, 429]
-    limited = call(slack, "chat.postMessage", channel=DAILY, text="x")
+    limited = call("chat.postMessage", channel=DAILY, text="x")
     assert (limited.headers["retry-after"], limited.json()) == ("1", {"ok": False, "error": "ratelimited"})
-    assert call(slack, "chat.postMessage", channel=ALERTS, text="x").status_code == 200
+    assert call("chat.postMessage", channel=ALERTS, text="x").status_code == 200
     slack.clock.advance(1)
-    assert call(slack, "chat.postMessage", channel=DAILY, text="x").status_code == 200
+    assert call("chat.postMessage", channel=DAILY, text="x").status_code == 200
 
 
-def test_other_methods_are_limited_per_minute_for_the_whole_workspace(slack: SlackStandIn) -> None:
-    stamps = [call(slack, "chat.postMessage", channel=c, text="x").json()["ts"] for c in (DAILY, ALERTS)]
+def test_other_methods_are_limited_per_minute_for_the_whole_workspace(
+    slack: SlackStandIn, call: Answer
+) -> None:
+    stamps = [call("chat.postMessage", channel=c, text="x").json()["ts"] for c in (DAILY, ALERTS)]
     places = list(zip((DAILY, ALERTS), stamps, strict=True)) * 25
-    statuses = [call(slack, "chat.update", channel=c, ts=t, text="y").status_code for c, t in places]
+    statuses = [call("chat.update", channel=c, ts=t, text="y").status_code for c, t in places]
     assert statuses == [200] * 50
-    limited = call(slack, "chat.update", channel=DAILY, ts=stamps[0], text="y")
+    limited = call("chat.update", channel=DAILY, ts=stamps[0], text="y")
     assert (limited.status_code, limited.headers["retry-after"]) == (429, "2")
     slack.clock.advance(2)
-    assert call(slack, "chat.update", channel=DAILY, ts=stamps[0], text="y").status_code == 200
+    assert call("chat.update", channel=DAILY, ts=stamps[0], text="y").status_code == 200
