@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal[
     "status",  # HTTP `status` with no effect (500, 502, 503, 504)
@@ -32,6 +32,10 @@ class Fault:
     error: str = "internal_error"
     seconds: float = 0.0
     retry_after: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"no fault {self.kind!r}; there is {', '.join(get_args(Kind))}")
 
 
 class Faults:

@@ -187,10 +187,4 @@ def option(element: Json, value: Any) -> Json:
 
 def initial(element: Json) -> Any:
     """What an input holds before anybody touches it."""
-    for name, value in element.items():
-        if not name.startswith("initial_"):
-            continue
-        if name == "initial_option":
-            return value
-        return value if value is not None else None
-    return None
+    return next((value for name, value in element.items() if name.startswith("initial_")), None)

@@ -474,6 +474,11 @@ def test_latency_delays_the_answer_but_not_the_effect(slack: SlackStandIn) -> No
     assert [m["text"] for m in slack.messages("sre-daily")] == ["late"]
 
 
+def test_a_fault_that_does_not_exist_is_not_planned(slack: SlackStandIn) -> None:
+    with pytest.raises(ValueError, match="drop_after"):
+        slack.fault("chat.postMessage", "drop")  # type: ignore[arg-type]
+
+
 def test_down_means_no_answer_until_cleared(slack: SlackStandIn, client: WebClient) -> None:
     slack.fault("*", "down", times=None)
     for _ in range(2):
