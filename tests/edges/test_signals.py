@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from commands.errors import Refused, Unanswered, Unreachable
 from commands.model import Read
 from commands.site import Alertmanager, ClusterSite, Grafana, Monitoring, Prometheus, ServiceAddress
 from sandbox import monitoring as real
+from sandbox.kube import KubeStandIn, ProxyAnswer, build
 from workers import signals
+from workers.cluster import Cluster
 from workers.reader import Answer
 from workers.signals import Signals
 
@@ -442,3 +445,19 @@ def test_a_real_alertmanager() -> None:
         assert ask(reads.Probe("alertmanager", "/-/ready"), server.url).body == "OK"
     assert (found.cluster, found.peers) == ("disabled", 0)
     assert found.version
+
+
+def test_by_proxy_through_an_api_server(tmp_path: Path) -> None:
+    body = vector("1").partition(b"\r\n\r\n")[2]
+    where = site("http://prometheus-service.monitoring.svc:9090", "proxy")
+    with KubeStandIn() as kube:
+        kube.apply(
+            [build.namespace("monitoring"), build.service("prometheus-service", "monitoring", port=9090)]
+        )
+        kube.proxy("monitoring", "service/prometheus-service", lambda _: ProxyAnswer(200, body))
+        cluster = Cluster(where, kube.kubeconfig(tmp_path / "config"))
+        client = Signals(where, cluster)
+        assert client.read(UP, soon()) == reads.Vector((reads.Sample({"job": "a"}, 1.0),))
+        with pytest.raises(Unanswered, match="pod sre-shop/backend-1: "):
+            client.read(reads.PodHttp("sre-shop", "backend-1", "10.0.0.1", 8080, "/healthz"), soon())
+        cluster.close()
