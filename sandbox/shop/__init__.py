@@ -1,13 +1,14 @@
 """The manual's shop: a cluster in KubeStandIn that lives, is measured, and can be broken.
 
-    with KubeStandIn() as kube, Shop(kube) as shop:
+    with KubeStandIn(pace=PACE) as kube, Shop(kube) as shop:
         shop.break_("crash-loop")
         shop.mend("crash-loop")
 
-Owns the clock: once a second faults go on, statuses and endpoints follow the pods, and metrics-server gets
-its figures. `shop.exporters.url` is what a Prometheus scrapes (rules.prometheus_config); the pods answer
-/healthz, /readyz and /metrics through the API server's proxy. inventory.py says what there is, simulation.py
-how it fares, faults.py what can go wrong, exporters.py what is measured of it.
+Owns the clock: once a second faults go on, controllers and kubelets take their turn (so the stand-in must
+not tick by itself), and metrics-server gets its figures. `shop.exporters.url` is what a Prometheus scrapes
+(rules.prometheus_config); the pods answer /healthz, /readyz and /metrics through the API server's proxy.
+inventory.py says what there is, simulation.py how it fares, faults.py what can go wrong, exporters.py what
+is measured of it, levers.py how the page reaches it.
 """
 
 from __future__ import annotations
@@ -20,19 +21,21 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.kube import KubeStandIn, ProxyAnswer, ProxyRequest
+from sandbox.kube import KubeStandIn, Pace, ProxyAnswer, ProxyRequest
 from sandbox.kube.status import unavailable
-from sandbox.shop import inventory, upkeep
+from sandbox.shop import inventory
 from sandbox.shop.exporters import CONTENT_TYPE, Exporters
 from sandbox.shop.faults import FAULTS, Fault
 from sandbox.shop.inventory import BACKEND
 from sandbox.shop.simulation import Simulation, is_ready
 
-__all__ = ["FAULTS", "Shop"]
+__all__ = ["FAULTS", "PACE", "Shop"]
 
 Json = dict[str, Any]
 
 BEAT_SECONDS = 1.0
+# Like a small real cluster, except that a crashing container is restarted sooner: somebody is looking.
+PACE = Pace(start=1.0, ready=2.0, stop=2.0, crash=2.0, backoff=5.0)
 
 
 class Shop:
@@ -107,7 +110,13 @@ class Shop:
         with self._lock:
             since = {name: inventory.stamp(begun) for name, (_, begun) in self._broken.items()}
         levers = [
-            {"name": name, "title": kind().title, "expect": kind().expect, "since": since.get(name)}
+            {
+                "name": name,
+                "title": kind().title,
+                "expect": kind().expect,
+                "on": name in since,
+                "since": since.get(name),
+            }
             for name, kind in FAULTS.items()
         ]
         return {
@@ -124,8 +133,8 @@ class Shop:
         with self._lock:
             for fault, _ in tuple(self._broken.values()):
                 fault.go_on(self)
+            self.kube.tick()
             self.simulation.advance()
-            upkeep.bring_up_to_date(self.kube)
             self._measure()
             self._let_pods_answer()
 

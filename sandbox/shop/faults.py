@@ -12,7 +12,8 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from sandbox.kube import KubeStandIn, build
+from sandbox import kube
+from sandbox.kube import KubeStandIn
 from sandbox.shop import inventory
 from sandbox.shop.inventory import BACKEND, stamp
 from sandbox.shop.simulation import Simulation, is_ready
@@ -48,90 +49,24 @@ class CrashLoop:
 
     title = "Crash loop of a backend pod"
     expect = "KubePodCrashLooping fires; `health cluster` names the pod; one endpoint fewer"
-    # As the kubelet waits, but from 4 s on and at most 40 s: somebody is looking.
-    FIRST, LONGEST = 4.0, 40.0
+    LOG = '{"level":"info","msg":"Starting podinfo"}\n{"level":"fatal","msg":"redis: connection refused"}'
 
     def __init__(self) -> None:
         self._pod = ""
-        self._wait = self.FIRST
-        self._next: datetime.datetime | None = None
 
     def begin(self, world: World) -> None:
         pods = sorted(_backend_pods(world), key=lambda pod: str(pod["metadata"]["name"]))
-        victims = [pod for pod in pods if is_ready(pod)] or pods
+        victims = [pod for pod in pods if is_ready(pod)]
         if victims:
             self._pod = victims[0]["metadata"]["name"]
-            self._crash(world)
+            world.kube.behave(kube.CrashLoop(log=self.LOG), namespace=BACKEND.namespace, name=self._pod)
 
     def go_on(self, world: World) -> None:
         if world.kube.get("pods", self._pod, BACKEND.namespace) is None:
             self.begin(world)
-        elif self._next is not None and world.now() >= self._next:
-            self._crash(world)
 
     def end(self, world: World) -> None:
-        def recover(status: Json) -> None:
-            container = status["containerStatuses"][0]
-            container |= {
-                "ready": True,
-                "started": True,
-                "state": {"running": {"startedAt": stamp(world.now())}},
-            }
-            _set_ready(status, world.now(), is_true=True)
-
-        _change_status(world, "pods", self._pod, recover, BACKEND.namespace)
-
-    def _crash(self, world: World) -> None:
-        now = world.now()
-        ended = {
-            "exitCode": 1,
-            "reason": "Error",
-            "startedAt": stamp(now - datetime.timedelta(seconds=2)),
-            "finishedAt": stamp(now),
-        }
-
-        def crash(status: Json) -> None:
-            container = status["containerStatuses"][0]
-            message = f"back-off {self._wait:g}s restarting failed container={BACKEND.name} pod={self._pod}"
-            container |= {
-                "ready": False,
-                "started": False,
-                "restartCount": container["restartCount"] + 1,
-                "lastState": {"terminated": ended},
-                "state": {"waiting": {"reason": "CrashLoopBackOff", "message": message}},
-            }
-            _set_ready(
-                status,
-                now,
-                is_true=False,
-                reason="ContainersNotReady",
-                message=f"containers with unready status: [{BACKEND.name}]",
-            )
-
-        _change_status(world, "pods", self._pod, crash, BACKEND.namespace)
-        self._tell(world, now)
-        self._next = now + datetime.timedelta(seconds=self._wait)
-        self._wait = min(self._wait * 2, self.LONGEST)
-
-    def _tell(self, world: World, now: datetime.datetime) -> None:
-        pod = world.kube.get("pods", self._pod, BACKEND.namespace)
-        if pod is None:
-            return
-        text = (
-            '{"level":"info","msg":"Starting podinfo"}\n{"level":"fatal","msg":"redis: connection refused"}'
-        )
-        world.kube.log(BACKEND.namespace, self._pod, text, previous=True)
-        event = build.event(
-            f"{self._pod}.backoff",
-            BACKEND.namespace,
-            about=pod,
-            reason="BackOff",
-            message=f"Back-off restarting failed container {BACKEND.name} in pod {self._pod}",
-            count=pod["status"]["containerStatuses"][0]["restartCount"],
-            first=stamp(now),
-            last=stamp(now),
-        )
-        world.kube.apply(event)
+        world.kube.behave(kube.Healthy(), namespace=BACKEND.namespace, name=self._pod)
 
 
 class Errors:
@@ -162,12 +97,11 @@ class NodeNotReady:
 
     title = "A node stops reporting"
     expect = "KubeNodeNotReady fires; targets on it are down; its pods leave the endpoints"
-    _TAINT = "node.kubernetes.io/unreachable"
 
     def begin(self, world: World) -> None:
         nodes = sorted(node["metadata"]["name"] for node in world.kube.list("nodes"))
-        backends = [pod["spec"].get("nodeName") for pod in _backend_pods(world)]
-        # The one with the most backend pods, so that it is felt.
+        backends = [pod["spec"].get("nodeName") for pod in _backend_pods(world) if is_ready(pod)]
+        # The one with the most backend pods that serve, so that it is felt.
         self._node = max(nodes, key=lambda name: (backends.count(name), name))
         self._since = world.now()
         world.simulation.conditions.silent_nodes.add(self._node)
@@ -187,20 +121,13 @@ class NodeNotReady:
                 )
 
     def end(self, world: World) -> None:
+        """The kubelet speaks again; that its pods are ready is then its own to say."""
         world.simulation.conditions.silent_nodes.discard(self._node)
         node = world.kube.get("nodes", self._node)
         if node is None:
             return
-        taints = [taint for taint in node["spec"].get("taints") or () if taint["key"] != self._TAINT]
         conditions = inventory.node_conditions(world.now(), world.now())
-        spec = {**node["spec"], "taints": taints}
-        world.kube.apply({**node, "spec": spec, "status": {**node["status"], "conditions": conditions}})
-        for pod in _on(world, self._node):
-            statuses = pod["status"].get("containerStatuses") or ()
-            if all(status["ready"] for status in statuses):
-                _change_status(
-                    world, "pods", pod["metadata"]["name"], _ready_again(world), pod["metadata"]["namespace"]
-                )
+        world.kube.apply({**node, "status": {**node["status"], "conditions": conditions}})
 
     def _silence(self, world: World, node: Json) -> None:
         """What the node lifecycle controller writes after 40 s without a heartbeat."""
@@ -211,12 +138,7 @@ class NodeNotReady:
             "lastTransitionTime": stamp(self._since),
         }
         conditions = [{**condition, **told} for condition in node["status"]["conditions"]]
-        taints = [
-            {"key": self._TAINT, "effect": effect, "timeAdded": stamp(self._since)}
-            for effect in ("NoSchedule", "NoExecute")
-        ]
-        spec = {**node["spec"], "taints": [*(node["spec"].get("taints") or ()), *taints]}
-        world.kube.apply({**node, "spec": spec, "status": {**node["status"], "conditions": conditions}})
+        world.kube.apply({**node, "status": {**node["status"], "conditions": conditions}})
 
     def _not_ready(self, status: Json) -> None:
         """Only the Ready condition: the containers are as they were when last heard of."""
@@ -251,20 +173,3 @@ def _change_status(
         status = copy.deepcopy(found["status"])
         change(status)
         world.kube.apply({**found, "status": status})
-
-
-def _ready_again(world: World) -> Callable[[Json], None]:
-    return lambda status: _set_ready(status, world.now(), is_true=True)
-
-
-def _set_ready(
-    status: Json, now: datetime.datetime, *, is_true: bool, reason: str = "", message: str = ""
-) -> None:
-    word = "True" if is_true else "False"
-    for condition in status["conditions"]:
-        if condition["type"] in ("Ready", "ContainersReady") and condition["status"] != word:
-            condition |= {"status": word, "lastTransitionTime": stamp(now)}
-            for key, text in (("reason", reason), ("message", message)):
-                condition.pop(key, None)
-                if text:
-                    condition[key] = text
