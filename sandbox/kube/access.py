@@ -129,7 +129,10 @@ class Access:
         if target.is_resource:
             if any(denied.matches(user, target) for denied in self.denied):
                 return False
-            return not user.rbac or any(_grants(rule, target) for rule in self._rules(user, target.namespace))
+            if not user.rbac:
+                return True
+            basic = [] if user.is_anonymous else _BASIC_RULES
+            return any(_grants(rule, target) for rule in (*basic, *self._rules(user, target.namespace)))
         if not user.rbac:
             return True
         known = _PUBLIC if user.is_anonymous else _DISCOVERY

@@ -320,6 +320,8 @@ class Objects:
         metadata = obj["metadata"]
         for field in ("generation", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"):
             metadata.pop(field, None)
+        for field in [field for field, value in metadata.items() if value in (None, {}, [])]:
+            del metadata[field]
         metadata["uid"] = str(uuid.uuid4())
         metadata.pop("creationTimestamp", None)
         if resource.storage == PODS and not obj.get("spec"):

@@ -8,7 +8,7 @@ apply is not implemented; the server answers it with 415.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.kube.status import ApiError, bad_request, rejected
@@ -85,7 +85,8 @@ def strategic_merge_patch(document: Any, patch: Any) -> Any:
 def _merged_list(field: str, before: Any, patch: list[Any], order: list[Any] | None) -> list[Any]:
     existing = list(before or ())
     if field in MERGED_PRIMITIVES:
-        return existing + [item for item in patch if item not in existing]
+        added = [item for item in patch if item not in existing]
+        return _in_order([*existing, *added], existing, order or patch, _itself)
     key = _merge_key(field, [*existing, *patch])
     if key is None:
         return copy.deepcopy(patch)
@@ -102,10 +103,31 @@ def _merged_list(field: str, before: Any, patch: list[Any], order: list[Any] | N
             existing.append(strategic_merge_patch({}, item))
         else:
             existing[at] = strategic_merge_patch(existing[at], item)
-    if order:
-        wanted = [item.get(key) for item in order]
-        existing.sort(key=lambda item: wanted.index(item[key]) if item.get(key) in wanted else len(wanted))
-    return existing
+
+    def named(item: Any) -> Any:
+        return item.get(key)
+
+    return _in_order(existing, list(before or ()), order or patch, named)
+
+
+def _in_order(
+    items: list[Any], before: list[Any], wanted: list[Any], name: Callable[[Any], Any]
+) -> list[Any]:
+    """What the patch names keeps the patch's order and goes before what it does not name, unless that came
+    before it already. This is mergeSortedSlice of apimachinery."""
+    order, positions = [name(item) for item in wanted], [name(item) for item in before]
+    right = sorted((i for i in items if name(i) in order), key=lambda item: order.index(name(item)))
+    left = [item for item in items if name(item) not in order]
+    merged = []
+    while left and right:
+        known = name(right[0]) in positions
+        first = known and positions.index(name(left[0])) < positions.index(name(right[0]))
+        merged.append((left if first else right).pop(0))
+    return merged + left + right
+
+
+def _itself(item: Any) -> Any:
+    return item
 
 
 def _merge_key(field: str, items: list[Any]) -> str | None:
@@ -150,10 +172,12 @@ def _apply(document: Any, operation: Json) -> Any:
     if name not in ("add", "replace"):
         raise ValueError(name)
     value = copy.deepcopy(operation.get("value"))
-    if name == "replace":
-        _look_up(document, path)
-        if path:
-            document = _remove(document, path)
+    if name == "replace" and path:
+        parent = _look_up(document, path[:-1])
+        if isinstance(parent, list):
+            parent[_index(parent, path[-1])] = value
+            return document
+        # The library of the real server takes the replacement of a missing key for its addition.
     return _add(document, path, value)
 
 

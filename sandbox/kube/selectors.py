@@ -18,6 +18,8 @@ Predicate = Callable[[Json], bool]
 
 _TOKEN = re.compile(r"\s*(==|!=|[!=(),<>]|[^\s!=(),<>]+)")
 
+_PUNCTUATION = frozenset({",", "=", "==", "!=", "(", ")", "<", ">"})
+
 _POD_FIELDS = (
     "spec.nodeName",
     "spec.restartPolicy",
@@ -157,15 +159,15 @@ def _parse(text: str) -> list[Callable[[Mapping[str, str]], bool]]:
     tokens = _TOKEN.findall(text)
     found = []
     while tokens:
-        if tokens[0] == ",":
-            raise _unreadable("found ',', expected: !, identifier, or 'end of string'")
+        if tokens[0] in _PUNCTUATION:
+            raise bad_request(f"found '{tokens[0]}', expected: !, identifier, or 'end of string'")
         if tokens[0] == "!":
             tokens.pop(0)
             found.append(_requirement(_word(tokens), "doesnotexist", set()))
         else:
             found.append(_positive(_word(tokens), tokens))
-        if tokens and tokens.pop(0) != ",":
-            raise _unreadable("expected: ',' or 'end of string'")
+        if tokens and (token := tokens.pop(0)) != ",":
+            raise bad_request(f"found '{token}', expected: ',' or 'end of string'")
     return found
 
 
