@@ -8,6 +8,7 @@ together, is in assembly.py.
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import functools
 import json
@@ -66,8 +67,8 @@ class _Stopped(BaseException):
 
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
-    FOLDER.mkdir(exist_ok=True)
-    lock = _Lock(FOLDER / "lock")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    lock = _Lock(options.folder / "lock")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
@@ -77,7 +78,9 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"The sandbox cannot start on port {options.port}: {error.strerror}", file=sys.stderr)
+        if error.errno != errno.EADDRINUSE:
+            raise
+        print(f"Port {options.port} is taken: choose another with --port.", file=sys.stderr)
         return 1
     except _Stopped:
         pass
@@ -87,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
 def _serve(options: argparse.Namespace, tell: Callable[[str], None]) -> None:
     print("Starting the sandbox …", flush=True)
     redis_url = os.environ.get("REDIS_URL", "")
-    with Sandbox(FOLDER, port=options.port, redis_url=redis_url) as sandbox:
+    with Sandbox(options.folder, port=options.port, redis_url=redis_url) as sandbox:
         tell(f"{sandbox.slack.url} (process {os.getpid()})")
         print(_greeting(sandbox), flush=True)
         if options.browser:
@@ -137,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sandbox", description="The SRE Bot and its whole world, here."
     )
     parser.add_argument("--port", type=int, default=8900, help="of the page (default 8900)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where it writes (default .sandbox)")
     parser.add_argument(
         "--browser", action=argparse.BooleanOptionalAction, default=False, help="open the page"
     )

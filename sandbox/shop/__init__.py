@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from sandbox.kube import KubeStandIn, Pace, ProxyAnswer, ProxyRequest
 from sandbox.kube.status import unavailable
+from sandbox.kube.workloads import template_hash
 from sandbox.shop import inventory
 from sandbox.shop.exporters import CONTENT_TYPE, Exporters
 from sandbox.shop.faults import FAULTS, Fault
@@ -35,16 +36,25 @@ Json = dict[str, Any]
 
 BEAT_SECONDS = 1.0
 # Like a small real cluster, except that a crashing container is restarted sooner: somebody is looking.
-PACE = Pace(start=1.0, ready=2.0, stop=2.0, crash=2.0, backoff=5.0)
+PACE = Pace(start=1.0, ready=2.0, stop=2.0, crash=1.0, backoff=8.0)
 
 
 class Shop:
-    """`without` names workloads that are not there, such as a Prometheus nobody could start."""
+    """`without` names workloads that are not there, such as a Prometheus nobody could start.
+
+    With `is_live` false only the caller's `beat` moves it, for tests with a clock of their own.
+    """
 
     def __init__(
-        self, kube: KubeStandIn, *, without: Iterable[str] = (), time_source: Callable[[], float] = time.time
+        self,
+        kube: KubeStandIn,
+        *,
+        without: Iterable[str] = (),
+        time_source: Callable[[], float] = time.time,
+        is_live: bool = True,
     ) -> None:
         self.kube = kube
+        self._is_live = is_live
         self._time = time_source
         self._without = tuple(without)
         self.simulation = Simulation(kube, time_source)
@@ -57,14 +67,12 @@ class Shop:
     def __enter__(self) -> Self:
         with ExitStack() as closing:
             self.kube.apply(inventory.objects(self.now(), self._without))
+            self._sign_daemons()
             self.kube.metrics.switch("present")
             self.beat()
             closing.enter_context(self.exporters)
-            stop = threading.Event()
-            clock = threading.Thread(target=self._run, args=(stop,), name="shop-clock", daemon=True)
-            clock.start()
-            closing.callback(clock.join)
-            closing.callback(stop.set)
+            if self._is_live:
+                self._start_clock(closing)
             self._closing = closing.pop_all()
         return self
 
@@ -126,6 +134,15 @@ class Shop:
             "error_share": self.simulation.conditions.error_share,
         }
 
+    def _sign_daemons(self) -> None:
+        """Daemons carry the hash of their template as it is stored; with another one they are replaced."""
+        for daemons in self.kube.list("daemonsets.apps"):
+            labels = {"controller-revision-hash": template_hash(daemons["spec"]["template"])}
+            for pod in self.kube.list("pods", daemons["metadata"]["namespace"]):
+                if pod["metadata"]["ownerReferences"][0]["uid"] == daemons["metadata"]["uid"]:
+                    place = pod["metadata"]["name"], pod["metadata"]["namespace"]
+                    self.kube.patch("pods", place[0], {"metadata": {"labels": labels}}, place[1])
+
     # --- the clock
 
     def beat(self) -> None:
@@ -137,6 +154,13 @@ class Shop:
             self.simulation.advance()
             self._measure()
             self._let_pods_answer()
+
+    def _start_clock(self, closing: ExitStack) -> None:
+        stop = threading.Event()
+        clock = threading.Thread(target=self._run, args=(stop,), name="shop-clock", daemon=True)
+        clock.start()
+        closing.callback(clock.join)
+        closing.callback(stop.set)
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.wait(BEAT_SECONDS):

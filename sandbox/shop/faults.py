@@ -99,10 +99,14 @@ class NodeNotReady:
     expect = "KubeNodeNotReady fires; targets on it are down; its pods leave the endpoints"
 
     def begin(self, world: World) -> None:
-        nodes = sorted(node["metadata"]["name"] for node in world.kube.list("nodes"))
-        backends = [pod["spec"].get("nodeName") for pod in _backend_pods(world) if is_ready(pod)]
-        # The one with the most backend pods that serve, so that it is felt.
-        self._node = max(nodes, key=lambda name: (backends.count(name), name))
+        pods = [pod for pod in world.kube.list("pods", BACKEND.namespace) if is_ready(pod)]
+        hosts = [(pod["spec"].get("nodeName"), inventory.of_pod(pod)) for pod in pods]
+
+        def worth(node: str) -> tuple[int, bool]:
+            """One that serves, so that it is felt; not where the traffic comes from, or nothing would be."""
+            return hosts.count((node, BACKEND)), (node, inventory.TRAFFIC) not in hosts
+
+        self._node = max(sorted(node["metadata"]["name"] for node in world.kube.list("nodes")), key=worth)
         self._since = world.now()
         world.simulation.conditions.silent_nodes.add(self._node)
         self.go_on(world)

@@ -355,9 +355,8 @@ def _pod(
     is_daemon = workload.kind == "DaemonSet"
     name = f"{workload.name}-{suffix}" if is_daemon else f"{workload.name}-{_hash(workload)}-{suffix}"
     labels = {"app": workload.name}
-    labels |= (
-        {"controller-revision-hash": _hash(workload)} if is_daemon else {"pod-template-hash": _hash(workload)}
-    )
+    if not is_daemon:
+        labels["pod-template-hash"] = _hash(workload)
     address = machine.address if workload.on_host else f"{machine.subnet}.{100 + 4 * number + index}"
     return {
         "apiVersion": "v1",
