@@ -1,9 +1,84 @@
-# Every target makes .venv from the lock file first when it is missing or older than the lock.
+# What everybody types. `make` alone lists the targets.
+#
+# A target that needs .venv makes it first when it is missing or older than the lock file, so `make test`
+# and `make sandbox` work in a fresh clone. Every tool's settings are in pyproject.toml.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
 PY := .venv/bin/python
-.PHONY: setup lock test check
-setup: .venv/.locked
+# Many tests wait for a real server rather than compute: four at once pay even on two processors.
+JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? 4 : n > 8 ? 8 : n)))
+PYTEST := $(PY) -m pytest -p tests.tiers
+# Options for one run: make test ARGS='-k courier'; make sandbox ARGS='--nodes 100'
+ARGS ?=
+
+.PHONY: help setup test cluster check format lint types contracts drift fmt envtest sandbox bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+# --- Getting ready ---
+
+setup: ## .venv from requirements.lock, and the programs that tests and sandbox use, where they may be installed
+	@rm -f .venv/.system
+	@$(MAKE) .venv/.system
+
 .venv/.locked: requirements.lock
-	python3 -m venv .venv
+	@.ci/system python
+	$(PYTHON) -m venv .venv
 	.venv/bin/pip install -q --disable-pip-version-check 'uv>=0.13,<0.14'
 	.venv/bin/uv pip sync -q --python $(PY) --require-hashes requirements.lock
-	touch $@
+	@touch $@
+
+.venv/.system: .ci/system .venv/.locked
+	@.ci/system programs
+	@touch $@
+
+envtest: .venv/.locked ## a real Kubernetes control plane, built once with Go into the user's cache
+	@$(PY) -m sandbox.envtest
+
+# --- Trying ---
+
+test: .venv/.system ## every quick test (pure, edges, stories, drift, standins), with coverage
+	$(PYTEST) -m "not cluster" -n $(JOBS) --cov --cov-report= $(ARGS)
+
+cluster: .venv/.system ## the tests that need a real Kubernetes control plane
+	assets=$$($(PY) -m sandbox.envtest) && KUBEBUILDER_ASSETS=$$assets $(PYTEST) -m cluster $(ARGS)
+
+sandbox: .venv/.system ## the whole house on this machine, with a stand-in for Slack: no account needed
+	@$(PY) -m sandbox $(ARGS)
+
+bench: .venv/.system ## the benchmarks
+	$(PY) -m benchmarks $(ARGS)
+
+# --- Keeping it right ---
+
+check: .venv/.locked ## format, lint, types, import contracts and the drift tests; all of them, whatever fails
+	@$(MAKE) -k format lint types contracts drift
+
+format: .venv/.locked
+	.venv/bin/ruff format --check -q .
+lint: .venv/.locked
+	.venv/bin/ruff check -q --output-format concise .
+types: .venv/.locked
+	.venv/bin/mypy
+contracts: .venv/.locked
+	.venv/bin/lint-imports --no-timings
+drift: .venv/.locked
+	$(PY) -m pytest -q tests/drift
+
+fmt: .venv/.locked ## format, and mend what ruff can mend
+	.venv/bin/ruff check -q --fix-only .
+	.venv/bin/ruff format .
+
+lock: .venv/.locked ## requirements.lock anew from pyproject.toml; LOCKFLAGS=--upgrade for newer versions
+	.venv/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q --extra dev \
+		$(LOCKFLAGS) pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and everything made here; the control plane in the user's cache stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

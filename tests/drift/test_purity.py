@@ -1,0 +1,287 @@
+"""Who may touch what, where import-linter cannot see it: names, calls, literals, and each vendor's one home."""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+
+import pytest
+from slack_sdk import WebClient
+
+from tests.drift.tree import PRODUCT, Module, imports_of, is_within, modules, nodes
+
+# Pure beside everything under commands/.
+PURE = ("bot/access.py", "bot/alerts.py", "bot/render.py", "workers/triage.py")
+
+# What a pure module may import of the standard library: nothing here reads a clock, a file, the network,
+# the environment or chance. zoneinfo reads the time zone tables and nothing else.
+PURE_LIBRARY = (
+    "__future__", "abc", "base64", "bisect", "calendar", "collections", "copy", "dataclasses", "datetime",
+    "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "html", "ipaddress",
+    "itertools", "json", "math", "operator", "re", "shlex", "statistics", "string", "textwrap", "types",
+    "typing", "unicodedata", "urllib.parse", "zoneinfo",
+)  # fmt: skip
+# Beyond it, each with its reason.
+PURE_MORE: Mapping[str, tuple[str, ...]] = {
+    "commands/catalog.py": ("importlib", "pkgutil"),  # it finds the command files, once, at the start
+    "bot/alerts.py": ("orjson",),  # a parser: text in, values out
+}
+
+IMPURE_NAMES = ("open", "print", "input", "exec", "eval", "compile", "breakpoint", "__import__")
+IMPURE_CALLS = ("now", "utcnow", "today", "read_text", "write_text", "read_bytes", "write_bytes")
+
+# The one home of each vendor. A library that is not here has no home yet: give it one.
+EVERYWHERE = ("orjson", "prometheus_client")
+HOMES: Mapping[str, tuple[str, ...]] = {
+    "kubernetes": ("workers/cluster.py", "bot/doctor.py"),
+    "urllib3": ("workers/cluster.py", "bot/doctor.py"),
+    "boto3": ("workers/aws.py", "bot/doctor.py"),
+    "botocore": ("workers/aws.py", "bot/doctor.py"),
+    "httpx": ("workers/signals.py", "bot/doctor.py"),
+    "httpcore": ("workers/signals.py",),
+    "slack_bolt": ("bot/slack.py", "bot/web.py", "bot/__main__.py"),
+    "slack_sdk": (
+        "bot/courier.py", "bot/people.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/__main__.py",
+    ),
+    # Its exceptions are everybody's who must say "the store does not answer".
+    "redis.exceptions": (
+        "bot/state.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
+        "workers/scheduler.py", "workers/__main__.py",
+    ),
+    "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
+    "rq": ("bot/state.py", "workers/jobs.py", "workers/__main__.py"),
+    "pydantic": ("bot/state.py",),
+    "yaml": (
+        "bot/settings.py", "bot/sitefile.py", "bot/sitevalues.py", "bot/manifest.py",
+        "workers/cluster.py",  # a kubeconfig
+    ),
+    "waitress": ("bot/web.py",),
+    "cronsim": ("workers/scheduler.py",),
+}  # fmt: skip
+
+SLACK_CALLERS = ("bot/courier.py", "bot/people.py", "bot/doctor.py")
+# Every method of the Web API as the SDK calls it (chat_postMessage), and the way to call any of them.
+SLACK_METHODS = frozenset(name for name in dir(WebClient) if "_" in name.strip("_") and name[0] != "_")
+
+# Where `except Exception` may stand, and why nothing narrower will do.
+CATCH_ALL: Mapping[str, str] = {
+    "bot/courier.py": "a thread that ends would leave Slack without a sender",
+    "bot/doctor.py": "a broken check is a line, and the others go on",
+    "bot/logs.py": "a log call must not break what it tells of",
+    "bot/sitevalues.py": "zoneinfo raises four kinds, by what the text looks like",
+    "commands/catalog.py": "whatever a command file raises, its name must be told",
+    "workers/engine.py": "a part runs in a thread of its own: raised again where the request can be failed",
+    "workers/jobs.py": "the top of a job: the request is failed, then it is raised again for RQ",
+    "workers/podtable.py": "carried to the thread that asked",
+    "workers/reader.py": "carried to the thread that asked",
+    "workers/scheduler.py": "a thread that ends would leave the calendar without a clock",
+}
+
+BLOCK_TYPES = frozenset(
+    {
+        "actions", "alert", "card", "carousel", "container", "context", "data_table", "divider", "file", "header",
+        "image", "input", "markdown", "plan", "rich_text", "section", "table", "task_card", "video",
+    }
+)  # fmt: skip
+
+
+def is_pure(file: str) -> bool:
+    return file.startswith("commands/") or file in PURE
+
+
+# --- What the tests below look for ----------------------------------------------------------------
+
+
+def impurities(tree: ast.AST, more: tuple[str, ...] = ()) -> Iterator[str]:
+    """What a pure module must not have, with its line."""
+    for name in imports_of(tree):
+        if not is_within(name, "commands", *PURE_LIBRARY, *more):
+            yield f"imports {name}"
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in IMPURE_NAMES:
+                yield f"{node.lineno}: {name}()"
+            case ast.Call(func=ast.Attribute(attr=name)) if name in IMPURE_CALLS:
+                yield f"{node.lineno}: .{name}()"
+            case ast.Global():
+                yield f"{node.lineno}: global"
+
+
+def blocks(tree: ast.AST) -> Iterator[str]:
+    """Slack blocks made by hand: {"type": "section"} or dict(type="section"), and the SDK's classes."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Dict(keys=keys, values=values):
+                pairs = zip(keys, values, strict=True)
+            case ast.Call(func=ast.Name(id="dict"), keywords=words):
+                pairs = zip([ast.Constant(word.arg) for word in words], [w.value for w in words], strict=True)
+            case _:
+                continue
+        for key, value in pairs:
+            match key, value:
+                case ast.Constant(value="type"), ast.Constant(value=str(kind)) if kind in BLOCK_TYPES:
+                    yield f'{node.lineno}: "type": "{kind}"'
+    yield from (f"imports {name}" for name in imports_of(tree) if is_within(name, "slack_sdk.models"))
+
+
+def slack_calls(tree: ast.AST) -> Iterator[str]:
+    """Calls of the Web API: on any object, because who holds a client does not matter. `say` is one, too."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name)) if name in SLACK_METHODS:
+                yield f"{node.lineno}: .{name}()"
+            case ast.arg(arg="say"):
+                yield f"{node.lineno}: a listener that takes `say`"
+
+
+def misplaced(module: Module) -> Iterator[str]:
+    """Vendors imported outside their home."""
+    for name in module.imports():
+        top = name.partition(".")[0]
+        if top in sys.stdlib_module_names or top in PRODUCT or top in EVERYWHERE:
+            continue
+        vendor = next((vendor for vendor in HOMES if is_within(name, vendor)), None)
+        if vendor is None:
+            yield f"{module.file}: {name} has no home: give it one in HOMES"
+        elif module.file not in HOMES[vendor]:
+            yield f"{module.file}: {name} may be imported by {', '.join(HOMES[vendor])} only"
+
+
+# --- The tree -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if is_pure(m.file)], ids=lambda m: m.file)
+def test_a_pure_module_has_no_clock_no_file_no_output_and_no_chance(module: Module) -> None:
+    assert list(impurities(module.tree, PURE_MORE.get(module.file, ()))) == []
+
+
+def test_blocks_are_built_in_render_alone() -> None:
+    found = {module.file: list(blocks(module.tree)) for module in modules()}
+    assert found.pop("bot/render.py")
+    assert {file: wrong for file, wrong in found.items() if wrong} == {}
+
+
+def test_slack_is_called_by_the_courier_and_asked_by_people_and_the_doctor() -> None:
+    found = {module.file: list(slack_calls(module.tree)) for module in modules()}
+    assert all(found.pop(file) for file in SLACK_CALLERS)
+    assert {file: wrong for file, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda m: m.file)
+def test_every_vendor_has_one_home(module: Module) -> None:
+    assert list(misplaced(module)) == []
+
+
+def test_no_home_stands_empty() -> None:
+    """A permission that nobody uses is taken back."""
+    used = {
+        (vendor, m.file)
+        for m in modules()
+        for name in m.imports()
+        for vendor in HOMES
+        if is_within(name, vendor)
+    }
+    given = {(vendor, file) for vendor, homes in HOMES.items() for file in homes}
+    assert given - used == set()
+
+
+def test_a_command_is_imported_by_the_catalog_alone() -> None:
+    """Each is a file (or a package) of its own that nobody else knows of, so it can be taken out again."""
+    commands = [m.name for m in modules("commands") if "COMMANDS" in assigned(m.tree)]
+    assert commands
+    wrong = [
+        f"{module.file} imports {name}"
+        for module in modules()
+        for name in module.imports()
+        for command in commands
+        if is_within(name, command) and not is_within(module.name, command)
+    ]
+    assert wrong == []
+
+
+def assigned(tree: ast.Module) -> set[str]:
+    """Names given a value at the top of a module."""
+    plain = (target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets)
+    typed = (node.target for node in tree.body if isinstance(node, ast.AnnAssign))
+    return {target.id for target in (*plain, *typed) if isinstance(target, ast.Name)}
+
+
+def test_the_product_knows_nothing_of_its_tests_and_stand_ins() -> None:
+    wrong = [
+        f"{module.file} imports {name}"
+        for module in modules()
+        for name in module.imports()
+        if is_within(name, "sandbox", "tests", "benchmarks") or name.startswith(".")
+    ]
+    assert wrong == []
+
+
+def test_everything_is_caught_only_where_a_reason_is_written_down() -> None:
+    found = {
+        module.file for module, node in nodes() if isinstance(node, ast.ExceptHandler) and is_broad(node)
+    }
+    assert found == set(CATCH_ALL)
+
+
+def is_broad(handler: ast.ExceptHandler) -> bool:
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(each is None or getattr(each, "id", "") in ("Exception", "BaseException") for each in caught)
+
+
+# --- The eyes of these tests ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time",
+        "import os.path",
+        "from random import choice",
+        "import urllib.request",
+        "from bot import state",
+        "import requests",
+        "def f():\n    import logging",
+        "datetime.now(UTC)",
+        "date.today()",
+        "print(1)",
+        "open('x')",
+        "Path('x').read_text()",
+        "def f():\n    global x\n    x = 1",
+    ],
+)
+def test_an_impurity_is_seen(text: str) -> None:
+    assert list(impurities(ast.parse(text)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["from urllib.parse import urlsplit", "from commands.reads import Now", "yield (Now(),)", "x.open"],
+)
+def test_what_is_pure_is_let_be(text: str) -> None:
+    assert not list(impurities(ast.parse(text)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'x = {"type": "section", "text": t}',
+        "dict(type='divider')",
+        "from slack_sdk.models.blocks import Block",
+    ],
+)
+def test_a_block_is_seen(text: str) -> None:
+    assert list(blocks(ast.parse(text)))
+
+
+@pytest.mark.parametrize(
+    "text", ["c.chat_postMessage(channel=x)", "self._slack.api_call('x')", "def on(ack, say): ..."]
+)
+def test_a_call_to_slack_is_seen(text: str) -> None:
+    assert list(slack_calls(ast.parse(text)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import kubernetes", "from kubernetes.client import V1Pod", "from redis import Redis", "import flask"],
+)
+def test_a_vendor_outside_its_home_is_seen(text: str) -> None:
+    assert list(misplaced(Module("bot/desk.py", "bot.desk", ast.parse(text))))

@@ -1,0 +1,52 @@
+"""Says at the end of a run which tiers ran and how many tests passed in each (-ra says why one was skipped).
+
+A pytest plugin that `make test` and `make cluster` load with `-p tests.tiers`. A tier is a folder of
+tests/ or, across them, a marker for tests that need real servers. Counts only; judges nothing.
+"""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+FOLDERS = ("pure", "edges", "stories", "drift", "standins")
+NEEDS = {
+    "monitoring": "needs prometheus and prometheus-alertmanager on PATH",
+    "cluster": "needs a real Kubernetes control plane: `make cluster`",
+}
+
+
+class Tiers:
+    def __init__(self) -> None:
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call" and report.passed:
+            return
+        if report.when == "teardown" and not report.failed:
+            return
+        for tier in (
+            Path(report.nodeid).parts[1],
+            *(marker for marker in NEEDS if marker in report.keywords),
+        ):
+            self.counts[tier][report.outcome] += 1
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
+        terminalreporter.section("tiers")
+        for tier in (*FOLDERS, *NEEDS):
+            if line := self._line(tier):
+                terminalreporter.line(f"{tier:<11}{line}")
+
+    def _line(self, tier: str) -> str:
+        """What became of it; "" for a folder that nobody asked for."""
+        count = self.counts[tier]
+        if not count:
+            return f"not run: {NEEDS[tier]}" if tier in NEEDS else ""
+        among = " (among those above)" if tier in NEEDS else ""
+        return ", ".join(f"{number} {outcome}" for outcome, number in sorted(count.items())) + among
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the processes of pytest-xdist report to the first one
+        config.pluginmanager.register(Tiers(), "tiers")
