@@ -43,6 +43,7 @@ class Controllers:
 
     def tick(self) -> None:
         with self._objects.store.lock:
+            self.kubelet.renew_leases()
             revision = self._objects.store.revision
             if revision == self._seen and not self.kubelet.waiting and not self._workloads.waiting:
                 return

@@ -34,6 +34,9 @@ from sandbox.kube.store import Entry
 Json = dict[str, Any]
 
 MAX_BACKOFF = 300.0
+# The kubelet's own figures.
+LEASE_SECONDS = 40
+RENEW_SECONDS = 10
 HEALTHY = Healthy()
 
 
@@ -78,6 +81,28 @@ class Kubelet:
         self._rules: list[_Rule] = []
         self._addresses = itertools.count(1)
         self.waiting = False
+        self._renewed: datetime.datetime | None = None
+
+    def renew_leases(self) -> None:
+        """Dead kubelets do not, which is how their nodes are found out."""
+        now = self._objects.clock()
+        if self._renewed is not None and (now - self._renewed).total_seconds() < RENEW_SECONDS:
+            return
+        nodes = [entry.obj for entry in self._objects.store.entries(("", "nodes")) if _is_ready(entry.obj)]
+        if nodes:
+            self._renewed = now
+        for node in nodes:
+            name = node["metadata"]["name"]
+            spec = {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS}
+            spec["renewTime"] = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            self._objects.seed(
+                {
+                    "apiVersion": "coordination.k8s.io/v1",
+                    "kind": "Lease",
+                    "metadata": {"name": name, "namespace": "kube-node-lease"},
+                    "spec": spec,
+                }
+            )
 
     def behave(self, behaviour: Behaviour, *, namespace: str, name: str, image: str) -> None:
         self._rules.insert(0, _Rule(behaviour, namespace, name, image))

@@ -400,6 +400,17 @@ def test_a_cordoned_node_gets_no_pods_and_owners_take_theirs_along(kube: KubeSta
     assert kube.get("namespaces", "shop") is None
 
 
+def test_living_kubelets_renew_their_leases(kube: KubeStandIn) -> None:
+    kube.apply([build.node("alive"), build.node("dead", ready=None)])
+    kube.settle()
+    leases = kube.list("leases", "kube-node-lease")
+    assert [(lease["metadata"]["name"], lease["spec"]["holderIdentity"]) for lease in leases] == [
+        ("alive", "alive")
+    ]
+    taints = (kube.get("nodes", "dead") or {})["spec"]["taints"]
+    assert {taint["key"] for taint in taints} == {"node.kubernetes.io/unreachable"}
+
+
 def test_it_ticks_by_itself() -> None:
     with KubeStandIn(tick_every=0.01) as kube:
         small_cluster(kube, build.deployment("web", "shop"))
