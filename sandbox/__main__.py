@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"Port {options.port} is taken: choose another with --port.", file=sys.stderr)
         return 1
     except _Stopped:
-        pass
+        print("Stopped.", flush=True)
     return 0
 
 
