@@ -111,9 +111,15 @@ def _stop(number: int, frame: FrameType | None) -> None:
 def _greeting(sandbox: Sandbox) -> str:
     parts: list[Json] = sandbox.about()["parts"]
     url = sandbox.slack.url
+    groups = {
+        "real": [part for part in parts if part["real"]],
+        "stand-ins": [part for part in parts if not part["real"] and not part.get("missing")],
+        "missing": [part for part in parts if part.get("missing")],
+    }
     lines = [f"\n  {url}\n"]
-    for title, real in (("real", True), ("stand-ins", False)):
-        lines += [f"  {title}:"] + [f"    {p['name']:<13} {p['note']}" for p in parts if p["real"] is real]
+    for title, group in groups.items():
+        lines += [f"  {title}:"] if group else []
+        lines += [f"    {part['name']:<13} {part['note']}" for part in group]
     post = f"curl -s {url}/_sandbox"
     fault, alert, health = (
         json.dumps(body)

@@ -86,10 +86,10 @@ class Sandbox:
         self._closing.close()
 
     def about(self) -> Json:
-        """What runs here, for the page and for the terminal."""
+        """What runs here, for the page and for the terminal; `missing` marks what is not there at all."""
         where = f"{self.house.redis_url}" + (" (yours)" if self._given_redis else "")
         parts = [
-            _part("SRE Bot", True, f"bot and {WORKERS} workers; a killed one comes back within a second"),
+            _part("SRE Bot", True, f"bot and {WORKERS} workers; a killed one is started again at once"),
             _part("Redis", True, where),
             self._monitoring_part("Prometheus", self.prometheus),
             self._monitoring_part("Alertmanager", self.alertmanager),
@@ -189,7 +189,8 @@ class Sandbox:
     def _monitoring_part(self, name: str, server: Prometheus | Alertmanager | None) -> Json:
         if server is not None:
             return _part(name, True, server.url)
-        return _part(name, False, "not installed: its checks say unknown; raise alerts by hand")
+        note = "not installed, so what it would tell is unknown; alerts can be raised by hand"
+        return _part(name, False, note) | {"missing": True}
 
 
 def _part(name: str, real: bool, note: str) -> Json:

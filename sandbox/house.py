@@ -204,10 +204,11 @@ class House:
         closing.callback(self._stop_together)
         for member in self.members:
             member.start()
-        if self._is_supervised:
-            self._supervise(closing)
         for member in self.members:
             member.wait_ready()
+        # Not before: a bot that refuses its configuration must say so, not be started again and again.
+        if self._is_supervised:
+            self._supervise(closing)
 
     def _worker(self, name: str) -> Member:
         member = self._member(name, "workers", lambda: member.pid in self._worker_pids())

@@ -16,7 +16,7 @@ from __future__ import annotations
 import datetime
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -133,6 +133,13 @@ class Shop:
             "requests_per_second": round(self.simulation.rate(self._time()), 1),
             "error_share": self.simulation.conditions.error_share,
         }
+
+    def example(self) -> Mapping[str, str]:
+        """A pod and a node that are there, for an alert made by hand."""
+        pods = [pod for pod in self.kube.list("pods", BACKEND.namespace) if inventory.of_pod(pod) is BACKEND]
+        nodes = self.kube.list("nodes")
+        named = {"pod": pods[:1], "node": nodes[:1]}
+        return {key: found[0]["metadata"]["name"] for key, found in named.items() if found}
 
     def _sign_daemons(self) -> None:
         """Daemons carry the hash of their template as it is stored; with another one they are replaced."""

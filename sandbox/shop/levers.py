@@ -35,7 +35,7 @@ class Levers:
         self._shop = shop
         self._about = about
         self._post_alerts = post_alerts
-        self._began: dict[str, datetime.datetime] = {}
+        self._began: dict[str, tuple[datetime.datetime, Mapping[str, str]]] = {}
 
     def routes(self) -> list[BaseRoute]:
         reads: Mapping[str, Callable[[], Json]] = {
@@ -67,9 +67,12 @@ class Levers:
             # Resolving is about the start that was told; without one, Alertmanager would not post at all.
             if name not in self._began:
                 raise LookupError(f"{name!r} was not raised by hand")
-            sent = rules.webhook_body(name, started=self._began.pop(name), ended=now)
+            started, about = self._began.pop(name)
+            sent = rules.webhook_body(name, started=started, ended=now, about=about)
         else:
-            sent = rules.webhook_body(name, started=self._began.setdefault(name, now))
+            started, about = self._began.get(name, (now, self._shop.example()))
+            sent = rules.webhook_body(name, started=started, about=about)
+            self._began[name] = started, about
         status, text = self._post_alerts(sent)
         return {"status": status, "answer": text.strip()}
 

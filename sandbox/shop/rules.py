@@ -177,13 +177,22 @@ def alertmanager_config(webhook: str, token: str) -> Json:
 
 
 def webhook_body(
-    name: str, *, started: datetime.datetime, ended: datetime.datetime | None = None, value: str = "42%"
+    name: str,
+    *,
+    started: datetime.datetime,
+    ended: datetime.datetime | None = None,
+    about: Mapping[str, str] | None = None,
+    value: str = "42%",
 ) -> bytes:
-    """What Alertmanager posts for one alert of this rule, for where there is no Alertmanager."""
+    """What Alertmanager posts for one alert of this rule, for where there is no Alertmanager.
+
+    `about` names the pod or node it is about in place of the example's, where the rule has such a label.
+    """
     rule = next((each for each in RULES if each.name == name), None)
     if rule is None:
         raise LookupError(f"no rule {name!r}; there are {', '.join(each.name for each in RULES)}")
-    labels = {"alertname": name, "cluster": CLUSTER, **rule.example, "severity": rule.severity}
+    given = {key: each for key, each in (about or {}).items() if key in rule.example}
+    labels = {"alertname": name, "cluster": CLUSTER, **rule.example, **given, "severity": rule.severity}
     annotations = {"summary": rule.summary, "description": rule.description}
     annotations = {key: _filled(text, labels, value) for key, text in annotations.items()}
     status = "resolved" if ended else "firing"

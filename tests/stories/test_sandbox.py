@@ -165,10 +165,10 @@ def test_a_broken_pod_raises_its_alert_and_the_card_says_so(sandbox: Running) ->
     sandbox.post("_sandbox/mend", fault="crash-loop")
 
 
-def test_sigterm_leaves_no_process(tmp_path: Path) -> None:
-    running = Running(tmp_path)
-    started = running.processes()
-    assert len(running.processes("-m bot")) == 1 and len(running.processes("-m workers")) == 2
-    running.child.stop()
-    assert "Stopped." in running.child.tail()
+def test_sigterm_leaves_no_process(sandbox: Running) -> None:
+    """The last test of the file: it ends the sandbox that the others use."""
+    started = sandbox.processes()
+    assert len(sandbox.processes("-m bot")) == 1 and len(sandbox.processes("-m workers")) == 2
+    sandbox.child.stop()
+    assert "Stopped." in sandbox.child.tail()
     assert psutil.wait_procs(started, timeout=5)[1] == []
