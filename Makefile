@@ -13,8 +13,9 @@ PY := .venv/bin/python
 # Many tests wait for a real server rather than compute: four at once pay even on two processors.
 JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? 4 : n > 8 ? 8 : n)))
 PYTEST := $(PY) -m pytest -p tests.tiers
-# Options for one run: make test ARGS='-k courier'; make sandbox ARGS='--nodes 100'
+# Options for one run: make test ARGS='-k courier'. Coverage is measured over the whole only.
 ARGS ?=
+COVERAGE = $(if $(ARGS),,--cov --cov-report=)
 
 .PHONY: help setup test cluster check format lint types contracts drift fmt envtest sandbox bench lock clean
 
@@ -44,7 +45,7 @@ envtest: .venv/.locked ## a real Kubernetes control plane, built once with Go in
 # --- Trying ---
 
 test: .venv/.system ## every quick test (pure, edges, stories, drift, standins), with coverage
-	$(PYTEST) -m "not cluster" -n $(JOBS) --cov --cov-report= $(ARGS)
+	$(PYTEST) -m "not cluster" -n $(JOBS) $(COVERAGE) $(ARGS)
 
 cluster: .venv/.system ## the tests that need a real Kubernetes control plane
 	assets=$$($(PY) -m sandbox.envtest) && KUBEBUILDER_ASSETS=$$assets $(PYTEST) -m cluster $(ARGS)
@@ -67,7 +68,7 @@ lint: .venv/.locked
 types: .venv/.locked
 	.venv/bin/mypy
 contracts: .venv/.locked
-	.venv/bin/lint-imports --no-timings
+	.venv/bin/lint-imports --no-logo
 drift: .venv/.locked
 	$(PY) -m pytest -q tests/drift
 
