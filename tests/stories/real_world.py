@@ -34,6 +34,9 @@ NODE_CPU = (
     " * on (instance) group_left (nodename) node_uname_info"
 )
 
+# The built-in query looks once a minute, and this Prometheus has not seen a minute's turn yet.
+AVAILABILITY = 'avg_over_time(max(up{service="backend-service"})[1h:1s])'
+
 # Requests and CPU grow with time, so that rates are steady: 20 requests/s without errors, 0.3 of 1 core.
 PAGE = """\
 # TYPE http_requests_total counter
@@ -162,7 +165,7 @@ class RealWorld:
             "monitoring": monitoring,
             "urls": {"grafana": grafana.url},
             "roles": {"oncall": {"rota": ["U0ALICE0001"]}},
-            "slo": {"queries": {"Q-nodecpu": NODE_CPU}},
+            "slo": {"queries": {"Q-nodecpu": NODE_CPU, "Q-avail": AVAILABILITY}},
         }
         proxy = {"HTTP_PROXY": f"http://127.0.0.1:{shop}", "NO_PROXY": "127.0.0.1"}
         self.house = enter(
