@@ -33,7 +33,7 @@ _MEMORY_LIMIT = 'sum by (namespace, pod, container) (kube_pod_container_resource
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`example` are the labels of an alert made by hand; `lasting` is the manual's `for`."""
+    """`example` are the series' labels of an alert made by hand; `lasting` is the manual's `for`."""
 
     name: str
     expr: str
@@ -43,10 +43,12 @@ class Rule:
     group: str
     wait: str = "4s"
     lasting: str = "5m"
+    labels: Mapping[str, str] = field(default_factory=dict)
     example: Mapping[str, str] = field(default_factory=dict)
 
 
-_BACKEND = {"namespace": SHOP, "service": "backend-service"}
+# The manual's label; it stands for the name of the Service, which the series have.
+_BACKEND = {"service": "backend"}
 
 RULES = (
     Rule(
@@ -57,7 +59,8 @@ RULES = (
         "High error rate detected",
         "Error rate is {{ $value | humanizePercentage }} of the requests to {{ $labels.service }}",
         "slo_violations",
-        example=_BACKEND,
+        labels=_BACKEND,
+        example={"namespace": SHOP},
     ),
     Rule(
         "HighLatency",
@@ -68,7 +71,8 @@ RULES = (
         "95th percentile latency is {{ $value | humanizeDuration }}",
         "slo_violations",
         lasting="10m",
-        example=_BACKEND,
+        labels=_BACKEND,
+        example={"namespace": SHOP},
     ),
     Rule(
         "HighCPUUsage",
@@ -132,7 +136,7 @@ def rule_file() -> Json:
                 "alert": rule.name,
                 "expr": rule.expr,
                 "for": rule.wait,
-                "labels": {"severity": rule.severity},
+                "labels": {"severity": rule.severity, **rule.labels},
                 "annotations": {"summary": rule.summary, "description": rule.description},
             }
         )
@@ -192,7 +196,8 @@ def webhook_body(
     if rule is None:
         raise LookupError(f"no rule {name!r}; there are {', '.join(each.name for each in RULES)}")
     given = {key: each for key, each in (about or {}).items() if key in rule.example}
-    labels = {"alertname": name, "cluster": CLUSTER, **rule.example, **given, "severity": rule.severity}
+    labels = {"alertname": name, "cluster": CLUSTER, **rule.example, **given, **rule.labels}
+    labels["severity"] = rule.severity
     annotations = {"summary": rule.summary, "description": rule.description}
     annotations = {key: _filled(text, labels, value) for key, text in annotations.items()}
     status = "resolved" if ended else "firing"
