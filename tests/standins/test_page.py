@@ -1,0 +1,593 @@
+"""The sandbox page: its files and their policy, and, where there is a Chromium, the page itself under the hands
+of a person: commands, threads, buttons, other people, hostile text, no mouse, a phone, a lost stand-in."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from slack_sdk import WebClient
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from bot import render
+from commands.model import Finding, Light, Link, Section, Suggestion
+from sandbox import page
+from sandbox.slack import SlackStandIn
+from tests.standins.browser import PROGRAM, Browser, Tab
+
+DAILY, GENERAL, ALERTS = "C0SREDAILY1", "C0GENERAL01", "C0SREALERTS"
+BOT, BOB = "U0SREBOT001", "U0BOB000001"
+BOXES = {"main": "#compose textarea", "thread": "#reply textarea"}
+
+in_a_browser = pytest.mark.skipif(
+    PROGRAM is None, reason="NO CHROMIUM ON PATH: the sandbox page was not tried in a browser"
+)
+
+Json = dict[str, Any]
+
+
+def button(label: str, action_id: str, **fields: Any) -> Json:
+    text = {"type": "plain_text", "text": label}
+    return {"type": "button", "action_id": action_id, "text": text, **fields}
+
+
+def section(text: str) -> Json:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+
+
+CARD = [
+    section("*Drain the node?* 🔴 `ip-10-0-3-17`"),
+    {
+        "type": "actions",
+        "elements": [
+            button("Approve", "approve", value="1", style="primary"),
+            button("Slow", "slow"),
+            button("Graph", "graph", url="https://graph.example.com/"),
+        ],
+    },
+]
+
+
+class FakeBot:
+    """Answers whatever comes, and trusts it all. A press of `slow` waits until the test is over."""
+
+    def __init__(self) -> None:
+        self.client: WebClient | None = None
+        self.over = threading.Event()
+        bot = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"])).decode()
+                is_event = self.headers["content-type"] == "application/json"
+                answer = bot.on_event(json.loads(body)) if is_event else bot.on_form(parse_qs(body))
+                try:
+                    self.send_response(200)
+                    self.send_header("content-type", "application/json")
+                    self.end_headers()
+                    self.wfile.write(json.dumps(answer).encode())
+                except BrokenPipeError:
+                    pass  # the stand-in did not wait for `slow`
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> FakeBot:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def web(self) -> WebClient:
+        assert self.client is not None
+        return self.client
+
+    def on_form(self, form: dict[str, list[str]]) -> Json:
+        if "payload" in form:
+            return self.on_press(json.loads(form["payload"][0]))
+        self.web.chat_postMessage(channel=form["channel_id"][0], text="Drain the node?", blocks=CARD)
+        return {"response_type": "ephemeral", "text": f"On it: {form.get('text', [''])[0]}"}
+
+    def on_press(self, payload: Json) -> Json:
+        pressed = payload["actions"][0]["action_id"]
+        if pressed == "slow":
+            self.over.wait()
+        if pressed == "approve":
+            by = section(f"approved by <@{payload['user']['id']}>")
+            place = {"channel": payload["channel"]["id"], "ts": payload["message"]["ts"]}
+            self.web.chat_update(**place, text="approved", blocks=[CARD[0], by])
+        return {}
+
+    def on_event(self, envelope: Json) -> Json:
+        event = envelope["event"]
+        if event["type"] == "app_mention":
+            thread = event.get("thread_ts", event["ts"])
+            self.web.chat_postMessage(channel=event["channel"], thread_ts=thread, text="All *green*.")
+        return {}
+
+
+class Sandbox:
+    """The two optional endpoints, as whoever runs the sandbox serves them."""
+
+    def __init__(self) -> None:
+        self.broken: set[str] = set()
+        self.routes = [
+            Route("/_sandbox/about", self.about),
+            Route("/_sandbox/faults", self.faults),
+            Route("/_sandbox/break", self.turn, methods=["POST"]),
+            Route("/_sandbox/mend", self.turn, methods=["POST"]),
+        ]
+
+    async def about(self, _: Request) -> JSONResponse:
+        parts = [
+            {"name": "Redis", "real": True, "note": "its own process"},
+            {"name": "Slack", "real": False, "note": "<b>emulated</b>"},
+        ]
+        return JSONResponse({"parts": parts, "try": ["/sre health payments"]})
+
+    async def faults(self, _: Request) -> JSONResponse:
+        fault = {"name": "redis", "title": "Redis is down", "on": "redis" in self.broken}
+        return JSONResponse({"faults": [fault]})
+
+    async def turn(self, request: Request) -> JSONResponse:
+        fault = (await request.json())["fault"]
+        change = self.broken.add if request.url.path.endswith("/break") else self.broken.discard
+        change(fault)
+        return JSONResponse({"ok": True})
+
+
+@pytest.fixture(scope="module")
+def bot() -> Iterator[FakeBot]:
+    with FakeBot() as bot:
+        yield bot
+
+
+@pytest.fixture(scope="module")
+def running(bot: FakeBot) -> Iterator[SlackStandIn]:
+    stand_in = SlackStandIn(extra_routes=page.routes, request_url=bot.url, rate_limits="off", ack_timeout=1.0)
+    with stand_in as slack:
+        bot.client = WebClient(slack.bot_token, base_url=slack.api_url, retry_handlers=[])
+        yield slack
+
+
+@pytest.fixture
+def slack(running: SlackStandIn) -> SlackStandIn:
+    running.reset()
+    return running
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def tab(browser: Browser, slack: SlackStandIn) -> Iterator[Tab]:
+    """Alice in #sre-daily. Whatever the page itself got wrong fails the test at its end."""
+    with browser.open(f"{slack.url}/#alice/{DAILY}") as tab:
+        tab.wait_for("document.querySelector('#channel-name').innerText === '#sre-daily'")
+        yield tab
+        assert tab.troubles == []
+
+
+def say(tab: Tab, text: str, where: str = "main") -> None:
+    tab.wait_for(f"document.querySelector('{BOXES[where]}').offsetParent")
+    tab.run(f"document.querySelector('{BOXES[where]}').focus()")
+    tab.type(text)
+    tab.key("Enter")
+
+
+def shown(tab: Tab, text: str) -> None:
+    tab.wait_for_text("#messages .message", text)
+
+
+# --- the files
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/page.css", "text/css; charset=utf-8"),
+        ("/page.js", "text/javascript; charset=utf-8"),
+        ("/blocks.js", "text/javascript; charset=utf-8"),
+        ("/emoji.svg", "image/svg+xml"),
+    ],
+)
+def test_every_file_has_its_type_and_the_policy(slack: SlackStandIn, path: str, content_type: str) -> None:
+    answer = httpx.get(f"{slack.url}{path}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, content_type)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "script-src 'self'" in policy
+    assert "unsafe" not in policy and "https:" not in policy
+
+
+def test_the_page_loads_nothing_from_elsewhere(slack: SlackStandIn) -> None:
+    for path in ("/", "/page.css", "/page.js", "/blocks.js"):
+        text = httpx.get(f"{slack.url}{path}").text
+        assert "http://" not in text and "https://" not in text.replace('"(?<url>https?://', ""), path
+        assert "innerHTML" not in text and "insertAdjacentHTML" not in text, path
+
+
+# --- what a person does
+
+
+@in_a_browser
+def test_a_command_shows_its_acknowledgement_and_its_message(tab: Tab, slack: SlackStandIn) -> None:
+    say(tab, "/sre drain node ip-10-0-3-17")
+    shown(tab, "On it: drain node ip-10-0-3-17")
+    shown(tab, "Drain the node?")
+    assert "Only visible to you" in tab.text(".whisper")
+    assert tab.count("#messages .emoji") > 0
+    assert tab.text(BOXES["main"]) == ""
+    assert [delivery.payload["command"] for delivery in slack.deliveries("command")] == ["/sre"]
+
+
+@in_a_browser
+def test_a_press_reaches_the_bot_and_the_message_changes(tab: Tab, slack: SlackStandIn) -> None:
+    say(tab, "/sre drain")
+    tab.click("#messages .button", "Approve")
+    shown(tab, "approved by @alice")
+    assert tab.text("#messages .edited") == "(edited)"
+    pressed = slack.deliveries("interactive")[0].payload["actions"][0]
+    assert (pressed["action_id"], pressed["value"]) == ("approve", "1")
+
+
+@in_a_browser
+def test_a_press_that_is_not_answered_in_time_says_so(tab: Tab, bot: FakeBot) -> None:
+    say(tab, "/sre drain")
+    try:
+        tab.click("#messages .button", "Slow")
+        tab.wait_for_text("#messages .wrong", "Operation timed out")
+    finally:
+        bot.over.set()
+    assert tab.run("document.activeElement.innerText") == "Slow"  # drawn anew, and still in focus
+
+
+@in_a_browser
+def test_a_command_that_is_not_answered_is_told_by_slackbot(
+    tab: Tab, slack: SlackStandIn, bot: FakeBot
+) -> None:
+    slack.request_url = "http://127.0.0.1:1/"
+    try:
+        say(tab, "/sre status")
+        shown(tab, '/sre failed with the error "dispatch_failed"')
+    finally:
+        slack.request_url = bot.url
+    assert "Slackbot" in tab.text(".whisper")
+
+
+@in_a_browser
+def test_a_mention_is_answered_in_a_thread_that_opens_and_takes_replies(
+    tab: Tab, slack: SlackStandIn
+) -> None:
+    say(tab, "@sre is prod fine? cc @bob")
+    tab.click("#messages .replies", "1 reply")
+    tab.wait_for_text("#replies .message", "All green.")
+    assert "@sre_bot is prod fine? cc @bob" in tab.text("#replies .message")
+    say(tab, "thanks", "thread")
+    tab.wait_for_text("#replies .message", "thanks")
+    tab.wait_for_text("#messages .replies", "2 replies")
+    said = slack.messages(DAILY)
+    assert said[0]["text"] == f"<@{BOT}> is prod fine? cc <@{BOB}>"
+    assert said[-1]["thread_ts"] == said[0]["ts"]
+    say(tab, "/sre status", "thread")
+    tab.wait_for_text("#reply .wrong", "Slack does not take slash commands in threads")
+    assert tab.run(f"document.querySelector('{BOXES['thread']}').value") == "/sre status"
+    tab.click("#close-thread")
+    tab.wait_for("document.querySelector('#thread').hidden")
+
+
+@in_a_browser
+def test_a_mention_where_the_bot_is_not_is_told_and_not_offered_again(tab: Tab) -> None:
+    tab.click("#channels a", "#general")
+    tab.wait_for("document.querySelector('#channel-name').innerText === '#general'")
+    say(tab, "@sre hello")
+    tab.wait_for_text("#compose .wrong", "SRE Bot is not in this channel")
+    shown(tab, "@sre_bot hello")
+    assert tab.run(f"document.querySelector('{BOXES['main']}').value") == ""
+
+
+@in_a_browser
+def test_only_sre_is_a_command(tab: Tab, slack: SlackStandIn) -> None:
+    say(tab, "/deploy now")
+    tab.wait_for_text("#compose .wrong", "/deploy is not a valid command.")
+    assert slack.deliveries() == []
+
+
+@in_a_browser
+def test_another_person_sees_their_own_workspace(tab: Tab, slack: SlackStandIn) -> None:
+    say(tab, "/sre status")
+    shown(tab, "Only visible to you")
+    assert "sre-security" in tab.text("#channels")
+    tab.choose("#people", "carol")
+    tab.wait_for("!document.querySelector('#channels').innerText.includes('sre-security')")
+    shown(tab, "Drain the node?")
+    assert tab.count(".whisper") == 0
+    say(tab, "hello from carol")
+    shown(tab, "hello from carol")
+    assert slack.messages(DAILY)[-1]["user"] == "U0CAROL0001"
+    assert tab.run("location.hash") == f"#carol/{DAILY}"
+
+
+@in_a_browser
+def test_what_others_write_is_marked_until_it_is_looked_at(tab: Tab, slack: SlackStandIn) -> None:
+    slack.post_as("bob", ALERTS, "look here")
+    tab.wait_for_text("#channels .unread", "#sre-alerts")
+    tab.click("#channels a", "#sre-alerts")
+    shown(tab, "look here")
+    tab.wait_for("!document.querySelector('#channels .unread')")
+
+
+@in_a_browser
+def test_the_direct_message_with_the_bot_is_there_before_the_first_word(
+    tab: Tab, slack: SlackStandIn
+) -> None:
+    tab.click("#channels a", "SRE Bot")
+    tab.wait_for("location.hash === '#alice/@sre_bot'")
+    say(tab, "hello")
+    shown(tab, "hello")
+    assert slack.messages(slack.direct_message("alice"))[0]["text"] == "hello"
+
+
+@in_a_browser
+def test_a_confirmation_is_asked_first(tab: Tab, slack: SlackStandIn, bot: FakeBot) -> None:
+    asked = {
+        "title": {"type": "plain_text", "text": "Are you sure?"},
+        "text": {"type": "mrkdwn", "text": "It *drains*."},
+        "confirm": {"type": "plain_text", "text": "Drain"},
+        "deny": {"type": "plain_text", "text": "Not now"},
+    }
+    card = [CARD[0], {"type": "actions", "elements": [button("Go", "approve", confirm=asked)]}]
+    bot.web.chat_postMessage(channel=DAILY, text="?", blocks=card)
+    for answer in ("Not now", "Escape"):
+        tab.click("#messages .button", "Go")
+        tab.wait_for("document.querySelector('#confirm').open")
+        assert "It drains." in tab.text("#confirm")
+        if answer == "Escape":
+            tab.key("Escape")
+        else:
+            tab.click("#confirm button", answer)
+        tab.wait_for("!document.querySelector('#confirm').open")
+    assert slack.deliveries("interactive") == []
+    tab.click("#messages .button", "Go")
+    tab.click("#confirm button", "Drain")
+    shown(tab, "approved by @alice")
+
+
+# --- what was written by somebody else
+
+
+HOSTILE = (
+    "<script>alert(1)</script> <img src=x onerror=alert(1)> <javascript:alert(1)|click me> "
+    '<data:text/html,x|there> *<https://ok.example.com/?a=1&amp;b="x"|fine>* &lt;b&gt;'
+)
+
+
+@in_a_browser
+def test_hostile_text_stays_text(tab: Tab, bot: FakeBot, slack: SlackStandIn) -> None:
+    slack.post_as("bob", DAILY, HOSTILE)
+    evil = button("Evil", "evil", url="javascript:alert(1)")
+    quoted = {"type": "rich_text_quote", "elements": [{"type": "link", "url": "javascript:alert(1)"}]}
+    picture = {"type": "image", "image_url": "javascript:alert(1)", "alt_text": "<b>picture</b>"}
+    blocks = [
+        section(HOSTILE),
+        {"type": "actions", "elements": [evil]},
+        {"type": "rich_text", "elements": [quoted]},
+        picture,
+        {"type": "markdown", "text": "# <script>no</script>"},
+    ]
+    bot.web.chat_postMessage(channel=DAILY, text="x", blocks=blocks)
+    shown(tab, "Evil")
+    for text in ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<b>"):
+        shown(tab, text)
+    assert tab.count("#messages script, #messages img, #messages b b") == 0
+    hrefs = tab.run("[...document.querySelectorAll('#messages .body a')].map((a) => a.href)")
+    assert set(hrefs) == {"https://ok.example.com/?a=1&b=%22x%22"}
+    assert tab.run("[...document.querySelectorAll('#messages .button')].map((b) => b.disabled)") == [True]
+    assert tab.run(
+        "[...document.querySelectorAll('#messages .unknown summary')].map((s) => s.innerText)"
+    ) == [
+        "This page does not draw the picture “image”",
+        "This page does not draw the block “markdown”",
+    ]
+
+
+@in_a_browser
+def test_mrkdwn_looks_as_in_slack(tab: Tab, bot: FakeBot) -> None:
+    text = (
+        "*bold* _italic_ ~gone~ `a *b* c` snake_case_name 2*3*4\n&gt; quoted\n&gt; still\n"
+        f"<#{ALERTS}> <@{BOB}> <!subteam^S0SREONCALL> :white_check_mark: :nonsense: https://a.example.com/x.\n"
+        "```pre *not bold*```"
+    )
+    bot.web.chat_postMessage(channel=DAILY, text=text)
+    shown(tab, "pre *not bold*")
+    inside = "#messages .text"
+    for selector, expected in {
+        "b": "bold",
+        "i": "italic",
+        "s": "gone",
+        "code": "a *b* c",
+        "blockquote": "quoted\nstill",
+        "pre": "pre *not bold*",
+        f"a[href='#alice/{ALERTS}']": "#sre-alerts",
+        ".mention": "@bob",
+        ".mention.mine": "@sre-oncall",
+        "a[href='https://a.example.com/x']": "https://a.example.com/x",
+        ".emoji": "✅",
+    }.items():
+        assert tab.text(f"{inside} {selector}") == expected
+    assert "snake_case_name 2*3*4" in tab.text(inside)
+    assert ":nonsense:" in tab.text(inside)
+
+
+@in_a_browser
+def test_no_text_makes_the_formatting_slow(tab: Tab, bot: FakeBot) -> None:
+    for text in ("*" + "<a>" * 9000, "*a " * 9000, "`" * 30000, "> " * 9000, "https://" * 5000, "_<" * 9000):
+        bot.web.chat_postMessage(channel=DAILY, text=text)
+    begun = time.monotonic()
+    say(tab, "after all that")
+    shown(tab, "after all that")
+    assert time.monotonic() - begun < 5
+
+
+@in_a_browser
+def test_everything_the_bot_draws_today_is_known_to_the_page(tab: Tab, bot: FakeBot) -> None:
+    finding = Finding(
+        key="a",
+        label="orders-db",
+        light=Light.UNKNOWN,
+        evidence=("first <fact>", "second"),
+        link=Link("Runbook", "https://wiki.example.com/db"),
+        suggestions=(Suggestion("Ask again", "/sre health db"),),
+        mend="aws:\n  role_arn: …",
+    )
+    findings = Section("db", "Databases", True, (finding,), note="read 2 s ago")
+    message = render.private("Databases", (findings,), (), lambda text: text)
+    at = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
+    dated = section(f"asked by <@{BOB}> · {render.moment(at)}")
+    bot.web.chat_postMessage(channel=DAILY, text=message.text, blocks=[*message.blocks, dated])
+    shown(tab, "orders-db")
+    assert tab.count(".unknown") == 0
+    assert [tab.text("#messages a.button"), tab.text("#messages button.button")] == ["Runbook", "Ask again"]
+    assert tab.run("document.querySelector('#messages .body time').dateTime") == "2026-11-23T12:30:00.000Z"
+    assert "first <fact>" in tab.text("#messages .body")
+
+
+# --- hands, eyes and weather
+
+
+@in_a_browser
+def test_the_keyboard_is_enough(tab: Tab, slack: SlackStandIn) -> None:
+    say(tab, "/sre drain")
+    shown(tab, "Drain the node?")
+    tab.key("Tab", shift=True)
+    for _ in range(20):
+        if tab.run("document.activeElement.innerText") == "Approve":
+            break
+        tab.key("Tab", shift=True)
+    assert tab.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    tab.key("Enter")
+    shown(tab, "approved by @alice")
+    tab.run(f"document.querySelector('{BOXES['main']}').focus()")
+    tab.type("one")
+    tab.key("Enter", shift=True)
+    tab.type("two")
+    tab.key("Enter")
+    shown(tab, "one\ntwo")
+    assert slack.messages(DAILY)[-1]["text"] == "one\ntwo"
+
+
+@in_a_browser
+def test_a_message_that_did_not_change_is_not_read_aloud_again(tab: Tab, slack: SlackStandIn) -> None:
+    slack.post_as("bob", DAILY, "first")
+    shown(tab, "first")
+    tab.run("window.first = document.querySelector('#messages .message')")
+    slack.post_as("bob", DAILY, "second")
+    shown(tab, "second")
+    assert tab.run("window.first.isConnected")
+
+
+@in_a_browser
+def test_everything_that_takes_input_has_a_name(tab: Tab) -> None:
+    say(tab, "/sre drain")
+    shown(tab, "Drain the node?")
+    tree = tab.call("Accessibility.getFullAXTree")["nodes"]
+    controls = {"button", "link", "textbox", "combobox", "log", "navigation"}
+    nameless = [
+        node["role"]["value"]
+        for node in tree
+        if node.get("role", {}).get("value") in controls and not node.get("name", {}).get("value")
+    ]
+    assert nameless == []
+
+
+@in_a_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_one_pane_at_a_time(tab: Tab, scheme: str) -> None:
+    tab.prefer(scheme)
+    tab.resize(390, 800)
+    say(tab, "@sre status " + "x" * 200)
+    fits = "document.documentElement.scrollWidth <= 390"
+    panes = "['sidebar', 'channel', 'thread'].filter((id) => document.getElementById(id).offsetParent).join()"
+    tab.wait_for(f"{panes} === 'channel' && {fits}")
+    tab.click("#messages .replies", "1 reply")
+    tab.wait_for(f"{panes} === 'thread' && {fits}")
+    tab.click("#close-thread")
+    tab.wait_for(f"{panes} === 'channel'")
+    tab.click("#to-channels")
+    tab.wait_for(f"{panes} === 'sidebar' && {fits}")
+
+
+@in_a_browser
+def test_the_strip_tells_what_is_real_and_breaks_things(browser: Browser, tab: Tab) -> None:
+    assert tab.run("document.querySelector('#strip').hidden")  # nobody serves its endpoints there
+    sandbox = Sandbox()
+    with (
+        SlackStandIn(extra_routes=[*page.routes, *sandbox.routes]) as slack,
+        browser.open(slack.url) as other,
+    ):
+        other.wait_for_text("#about-line", "Real: Redis Stand-ins: Slack")
+        other.click("#about-line")
+        other.wait_for_text("#about-more", "<b>emulated</b>")
+        other.click("#about-more button", "/sre health payments")
+        assert other.run(f"document.querySelector('{BOXES['main']}').value") == "/sre health payments"
+        other.choose("#faults", "redis")
+        other.wait_for_text("#broken", "Redis is down")
+        assert sandbox.broken == {"redis"}
+        other.click("#broken button", "Mend")
+        other.wait_for("!document.querySelector('#broken').innerText")
+        assert sandbox.broken == set()
+        assert other.troubles == []
+
+
+@in_a_browser
+def test_the_page_comes_back_when_the_stand_in_does(browser: Browser) -> None:
+    first = SlackStandIn(extra_routes=page.routes)
+    with first, browser.open(f"{first.url}/#alice/{DAILY}") as tab:
+        tab.wait_for("document.querySelector('#team').innerText === 'Emulated SRE'")
+        first.stop()
+        tab.wait_for_text("#connection", "Connection lost")
+        with SlackStandIn(extra_routes=page.routes, port=first.port) as second:
+            second.post_as("bob", DAILY, "here again")
+            shown(tab, "here again")
+            assert tab.text("#connection") == ""
+
+
+@in_a_browser
+@pytest.mark.parametrize(
+    "fragment", ["", "#nobody", "#alice/C0NOWHERE", "#alice/%E0%A4%A", "#carol/C0SECURITY1"]
+)
+def test_an_address_that_leads_nowhere_leads_home(
+    browser: Browser, slack: SlackStandIn, fragment: str
+) -> None:
+    with browser.open(f"{slack.url}/{fragment}") as tab:
+        tab.wait_for("document.querySelector('#channel-name').innerText === '#sre-daily'")
+        assert tab.troubles == []
+
+
+@in_a_browser
+def test_what_does_not_come_true_fails_with_what_the_page_showed(tab: Tab) -> None:
+    with pytest.raises(AssertionError, match=r"(?s)never came true.*#nothing.*sre-daily"):
+        tab.wait_for("document.querySelector('#nothing')", seconds=0.1)
