@@ -45,7 +45,7 @@ envtest: .venv/.locked ## a real Kubernetes control plane, built once with Go in
 # --- Trying ---
 
 test: .venv/.system ## every quick test (pure, edges, stories, drift, standins), with coverage
-	$(PYTEST) -m "not cluster" -n $(JOBS) $(COVERAGE) $(ARGS)
+	$(PYTEST) -m "not cluster" -n $(JOBS) --dist loadfile $(COVERAGE) $(ARGS)
 
 cluster: .venv/.system ## the tests that need a real Kubernetes control plane
 	assets=$$($(PY) -m sandbox.envtest) && KUBEBUILDER_ASSETS=$$assets $(PYTEST) -m cluster $(ARGS)
