@@ -91,7 +91,7 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
 def main(doc: str | None, run: Callable[[bool], list[str]]) -> int:
     """The command line every benchmark has."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="under ten seconds, with rougher numbers")
+    parser.add_argument("--quick", action="store_true", help="rough numbers in a fraction of the time")
     is_quick = parser.parse_args().quick
     print(machine())
     for line in run(is_quick):

@@ -23,7 +23,7 @@ from bot import alerts, courier
 from bot.courier import CALLS, Courier, Pace
 from bot.state import State, connect
 from commands.model import AlertGroup
-from sandbox.redis_server import DURABLE, RedisServer
+from sandbox.redis_server import RedisServer
 
 COURIERS = 4  # as many threads as bot/__main__.py starts
 CHANNELS = 10
@@ -71,7 +71,7 @@ class _sender(ExitStack):
 
     def __enter__(self) -> "_sender":
         super().__enter__()
-        server = self.enter_context(RedisServer(settings={**DURABLE, "appendfsync": "always"}))
+        server = self.enter_context(RedisServer())
         self._slack = self.enter_context(SlackProcess(has_limits=self._has_limits))
         self.state = State(connect(server.url, patient=True))
         client = WebClient(self._slack.bot_token, base_url=self._slack.api_url, timeout=10, retry_handlers=[])

@@ -14,7 +14,7 @@ from benchmarks.common import TRIVIAL, Caller, main, ratio, table
 from benchmarks.slackside import SlackProcess
 from benchmarks.storm import Storm
 from sandbox.house import House, wait_until
-from sandbox.redis_server import DURABLE, RedisServer
+from sandbox.redis_server import RedisServer
 
 COMMANDS = 50
 
@@ -23,7 +23,7 @@ def run(is_quick: bool) -> list[str]:
     storms = 1 if is_quick else 5
     with ExitStack() as closing:
         slack = closing.enter_context(SlackProcess())
-        server = closing.enter_context(RedisServer(settings={**DURABLE, "appendfsync": "always"}))
+        server = closing.enter_context(RedisServer())
         house = House(slack=slack, redis=server, worker_count=2)  # type: ignore[arg-type]
         closing.enter_context(house)
         processes = {member.name: member.pid for member in house.members} | {"redis": server.pid}

@@ -21,7 +21,7 @@ from benchmarks.common import SPREAD, TRIVIAL, Caller, Sample, main, ratio, requ
 from bot.state import JOB_TIMEOUT, HouseJob, State, connect
 from sandbox.house import House
 from sandbox.process import Child
-from sandbox.redis_server import DURABLE, RedisServer
+from sandbox.redis_server import RedisServer
 
 HOUSE, FORK = "HouseWorker", "rq Worker (fork)"
 KINDS = {HOUSE: 0, FORK: 1}  # each in a database of its own, or they would take each other's jobs
@@ -31,7 +31,7 @@ TARGET_MS = 20
 def run(is_quick: bool) -> list[str]:
     jobs, bulk, roads = (20, 40, 8) if is_quick else (300, 500, 100)
     with ExitStack() as closing:
-        server = closing.enter_context(RedisServer(settings={**DURABLE, "appendfsync": "always"}))
+        server = closing.enter_context(RedisServer())
         urls = {kind: f"redis://127.0.0.1:{server.port}/{database}" for kind, database in KINDS.items()}
         overhead, rates = _trivial(urls, jobs, bulk)
         road = _roads({kind: f"redis://127.0.0.1:{server.port}/{n + 2}" for kind, n in KINDS.items()}, roads)
