@@ -40,8 +40,16 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m bot [doctor]", file=sys.stderr)
         return 2
     logs.configure(loaded.redactor(), loaded.log_level)
+    _forget_environment()
     _serve(loaded)
     return 0
+
+
+def _forget_environment() -> None:
+    """Bolt reads the environment by itself: SLACK_CLIENT_ID there would switch OAuth on and drop the token.
+    And what is no longer in the environment cannot be told by anything that dumps it."""
+    for name in [name for name in os.environ if name.startswith("SLACK_")]:
+        del os.environ[name]
 
 
 def _serve(loaded: settings.Settings) -> None:
@@ -69,6 +77,7 @@ def _serve(loaded: settings.Settings) -> None:
     server = web.serve(app, loaded.port)
     threads = [Thread(target=courier.run, args=(stop,), name=f"courier-{n}") for n in range(COURIERS)]
     threads.append(Thread(target=_refresh, args=(people, client, stop), name="people"))
+    threads.append(Thread(target=back.beat, args=("bot-start",), name="bot-start"))
     if socket:
         threads.append(Thread(target=_connect, args=(socket, stop), name="socket-mode"))
     for thread in threads:

@@ -343,10 +343,10 @@ def _redis_facts(info: Mapping[str, Any], fsync: str) -> Iterator[Check]:
 
 def _durability(has_aof: bool, fsync: str) -> Check:
     if not has_aof:
-        mend = "set `appendonly yes` and `appendfsync everysec`"
+        mend = "set `appendonly yes` and `appendfsync always`"
         return Check("Redis durability", BROKEN, "what was accepted is lost when Redis restarts", mend)
     if fsync == "no":
-        mend = "set `appendfsync everysec`"
+        mend = "set `appendfsync always`"
         return Check(
             "Redis durability", BROKEN, "the append-only file is written when the kernel likes", mend
         )
@@ -354,6 +354,9 @@ def _durability(has_aof: bool, fsync: str) -> Check:
         return Check(
             "Redis durability", GOOD, "append-only file (CONFIG is not allowed, so its fsync is not known)"
         )
+    if fsync == "everysec":
+        lost = "what was accepted in the last second is lost with the machine"
+        return Check("Redis durability", BROKEN, lost, "set `appendfsync always`")
     return Check("Redis durability", GOOD, f"append-only file, appendfsync {fsync}")
 
 

@@ -42,7 +42,8 @@ _ALERTS = 10  # alerts listed on a group's card
 
 ICON = {Light.GREEN: "🟢", Light.YELLOW: "🟡", Light.RED: "🔴", Light.UNKNOWN: "⚪"}
 _PENDING = "⏳"
-_WORDS = {Light.GREEN: "green", Light.YELLOW: "yellow", Light.RED: "red", Light.UNKNOWN: "unknown"}
+_WORST = (Light.RED, Light.UNKNOWN, Light.YELLOW)
+_WORDS = {Light.YELLOW: "yellow", Light.RED: "red", Light.UNKNOWN: "unknown"}
 
 Block = dict[str, Any]
 
@@ -242,18 +243,12 @@ def _headline(request: Request) -> str:
     lights = [section.light for section in request.sections if section.done]
     if request.state is State.READING:
         return f"{_PENDING} {escape(subject)}: {len(lights)} of {len(request.sections)} read"
-    green = lights.count(Light.GREEN)
-    counted = [f for section in request.sections for f in section.findings]
-    if len(request.sections) > 1:
-        verdict = f"{green}/{len(lights)} green"
-    else:
-        verdict = f"{sum(f.light is Light.GREEN for f in counted)}/{len(counted)} green"
-    rest = [
-        f"{sum(f.light is light for f in counted)} {_WORDS[light]}"
-        for light in (Light.RED, Light.UNKNOWN, Light.YELLOW)
-        if any(f.light is light for f in counted)
-    ]
-    return f"{ICON[worst(lights)]} {escape(subject)}: " + ", ".join([verdict, *rest])
+    findings = [f.light for section in request.sections for f in section.findings]
+    judged = lights if len(request.sections) > 1 else findings
+    verdict = f"{judged.count(Light.GREEN)}/{len(judged)} green"
+    counts = [f"{findings.count(each)} {_WORDS[each]}" for each in _WORST if each in findings]
+    told = f" · checks: {', '.join(counts)}" if counts else ""
+    return f"{ICON[worst(lights)]} {escape(subject)}: {verdict}{told}"
 
 
 def _tally(section: Section) -> str:
@@ -261,7 +256,7 @@ def _tally(section: Section) -> str:
 
 
 def _severity(light: Light) -> int:
-    return (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN).index(light)
+    return (*_WORST, Light.GREEN).index(light)
 
 
 def _origin(request: Request) -> str:

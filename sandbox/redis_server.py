@@ -19,12 +19,13 @@ from typing import Self
 
 from sandbox.process import Child, free_ports
 
-# The append-only file keeps every answered write through a kill of the server, and all but about a second
-# through the loss of the machine; `always` would cost 2.4 times as much. Any eviction policy would silently
-# drop queue and outbox keys. `save` is off because a snapshot adds nothing to the append-only file.
+# Nothing that was answered may be lost, not even by the loss of the machine: every write is on disk before
+# its answer. What that costs is in docs/measurements.md; the bot writes a few times a second at most. Any
+# eviction policy would silently drop queue and outbox keys. `save` is off because a snapshot adds nothing
+# to the append-only file.
 DURABLE: Mapping[str, str] = {
     "appendonly": "yes",
-    "appendfsync": "everysec",
+    "appendfsync": "always",
     "maxmemory-policy": "noeviction",
     "save": "",
 }

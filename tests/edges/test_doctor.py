@@ -167,7 +167,7 @@ def test_a_redis_that_forgets_is_broken(house: House) -> None:
         found = house.of("Redis", replace(house.settings, redis_url=Secret(forgetful.url)))
     assert [(check.about, check.state, check.mend) for check in found[2:]] == [
         ("Redis memory", BROKEN, "set `maxmemory-policy noeviction`"),
-        ("Redis durability", BROKEN, "set `appendonly yes` and `appendfsync everysec`"),
+        ("Redis durability", BROKEN, "set `appendonly yes` and `appendfsync always`"),
     ]
 
 
@@ -177,6 +177,13 @@ def test_a_redis_that_forgets_is_broken(house: House) -> None:
 def test_redis_needs_its_version(version: str, state: str) -> None:
     info = {"redis_version": version, "maxmemory_policy": "noeviction", "aof_enabled": 1}
     assert next(iter(doctor._redis_facts(info, "everysec"))).state == state
+
+
+@pytest.mark.parametrize(
+    ("fsync", "state"), [("always", GOOD), ("everysec", BROKEN), ("no", BROKEN), ("", GOOD)]
+)
+def test_only_a_write_on_disk_before_its_answer_is_durable(fsync: str, state: str) -> None:
+    assert doctor._durability(True, fsync).state == state
 
 
 def test_a_redis_that_is_not_there_shows_no_password(house: House) -> None:

@@ -105,7 +105,7 @@ def test_a_quiet_run_shows_nothing_until_it_has_news_or_failed() -> None:
 def test_unknown_is_never_drawn_green() -> None:
     silent = build.section("slo", build.finding(Light.UNKNOWN, value="no answer"))
     card = drawn(build.request(state=Standing.ANSWERED, sections=(silent, build.section("cluster"))))[0]
-    assert card.text == "⚪ health · training: 1/2 green, 1 unknown"
+    assert card.text == "⚪ health · training: 1/2 green · checks: 1 unknown"
 
 
 def test_one_silent_source_takes_one_line_of_the_card() -> None:
