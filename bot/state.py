@@ -145,7 +145,8 @@ class FailFast(Retry):
     _WAIT = 0.5
 
     def __init__(self) -> None:
-        super().__init__(NoBackoff(), 1)
+        # A connection that broke is tried once more; a server that hangs would cost its time twice.
+        super().__init__(NoBackoff(), 1, supported_errors=(ConnectionError,))
         self._lock = Lock()
         self._ask_again_at = 0.0  # 0 while Redis answers
 
@@ -158,7 +159,7 @@ class FailFast(Retry):
             if now < self._ask_again_at:
                 raise ConnectionError("Redis did not answer a moment ago")
             if self._ask_again_at:
-                self._ask_again_at = now + 2  # this call is the probe; it ends within its two timeouts
+                self._ask_again_at = now + 2  # this call is the probe; it ends within its timeouts
         try:
             answer = super().call_with_retry(*args, **options)
         except (ConnectionError, TimeoutError):
