@@ -28,7 +28,7 @@ from commands.model import (
     Suggestion,
     Whisper,
 )
-from commands.reads import DeadLetters, EffectiveConfig, RunLog, WebhookHeartbeat, Whoami
+from commands.reads import DeadLetters, EffectiveConfig, RunLog, Whoami
 from commands.site import Site
 
 # Slack repeats an event for about six minutes, and a captured request stays valid for five.
@@ -180,8 +180,6 @@ class Desk:
                 return self._state.run_views(self._now())
             case DeadLetters():
                 return Outbox(self._state).dead_letters()
-            case WebhookHeartbeat():
-                return self._state.heard("webhook")
             case Whoami():
                 return self._people.roles_of(actor.user)
             case EffectiveConfig():

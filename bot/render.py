@@ -286,7 +286,15 @@ def _top_lines(findings: list[Finding]) -> list[str]:
     for finding in findings:
         key = _judged(finding) if finding.light is Light.UNKNOWN else f"{id(finding)}"
         by_reason.setdefault(key, []).append(finding)
-    return [_one_line(same[0]) if len(same) == 1 else _shared_line(same) for same in by_reason.values()]
+    return [_top_line(same[0]) if len(same) == 1 else _shared_line(same) for same in by_reason.values()]
+
+
+def _top_line(finding: Finding) -> str:
+    """The line of the summary card; what is red names its worst case there, for who reads no further."""
+    line = _one_line(finding)
+    if finding.light is Light.RED and finding.evidence and not finding.alarm and finding.value:
+        line += f"  · {escape(_cut(finding.evidence[0], 160))}"
+    return line
 
 
 def _shared_line(findings: list[Finding]) -> str:

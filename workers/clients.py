@@ -10,7 +10,7 @@ from typing import Any
 from bot.settings import Settings
 from bot.state import State
 from commands.model import Read
-from commands.reads import Now, WebhookHeartbeat
+from commands.reads import HeartbeatView, Now, WebhookHeartbeat
 from commands.site import ClusterSite
 from workers.aws import Aws
 from workers.cluster import Cluster
@@ -30,7 +30,7 @@ class Own:
     def read(self, read: Read, deadline: float) -> Any:
         if isinstance(read, Now):
             return datetime.now(UTC)
-        return self._state.heard("webhook")
+        return HeartbeatView(self._state.heard("webhook"), self._state.heard("bot-start"))
 
 
 class Clients:

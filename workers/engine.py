@@ -20,7 +20,7 @@ from prometheus_client import Histogram
 from bot.state import KEEP, Conflict, State, Stored, new_id
 from commands.catalog import Catalog
 from commands.command import Part
-from commands.errors import SayBack
+from commands.errors import SayBack, UsageError
 from commands.model import Finding, Flag, Light, Reads, Request, Section, Seen
 from commands.model import State as Standing
 from commands.site import Site
@@ -95,9 +95,21 @@ class Engine:
         for section in self._read(
             {key: part for key, part in parts.items() if key in waiting}, request.cluster
         ):
-            sections = tuple(section if held.key == section.key else held for held in stored.record.sections)
+            read = replace(section, findings=tuple(map(self._offered, section.findings)))
+            sections = tuple(read if held.key == read.key else held for held in stored.record.sections)
             stored = self._save(stored, replace(stored.record, sections=sections))
         self._finish(stored, stored.record)
+
+    def _offered(self, finding: Finding) -> Finding:
+        """The finding with only those buttons that would do something: a word may be planned and not built."""
+        return replace(finding, suggestions=tuple(s for s in finding.suggestions if self._is_built(s.text)))
+
+    def _is_built(self, text: str) -> bool:
+        try:
+            self._catalog.parse(text)
+        except UsageError:
+            return False
+        return True
 
     def _parts(self, request: Request) -> dict[str, Part]:
         command = self._catalog.find(request.args)

@@ -13,7 +13,7 @@ from bot import render
 from bot.state import State
 from commands.catalog import Catalog
 from commands.command import Command, Part, Parts
-from commands.model import Args, Finding, Light, Place, Read, Request, Section, Seen
+from commands.model import Args, Finding, Light, Place, Read, Request, Section, Seen, Suggestion
 from commands.model import State as Standing
 from commands.reads import GrafanaHealth, Targets
 from commands.site import ClusterSite, Site
@@ -149,6 +149,19 @@ def test_rqs_alarm_fails_the_request_and_is_not_swallowed(state: State) -> None:
 
 def red(alarm: str = "Service outage likely", **changes: Any) -> Callable[[Any], Finding]:
     return lambda _: build.finding(Light.RED, alarm=alarm, **changes)
+
+
+def test_a_button_is_offered_only_when_its_command_is_built(state: State) -> None:
+    offered = (Suggestion("SLO", "health slo"), Suggestion("Nobody built this", "restore cluster"))
+    catalog = Catalog.load()
+    parsed = catalog.parse("health")
+    parts = {"slo": part("slo", Targets(), lambda _: build.finding(Light.RED, suggestions=offered))}
+    built = replace(parsed.command, parts=lambda args, site: parts)
+    catalog.find = lambda args: built  # type: ignore[method-assign]
+    opened(state, args=parsed.args, sections=(Section("slo", "slo"),))
+    engine(state, FakeReader(), catalog).answer("RTEST0001")
+    (finding,) = stored(state).sections[0].findings
+    assert [suggestion.text for suggestion in finding.suggestions] == ["health slo"]
 
 
 def on_duty() -> Site:
