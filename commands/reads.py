@@ -323,8 +323,19 @@ class PodExposition(Read):
 
 
 @dataclass(frozen=True, slots=True)
+class HeartbeatView:
+    """last: when Alertmanager's webhook last reached the bot; None: never yet.
+
+    listening_since: the latest start of a bot process; None where none was noted.
+    """
+
+    last: datetime | None
+    listening_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookHeartbeat(Read):
-    """When Alertmanager's webhook last reached the bot → aware datetime, or None: never yet."""
+    """Whether Alertmanager's webhook reaches the bot → HeartbeatView."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,8 @@ def _metrics(service: ServiceSite, pods: Sequence[EndpointView], answers: Seen, 
     pages = [answers[_expose(service, pod)] for pod in asked]
     facts = [_page_fact(service, pod, page) for pod, page in zip(asked, pages, strict=True)]
     good = sum(light is Light.GREEN for light, _ in facts)
-    return _summed(key, label, threshold, facts, f"{good} of {many(len(asked), 'page')} complete", pages)
+    value = f"{good} of {many(len(asked), 'page')} complete"
+    return _summed(key, label, threshold, facts, value, _mend(asked, pages))
 
 
 def _exported(service: ServiceSite) -> str:
@@ -183,7 +184,7 @@ def _exported(service: ServiceSite) -> str:
 def _page_fact(service: ServiceSite, pod: EndpointView, answer: Exposition | Gap) -> Fact:
     who = _who(pod)
     if isinstance(answer, Gap):
-        return _silent(pod, answer)
+        return _unanswered(pod, answer)
     if answer.status != 200:
         return Light.RED, f"{who}: HTTP {answer.status}"
     if answer.error or not answer.names:
@@ -209,20 +210,37 @@ def _probed(
         return unread(key, label, nobody, "expected from every pod")
     pages: list[Http | Gap] = [answers[_get(service, pod, path)] for pod in pods]
     facts = [
-        _silent(pod, page) if isinstance(page, Gap) else judge(pod, page)
+        _unanswered(pod, page) if isinstance(page, Gap) else judge(pod, page)
         for pod, page in zip(pods, pages, strict=True)
     ]
     heard = [page for page in pages if not isinstance(page, Gap)]
     good = sum(page.status == 200 for page in heard)
-    if not good and len(heard) == len(pages):
+    if not good and all(light is not Light.UNKNOWN for light, _ in facts):
         facts = [(Light.RED, text) for _, text in facts]
     slowest = f", slowest {took(max(page.took for page in heard))}" if heard else ""
     value = f"{good}/{len(pods)} answer 200{slowest}"
-    return _summed(key, label, "expected from every pod", facts, value, pages)
+    return _summed(key, label, "expected from every pod", facts, value, _mend(pods, pages))
 
 
-def _silent(pod: EndpointView, gap: Gap) -> Fact:
+def _unanswered(pod: EndpointView, gap: Gap) -> Fact:
+    if _is_down(pod, gap):
+        return Light.YELLOW, f"{_who(pod)}: does not answer, gets no requests: {one_line(gap.reason)}"
     return Light.UNKNOWN, f"{_who(pod)}: unknown: {one_line(gap.reason)}"
+
+
+def _is_down(pod: EndpointView, gap: Gap) -> bool:
+    """A pod that is not ready and silent crashes or starts: that is known, and its Endpoints say it too.
+
+    Of a ready one it is not: the way from the bot to the pods may be closed.
+    """
+    return gap.silent and not pod.ready
+
+
+def _mend(pods: Sequence[EndpointView], pages: Sequence[object]) -> str:
+    """What makes the first of the unknown pages readable."""
+    asked = zip(pods, pages, strict=True)
+    gaps = [page for pod, page in asked if isinstance(page, Gap) and not _is_down(pod, page)]
+    return next((gap.mend for gap in gaps if gap.mend), "")
 
 
 def _health_fact(pod: EndpointView, answer: Http) -> Fact:
@@ -244,11 +262,8 @@ def _status(answer: Http) -> str:
     return f"HTTP {answer.status} after {took(answer.took)}{body}"
 
 
-def _summed(
-    key: str, label: str, threshold: str, facts: Sequence[Fact], value: str, pages: Sequence[object]
-) -> Finding:
+def _summed(key: str, label: str, threshold: str, facts: Sequence[Fact], value: str, mend: str) -> Finding:
     """One finding for a page of all pods: the worst of them, and only those that are not green named."""
     bad = [fact for fact in facts if fact[0] is not Light.GREEN]
-    mend = next((page.mend for page in pages if isinstance(page, Gap) and page.mend), "")
     light = worst([light for light, _ in facts])
     return Finding(key, label, light, value, threshold, worst_first(bad), mend=mend)

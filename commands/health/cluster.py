@@ -115,9 +115,9 @@ def _because(condition: Condition) -> str:
 
 
 def _kinds(troubled: Iterable[tuple[NodeView, list[Fact]]]) -> str:
-    """How many nodes are red and how many only need a look: "1 in trouble, 2 to look at"."""
+    """How many nodes are red and how many are yellow, in words: "1 down or cut off"."""
     lights = [worst([light for light, _ in facts]) for _, facts in troubled if facts]
-    counts = ((Light.RED, "in trouble"), (Light.YELLOW, "to look at"))
+    counts = ((Light.RED, "down or cut off"), (Light.YELLOW, "under pressure or cordoned"))
     return ", ".join(f"{lights.count(light)} {word}" for light, word in counts if light in lights)
 
 
@@ -143,9 +143,8 @@ def _eks(site: ClusterSite, view: EksView | Gap | None) -> Finding:
         return unread(key, label, view, threshold)
     if view is None:
         said = f"EKS knows no cluster {site.eks_name} in {site.region}"
-        return Finding(
-            key, label, Light.RED, said, threshold, mend="Check the cluster's name, eks and region."
-        )
+        mend = "Check the cluster's name, eks and region in the configuration."
+        return Finding(key, label, Light.RED, said, threshold, mend=mend)
     light = _eks_light(view.status, view.issues)
     update = f", update {view.update}" if view.update else ""
     if view.status == "UPDATING" and not view.update:

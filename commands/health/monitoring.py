@@ -15,6 +15,7 @@ from commands.reads import (
     AlertmanagerView,
     GrafanaHealth,
     GrafanaView,
+    HeartbeatView,
     Http,
     Now,
     Probe,
@@ -26,20 +27,12 @@ from commands.reads import (
 from commands.site import ClusterSite
 
 BEAT = timedelta(minutes=10)  # the always-firing Watchdog is sent again well within this
+_BEAT_MEND = "Check Alertmanager's webhook receiver and that a Watchdog alert is always firing."
 
 _PROMETHEUS = (Probe("prometheus", "/-/healthy"), Probe("prometheus", "/-/ready"))
 _ALERTMANAGER = (Probe("alertmanager", "/-/healthy"), Probe("alertmanager", "/-/ready"))
-# A Gap carries words only. These of the clients' (workers/signals.py) say that nobody came back with an
-# answer, as against a refusal, a name that does not resolve, or a setting that is missing.
-_SILENT = (
-    "in time",
-    "no time left",
-    "timed out",
-    "timeout",
-    "no connection",
-    "not accept connections",
-    "connection was dropped",
-)
+# The clients count a name that does not resolve as silence; it says more of the setting than of Prometheus.
+_UNRESOLVED = "does not resolve"
 
 
 def inquiry(site: ClusterSite) -> Inquiry:
@@ -76,8 +69,8 @@ def _prometheus(seen: Seen) -> Finding:
     healthy, ready = (seen[probe] for probe in _PROMETHEUS)
     for answer in (healthy, ready):
         if isinstance(answer, Gap):
-            silent = _is_silent(answer)
             finding = unread(key, label, answer, "expected HTTP 200")
+            silent = answer.silent and _UNRESOLVED not in answer.reason
             return _down(finding, f"no answer: {one_line(answer.reason)}") if silent else finding
     return _answered(key, label, healthy, ready, "replaying WAL")
 
@@ -134,10 +127,6 @@ def _answered(key: str, label: str, healthy: Http, ready: Http, starting: str) -
 
 def _down(finding: Finding, value: str) -> Finding:
     return Finding(finding.key, finding.label, Light.RED, value, finding.threshold, mend=finding.mend)
-
-
-def _is_silent(gap: Gap) -> bool:
-    return any(word in gap.reason.casefold() for word in _SILENT)
 
 
 def _nobody_answers(seen: Seen) -> bool:
@@ -199,25 +188,33 @@ def _targets_unlisted(gap: Gap, jobs: Mapping[str, Query], answers: Seen) -> Fin
         return finding
     value = f"{many(len(facts), 'expected job')} missing; the list of targets is {finding.value}"
     return Finding(
-        finding.key, finding.label, Light.RED, value, "all up", worst_first(facts), mend=finding.mend
+        finding.key, finding.label, Light.RED, value, finding.threshold, worst_first(facts), mend=finding.mend
     )
 
 
 # --- do alerts reach us? --------------------------------------------------------------------------
 
 
-def heartbeat(site: ClusterSite, last: datetime | Gap | None, now: datetime | Gap) -> Finding:
-    """The end-to-end beat: Prometheus → Alertmanager → webhook, by when the last one arrived."""
+def heartbeat(site: ClusterSite, view: HeartbeatView | Gap, now: datetime | Gap) -> Finding:
+    """The end-to-end beat: Prometheus → Alertmanager → webhook, by when the last one arrived.
+
+    A bot that has not listened for as long as it waits has missed nothing yet: unknown, and nobody is called.
+    """
     key, label, threshold = "DH-3.7", "Alert delivery", f"a webhook within {span(BEAT)}"
-    if isinstance(last, Gap):
-        return unread(key, label, last, threshold)
+    if isinstance(view, Gap):
+        return unread(key, label, view, threshold)
     if isinstance(now, Gap):
         return unread(key, label, now, threshold)
+    last = view.last
     if last is None and not site.monitoring.alertmanager.url:
         gap = Gap("no Alertmanager is configured", "Set monitoring.alertmanager.url.")
         return unread(key, label, gap, threshold)
     if last is not None and now - last <= BEAT:
         return Finding(key, label, Light.GREEN, f"last webhook {span(now - last)} ago", threshold)
+    waiting = _waiting(view, now)
+    if waiting:
+        before = () if last is None else (f"last webhook {span(now - last)} ago, before the bot's start",)
+        return Finding(key, label, Light.UNKNOWN, waiting, threshold, before, mend=_BEAT_MEND)
     heard = "no webhook has ever arrived" if last is None else f"last webhook {span(now - last)} ago"
     return Finding(
         key,
@@ -227,5 +224,13 @@ def heartbeat(site: ClusterSite, last: datetime | Gap | None, now: datetime | Ga
         threshold,
         alarm=f"Alerts do not reach the bot: {heard}",
         suggestions=buttons(Light.RED, Suggestion("Alert routes", "alert routes")),
-        mend="Check Alertmanager's webhook receiver and that a Watchdog alert is always firing.",
+        mend=_BEAT_MEND,
     )
+
+
+def _waiting(view: HeartbeatView, now: datetime) -> str:
+    """Why it is too early to miss a webhook; "" when it is not."""
+    if view.listening_since is None:
+        return "" if view.last else "no webhook yet, and the bot has noted no start"
+    listening = now - view.listening_since
+    return f"no webhook yet, listening for {span(listening)}" if listening < BEAT else ""

@@ -237,12 +237,12 @@ def _cpu(site: ClusterSite, service: ServiceSite, found: Measured) -> Finding:
                 "",
                 "",
                 cpu_light(percent, limits),
-                f"{value} of requests",
+                f"{value} of the CPU requested",
                 alarm=f"Resource exhaustion: {used}",
             ),
             Suggestion("Capacity", "capacity now"),
             Suggestion("Debug", f"debug layers {service.name}"),
-            Suggestion("Declare incident", _declare(2, service, f"CPU at {value} of requests")),
+            Suggestion("Declare incident", _declare(2, service, f"CPU at {value} of the CPU requested")),
         )
 
     return _line("DH-1.8", "CPU usage", found, f"< {limits.green_below:g} %", judged)
@@ -322,7 +322,7 @@ def _dashboard(
             key,
             label,
             Light.UNKNOWN,
-            "no address for a browser",
+            f"{title}: found, but Grafana's address for a browser is not configured",
             mend="Set urls.grafana to Grafana's address as a browser opens it.",
         )
     return Finding(key, label, Light.GREEN, title, link=Link(title, _deep(site.urls.grafana, exact.url)))

@@ -10,8 +10,10 @@ from rq.job import Job
 from bot.outbox import Outbox
 from bot.state import Conflict, HouseJob, State, Taken, connect, new_id
 from commands.model import State as Standing
+from commands.reads import HeartbeatView, WebhookHeartbeat
 from sandbox.redis_server import RedisServer
 from tests import build
+from workers.clients import Own
 
 MINUTE = timedelta(minutes=1)
 
@@ -124,6 +126,18 @@ def test_open_requests_without_a_worker_are_found(state: State) -> None:
     with state.lease("request:RHELD0001"):
         assert state.forgotten() == ["RLOST0001"]
         assert state.forgotten() == []  # looked at again only a little later
+
+
+def test_the_heartbeat_knows_the_last_webhook_and_the_latest_start(state: State) -> None:
+    own = Own(state)
+    assert own.read(WebhookHeartbeat(), 0.0) == HeartbeatView(None, None)
+    state.beat("bot-start")
+    first = own.read(WebhookHeartbeat(), 0.0)
+    assert (first.last, first.listening_since) == (None, state.heard("bot-start"))
+    state.beat("webhook")
+    state.beat("bot-start")
+    later = own.read(WebhookHeartbeat(), 0.0)
+    assert first.listening_since < later.last < later.listening_since
 
 
 def test_ids_are_short_typeable_and_do_not_repeat() -> None:

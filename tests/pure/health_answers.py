@@ -22,6 +22,7 @@ from commands.reads import (
     Exposition,
     GrafanaHealth,
     GrafanaView,
+    HeartbeatView,
     Http,
     Nodegroup,
     NodegroupView,
@@ -201,7 +202,7 @@ def monitoring_answers(**worse: Any) -> dict[Read, Any]:
         AlertmanagerStatus(): AlertmanagerView("0.27.0", "ready", 3),
         Targets(): ALL_UP,
         GrafanaHealth(): GrafanaView("10.4.1", "ok", "d9a2b7c"),
-        WebhookHeartbeat(): NOW - MINUTE,
+        WebhookHeartbeat(): HeartbeatView(NOW - MINUTE, NOW - HOUR),
     }
     return green | {named[name]: value for name, value in worse.items()}
 

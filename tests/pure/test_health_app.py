@@ -25,7 +25,8 @@ from commands.site import Paths
 from commands.words import WORDS
 
 G, Y, R, U = Light.GREEN, Light.YELLOW, Light.RED, Light.UNKNOWN
-SLOW = Gap("pod sre-shop/backend-2: no complete answer in time", "let the bot reach the pods")
+SLOW = Gap("pod sre-shop/backend-2: no complete answer in time", "let the bot reach the pods", silent=True)
+DENIED = Gap("pod sre-shop/backend-2: forbidden", "allow get on pods/proxy")
 
 
 def http(status, ms=40, body=""):
@@ -159,6 +160,31 @@ def test_a_pod_that_does_not_answer_is_unknown_and_hides_no_other():
     assert line.evidence[1].startswith("backend-2: unknown: ")
     assert line.mend == SLOW.mend
     assert finding(found, "DH-4.6").light is G
+
+
+@pytest.mark.parametrize(
+    "ready, gap, light, fact, mend",
+    [
+        (False, SLOW, Y, f"does not answer, gets no requests: {SLOW.reason}", ""),
+        (True, SLOW, U, f"unknown: {SLOW.reason}", SLOW.mend),
+        (False, DENIED, U, f"unknown: {DENIED.reason}", DENIED.mend),
+        (True, DENIED, U, f"unknown: {DENIED.reason}", DENIED.mend),
+    ],
+    ids=["a crash loop", "ready but silent", "not ready, not allowed to ask", "ready, not allowed to ask"],
+)
+def test_silence_is_expected_of_a_pod_that_is_not_ready_and_of_no_other(ready, gap, light, fact, mend):
+    answers = app_answers(endpoint(1), endpoint(2, ready=ready), endpoint(3))
+    found = judged(answers | {get(2, "/healthz"): gap, get(2, "/readyz"): gap, page(2): gap})
+    for key in ("DH-4.4", "DH-4.5", "DH-4.6"):
+        line = finding(found, key)
+        assert (line.light, line.evidence, line.mend) == (light, (f"backend-2: {fact}",), mend), key
+    assert found.light is light
+
+
+def test_no_pod_that_is_well_is_red_whether_they_answer_or_not():
+    two = app_answers(endpoint(1, ready=False), endpoint(2, ready=False))
+    line = finding(judged(two | {get(1, "/healthz"): http(500), get(2, "/healthz"): SLOW}), "DH-4.5")
+    assert (line.light, line.value) == (R, "0/2 answer 200, slowest 40 ms")
 
 
 @pytest.mark.parametrize(

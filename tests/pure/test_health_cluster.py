@@ -106,7 +106,7 @@ def test_pressure_that_is_false_or_unknown_is_not_pressure():
 def test_nodes_in_trouble_come_before_those_to_look_at():
     nodes = (node("a", unschedulable=True), node("b", ready("False")), node("c"))
     line = finding(judged(nodes=nodes), "DH-2.1")
-    assert line.value == "2 of 3 Ready, 1 in trouble, 1 to look at"
+    assert line.value == "2 of 3 Ready, 1 down or cut off, 1 under pressure or cordoned"
     assert [fact[0] for fact in line.evidence] == ["b", "a"]
     assert line.suggestions[0].text == "node show b"
 
