@@ -43,8 +43,12 @@ NEEDED_SCOPES: Mapping[str, tuple[bool, str]] = {
     "app_mentions:read": (True, "hears mentions in channels and threads, where slash commands do not work"),
     "im:history": (True, "hears direct messages"),
     "usergroups:read": (True, "looks up who is in the user groups of `roles`"),
-    "channels:read": (False, "checks here that the configured public channels exist"),
-    "groups:read": (False, "checks here that the configured private channels exist"),
+    "im:write": (True, "opens the direct messages that --private answers in"),
+    "channels:read": (True, "finds public channels by their names"),
+    "groups:read": (True, "finds private channels by their names"),
+    "channels:history": (True, "looks up a post whose answer got lost, so that it is not made twice"),
+    "groups:history": (True, "the same in private channels"),
+    "metadata.message:read": (False, "reads the mark on its own posts when it looks one up"),
 }
 
 OLDEST_REDIS = (6, 2)

@@ -1,7 +1,7 @@
 """`python -m workers`: one RQ worker and one scheduler. Run as many of these processes as you like.
 
-Jobs run in this process (rq's SimpleWorker): clients stay warm and a trivial job costs 2-3 ms, not the
-10-13 ms of a fork (measured; DECISIONS.md). What a fork would have protected against is covered by the
+Jobs run in this process (rq's SimpleWorker): clients stay warm and a trivial job costs 5 ms, not the 14 ms
+of a fork (medians; docs/measurements.md). What a fork would have protected against is covered by the
 record: a worker that dies loses its lease, and another goes on within seconds.
 """
 

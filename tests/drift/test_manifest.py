@@ -114,13 +114,7 @@ def test_the_scopes_cover_the_events() -> None:
     assert set(manifest.EVENTS.values()) <= set(NEEDED_SCOPES)
 
 
-# Looking up a post whose answer got lost, a channel by its name, and a person's direct messages.
-_UNGRANTED = pytest.mark.xfail(
-    strict=True, reason="NEEDED_SCOPES in bot/doctor.py lacks what the courier calls"
-)
-
-
-@pytest.mark.parametrize("file", [pytest.param("bot/courier.py", marks=_UNGRANTED), "bot/people.py"])
+@pytest.mark.parametrize("file", ["bot/courier.py", "bot/people.py"])
 def test_the_scopes_cover_every_method_that_serving_calls(file: str) -> None:
     called = methods_of(file)
     assert called
