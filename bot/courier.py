@@ -229,7 +229,7 @@ class Courier:
         if thread:
             where["ts"] = thread
         while True:
-            answer = self._call(method, {**where, "include_all_metadata": True, "inclusive": True})
+            answer = self._ask(method, {**where, "include_all_metadata": True, "inclusive": True})
             for found in answer.get("messages") or []:
                 payload = (found.get("metadata") or {}).get("event_payload") or {}
                 if payload.get("card") == claim.card and payload.get("key") == message.key:
@@ -303,7 +303,7 @@ class Courier:
             "limit": 999,
         }
         while True:
-            answer = self._call("conversations.list", where)
+            answer = self._ask("conversations.list", where)
             for channel in answer["channels"]:
                 if channel["name"] == name:
                     return str(channel["id"])
@@ -314,7 +314,7 @@ class Courier:
     def _direct(self, user: str) -> str:
         known = self._state.recall(f"dm-{user}")
         if not known:
-            known = str(self._call("conversations.open", {"users": user})["channel"]["id"])
+            known = str(self._ask("conversations.open", {"users": user})["channel"]["id"])
             self._state.remember(f"dm-{user}", known, timedelta(days=1))
         return known
 
@@ -324,16 +324,20 @@ class Courier:
         where = {name: value for name, value in where.items() if value}
         content = {"text": message.text, "unfurl_links": False, "unfurl_media": False, **where}
         try:
-            return self._call(method, {**content, "blocks": list(message.blocks)})
+            return self._call(method, json={**content, "blocks": list(message.blocks)})
         except SlackApiError as error:
             if Refusal.of(error).code not in _TOO_RICH:
                 raise
             log.warning("Slack cannot draw %s (%s): sent as plain text", message.key, Refusal.of(error).code)
-            return self._call(method, {**content, "blocks": []})
+            return self._call(method, json={**content, "blocks": []})
 
-    def _call(self, method: str, body: dict[str, Any]) -> SlackResponse:
+    def _ask(self, method: str, params: dict[str, Any]) -> SlackResponse:
+        """A method that reads: as a form, because Slack ignores JSON bodies of several of them."""
+        return self._call(method, params={name: value for name, value in params.items() if value})
+
+    def _call(self, method: str, **body: Any) -> SlackResponse:
         try:
-            answer = self._slack.api_call(method, json=body)
+            answer = self._slack.api_call(method, **body)
         except SlackApiError as error:
             CALLS.labels(method, Refusal.of(error).code).inc()
             raise

@@ -21,7 +21,9 @@ def section(key: str = "slo", *findings: Finding, **changes: Any) -> Section:
 
 def request(id: str = "RTEST0001", **changes: Any) -> Request:
     pending = tuple(Section(key, key) for key in ("slo", "cluster"))
-    made = Request(id, "health", Args("health"), ALICE, Place("C0SREDAILY1"), "training", NOW, sections=pending)
+    made = Request(
+        id, "health", Args("health"), ALICE, Place("C0SREDAILY1"), "training", NOW, sections=pending
+    )
     return replace(made, **changes)
 
 

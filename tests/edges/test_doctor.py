@@ -119,12 +119,12 @@ def test_a_dead_token_says_how_to_get_a_new_one(house: House) -> None:
 
 
 def test_each_missing_scope_is_named_with_its_reason(house: House, tmp_path: Path) -> None:
-    granted = set(doctor.NEEDED_SCOPES) - {"usergroups:read", "groups:read"}
+    granted = set(doctor.NEEDED_SCOPES) - {"usergroups:read", "metadata.message:read"}
     with SlackStandIn(scopes=granted) as slack:
         found = house.of("Slack scopes", replace(house.settings, slack_api_url=slack.api_url))
     assert [(check.state, check.found) for check in found] == [
         (BROKEN, "usergroups:read is missing: it looks up who is in the user groups of `roles`"),
-        (OPEN, "groups:read is missing: it checks here that the configured private channels exist"),
+        (OPEN, "metadata.message:read is missing: it reads the mark on its own posts when it looks one up"),
     ]
     assert found[0].mend == (
         "add usergroups:read under OAuth & Permissions, Bot Token Scopes, and reinstall the app"

@@ -212,9 +212,9 @@ def test_a_button_submits_its_command_for_the_presser_into_the_thread(
 
 
 def signed(
-    house: House, body: bytes, kind: str, *, secret: str = "", at: float | None = None, **headers: str
+    house: House, body: bytes, kind: str, *, secret: str = "", late: float = 0, **headers: str
 ) -> httpx.Response:
-    stamp = str(int(time.time() if at is None else at))
+    stamp = str(int(time.time() - late))
     key = (secret or house.slack.signing_secret).encode()
     signature = "v0=" + hmac.new(key, b"v0:" + stamp.encode() + b":" + body, hashlib.sha256).hexdigest()
     given = {"content-type": kind, "x-slack-request-timestamp": stamp, "x-slack-signature": signature}
@@ -229,8 +229,8 @@ COMMAND = b"command=%2Fsre&text=health&user_id=U0ALICE0001&team_id=T0EMULATED1&c
     ("why", "change"),
     [
         ("a wrong secret", {"secret": "not-the-secret"}),
-        ("six minutes old", {"at": time.time() - 360}),
-        ("six minutes ahead", {"at": time.time() + 360}),
+        ("six minutes old", {"late": 360}),
+        ("six minutes ahead", {"late": -360}),
         ("no timestamp", {"x-slack-request-timestamp": ""}),
         ("a timestamp that is no number", {"x-slack-request-timestamp": "soon"}),
         ("no signature", {"x-slack-signature": ""}),
@@ -284,6 +284,7 @@ def test_socket_mode_carries_the_same_commands(house: House) -> None:
     handler = SocketModeHandler(house.bolt, slack.app_token, web_client=WebClient(base_url=slack.api_url))
     handler.connect()  # type: ignore[no-untyped-call]
     try:
+        slack.wait_for(lambda: slack.sockets.connections)
         delivery = slack.command("alice", "#sre-daily", "health")
         assert delivery.transport == "socket"
         assert "On it" in delivery.body["text"]
@@ -397,6 +398,9 @@ def test_other_paths_say_what_there_is(house: House, method: str, path: str, sta
         assert "POST /alerts" in answer.text
 
 
+_HANDSHAKE = ("HELLO", "CLIENT", "SELECT")  # of a connection that the pool opens now and keeps
+
+
 def round_trips(house: House, act: Callable[[], object]) -> list[str]:
     """What the act asked Redis, a script or a pipeline being one question."""
     asked = []
@@ -406,7 +410,7 @@ def round_trips(house: House, act: Callable[[], object]) -> list[str]:
         for seen in monitor.listen():
             if seen["command"].startswith("ECHO"):
                 return asked
-            if seen["client_type"] != "lua":
+            if seen["client_type"] != "lua" and not seen["command"].startswith(_HANDSHAKE):
                 asked.append(seen["command"].split()[0])
     raise AssertionError("the monitor ended")
 
