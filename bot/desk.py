@@ -130,7 +130,8 @@ class Desk:
         parsed = grammar.parse(said.text, self._catalog.commands)
         command, args = parsed.command, parsed.args
         self._admit(said.actor, command)
-        cluster = self._site.cluster_for(said.place.channel, args.flags.get("cluster", ""))
+        channel = self._people.channel_name(said.place.channel)
+        cluster = self._site.cluster_for(channel, args.flags.get("cluster", ""))
         parts = command.parts(args, cluster)
         if command.immediate:
             return Receipt(sections=tuple(self._look_up(part.inquiry, said.actor) for part in parts.values()))

@@ -35,8 +35,13 @@ class People:
         """The roles this user holds by name, by rota or through a user group, in the order of the file."""
         return tuple(role for role in ROLES if self._holds(user, self._site.role_members(role)))
 
+    def channel_name(self, channel: str) -> str:
+        """ "#name" of a channel that a cluster is assigned to by name; any other channel as it is given."""
+        return (self._recall(f"name-of-{channel}") if self._assigned() else "") or channel
+
     def refresh(self, slack: Any) -> None:
-        """Ask Slack (a WebClient) for the team and the members of every group the configuration names.
+        """Ask Slack (a WebClient) for what the configuration names: the members of groups, the ids of
+        channels that clusters are assigned to, and the bot's own team.
 
         Raises slack_sdk's errors when auth.test gets no answer; a group that cannot be read keeps its
         last known members.
@@ -51,6 +56,24 @@ class People:
             except SlackClientError:
                 continue
             self._remember(f"group-{group}", ",".join(answer["users"]))
+        if self._assigned():
+            self._refresh_channels(slack)
+
+    def _assigned(self) -> set[str]:
+        """The channels that choose a cluster, without their "#"."""
+        return {
+            name.removeprefix("#") for cluster in self._site.clusters.values() for name in cluster.channels
+        }
+
+    def _refresh_channels(self, slack: Any) -> None:
+        """People type in a channel by its id; the file names it as people do."""
+        pages = slack.conversations_list(
+            types="public_channel,private_channel", exclude_archived=True, limit=999
+        )
+        for page in pages:
+            for channel in page["channels"]:
+                if channel["name"] in self._assigned():
+                    self._remember(f"name-of-{channel['id']}", f"#{channel['name']}")
 
     def _holds(self, user: str, members: tuple[str, ...]) -> bool:
         if user in members:

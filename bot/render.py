@@ -8,7 +8,7 @@ outside (labels, log lines, error texts) goes through `escape`, and through `red
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from commands.model import (
@@ -262,8 +262,13 @@ def _severity(light: Light) -> int:
 def _origin(request: Request) -> str:
     by = "on schedule" if request.actor.is_scheduler else f"asked by <@{request.actor.user}>"
     late = f" · late: was due {moment(request.late_since)}" if request.late_since else ""
-    took = f" · {span(request.finished - request.created)}" if request.finished else ""
+    took = f" · {_wall_time(request.finished - request.created)}" if request.finished else ""
     return f"{by}{late} · {moment(request.created)}{took} · {request.id}"
+
+
+def _wall_time(length: timedelta) -> str:
+    seconds = length.total_seconds()
+    return f"{seconds:.1f} s" if seconds < 10 else span(length)
 
 
 def _one_line(finding: Finding) -> str:

@@ -7,7 +7,8 @@
     │  └─ Stale           already decided, expired, or shown differently since
     └─ Unanswered     a dependency gave no answer: never green, always "unknown" with this reason
        ├─ Unreachable     no connection, a timeout, 429 or 5xx: trying again may help
-       └─ Refused         401, 403, 404, 422 or a body that is not what it should be: trying again will not
+       └─ Refused         401, 403, 404, 422, a name that does not resolve, or a body that is not what it
+                          should be: trying again will not
 
 An answer of the outside world, even "no", is a value; only the absence of an answer is raised.
 Bugs are not in the tree: they propagate, the request becomes *failed*, and the user sees a reference.

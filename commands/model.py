@@ -101,7 +101,9 @@ class Gap:
 
     @classmethod
     def of(cls, error: Unanswered) -> "Gap":
-        return cls(error.reason, error.mend, isinstance(error, Unreachable))
+        """A "come back later" is an answer; what has only silence to show is silent."""
+        is_silent = isinstance(error, Unreachable) and error.retry_after is None
+        return cls(error.reason, error.mend, is_silent)
 
 
 class Seen(Mapping["Read", Any]):

@@ -434,7 +434,7 @@ class Cluster:
             case kubernetes_config.ConfigException():
                 return Refused(f"{what}: no credentials: {_short(link.scrubbed(str(error)))}")
             case net.NameResolutionError():
-                return Unreachable(f"{what}: the name in {host} does not resolve", mend=self._mend_address)
+                return Refused(f"{what}: the name in {host} does not resolve", mend=self._mend_address)
             case net.NewConnectionError():
                 return Unreachable(f"{what}: no connection to {host}", mend=self._mend_address)
             case net.ConnectTimeoutError():

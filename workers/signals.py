@@ -368,11 +368,11 @@ def _no_answer(what: str, url: str, error: Exception, mend: str) -> Unanswered:
         case httpx.ConnectTimeout():
             return Unreachable(f"{what}: {place} does not accept connections", mend=mend)
         case httpx.ProxyError():
-            return Unreachable(f"{what}: the HTTP proxy does not let us through", mend="check HTTP_PROXY")
+            return Refused(f"{what}: the HTTP proxy does not let us through", mend="check HTTP_PROXY")
         case httpx.ConnectError() if "CERTIFICATE" in str(error) or "SSL" in str(error):
             return Refused(f"{what}: the certificate of {place} is not trusted", mend="set SSL_CERT_FILE")
         case httpx.ConnectError() if _is_name_error(error):
-            return Unreachable(f"{what}: the name in {place} does not resolve", mend=mend)
+            return Refused(f"{what}: the name in {place} does not resolve", mend=mend)
         case httpx.ConnectError():
             return Unreachable(f"{what}: no connection to {place}", mend=mend)
         case httpx.TimeoutException():

@@ -31,8 +31,6 @@ _BEAT_MEND = "Check Alertmanager's webhook receiver and that a Watchdog alert is
 
 _PROMETHEUS = (Probe("prometheus", "/-/healthy"), Probe("prometheus", "/-/ready"))
 _ALERTMANAGER = (Probe("alertmanager", "/-/healthy"), Probe("alertmanager", "/-/ready"))
-# The clients count a name that does not resolve as silence; it says more of the setting than of Prometheus.
-_UNRESOLVED = "does not resolve"
 
 
 def inquiry(site: ClusterSite) -> Inquiry:
@@ -70,8 +68,7 @@ def _prometheus(seen: Seen) -> Finding:
     for answer in (healthy, ready):
         if isinstance(answer, Gap):
             finding = unread(key, label, answer, "expected HTTP 200")
-            silent = answer.silent and _UNRESOLVED not in answer.reason
-            return _down(finding, f"no answer: {one_line(answer.reason)}") if silent else finding
+            return _down(finding, f"no answer: {one_line(answer.reason)}") if answer.silent else finding
     return _answered(key, label, healthy, ready, "replaying WAL")
 
 

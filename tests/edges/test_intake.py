@@ -8,6 +8,7 @@ import logging
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,14 +21,16 @@ from slack_sdk import WebClient
 from bot import slack as slack_intake
 from bot import web
 from bot.courier import Courier
-from bot.desk import Desk
+from bot.desk import Desk, Said
 from bot.people import People
 from bot.state import State, connect
 from commands.catalog import Catalog
-from commands.site import Site
+from commands.model import Place
+from commands.site import ClusterSite, Site
 from sandbox.process import free_ports
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
+from tests import build
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 TOKEN, OLD_TOKEN = "t0ken-new", "t0ken-old"
@@ -291,6 +294,22 @@ def test_socket_mode_carries_the_same_commands(house: House) -> None:
     finally:
         handler.close()  # type: ignore[no-untyped-call]
     assert len(house.requests()) == 1
+
+
+def test_a_channel_that_a_cluster_is_assigned_to_by_name_chooses_it(
+    house: House, slack_client: WebClient
+) -> None:
+    eu, us = ClusterSite(name="eu"), ClusterSite(name="us", channels=("#incidents",))
+    site = replace(Site(), clusters={"eu": eu, "us": us}, default_cluster="eu")
+    people = People(house.state, site)
+    people.refresh(slack_client)
+    desk = Desk(house.state, Catalog.load(), site, people)
+    for channel, delivery in (("C0INCIDENTS", "d1"), ("C0SREDAILY1", "d2")):
+        desk.submit(Said(build.ALICE, Place(channel), "health", delivery))
+    desk.submit(Said(build.ALICE, Place("C0INCIDENTS"), "health --cluster eu", "d3"))
+    stored = [house.state.load(card) for card in house.requests()]
+    chosen = sorted((each.record.place.channel, each.record.cluster) for each in stored if each)  # type: ignore[union-attr]
+    assert chosen == [("C0INCIDENTS", "eu"), ("C0INCIDENTS", "us"), ("C0SREDAILY1", "eu")]
 
 
 # --- alerts ---

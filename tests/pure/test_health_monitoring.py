@@ -94,7 +94,7 @@ def test_prometheus_is_judged_by_its_status_code_not_by_its_wording(body):
         (silence("any words at all"), OK, R, "no answer: any words at all"),
         (Gap("probe: not asked in time, its source is still busy"), OK, U, "unknown: probe: not asked"),
         (Gap("prometheus: no address configured", "set it"), OK, U, "unknown: prometheus: no address"),
-        (silence("prometheus: the name in x does not resolve"), OK, U, "unknown: prometheus: the name"),
+        (Gap("prometheus: the name in x does not resolve"), OK, U, "unknown: prometheus: the name"),
         (Gap("services/proxy: forbidden", "allow get services/proxy"), OK, U, "unknown: services/proxy"),
         (http(401), http(401), U, "unknown: HTTP 401"),
         (http(403), OK, U, "unknown: HTTP 403"),
