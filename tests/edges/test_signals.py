@@ -157,13 +157,13 @@ def test_nobody_at_the_address() -> None:
 
 
 def test_a_password_in_the_address_stays_there() -> None:
-    with pytest.raises(Unreachable) as caught:
+    with pytest.raises(Refused) as caught:
         ask(UP, "http://admin:s3cret@127.0.0.1:1/prom")
     assert caught.value.reason == "prometheus: no connection to http://127.0.0.1:1"
 
 
 def test_a_name_that_does_not_resolve() -> None:
-    with pytest.raises(Unreachable) as caught:
+    with pytest.raises(Refused) as caught:
         ask(UP, "http://prometheus.invalid:9090")
     assert caught.value.reason == "prometheus: the name in http://prometheus.invalid:9090 does not resolve"
 
