@@ -157,7 +157,7 @@ def test_nobody_at_the_address() -> None:
 
 
 def test_a_password_in_the_address_stays_there() -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(Unreachable) as caught:
         ask(UP, "http://admin:s3cret@127.0.0.1:1/prom")
     assert caught.value.reason == "prometheus: no connection to http://127.0.0.1:1"
 
