@@ -227,7 +227,7 @@ def _schedule(zone: tzinfo) -> Inquiry:
 def _run_lines(run: RunView, zone: tzinfo) -> list[str]:
     bad = run.overdue or run.result in ("failed", "missed")
     mark = "✗" if bad else {"answered": "✓", "reading": "…"}.get(run.result, "·")
-    ran = run.last_started or run.last_due
+    ran = run.last_started
     last = f"last {_local(ran, zone)} {run.result}".rstrip() if ran else "never ran"
     lines = [f"{mark} *{run.name}* `{run.text}`", f"   {last}", f"   next {_local(run.next_due, zone)}"]
     if run.overdue:

@@ -238,7 +238,7 @@ DUE, NEXT = datetime(2026, 3, 27, 7, 30, tzinfo=UTC), datetime(2026, 3, 30, 6, 3
         ),
         pytest.param(
             RunView("morning", "health", "30 8 * * *", NEXT, DUE, None, "", overdue=True),
-            ["✗ *morning* `health`", "   OVERDUE since Fri 27 Mar 08:30 CET", "   last Fri 27 Mar 08:30 CET"],
+            ["✗ *morning* `health`", "   OVERDUE since Fri 27 Mar 08:30 CET", "   never ran"],
             id="overdue",
         ),
         pytest.param(
