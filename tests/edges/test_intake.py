@@ -117,6 +117,18 @@ def test_a_command_is_accepted_in_the_acknowledgement_and_becomes_one_request(ho
 
 
 @pytest.mark.parametrize(
+    "example", [example for each in Catalog.load().commands for example in each.examples]
+)
+def test_every_example_of_the_help_pages_is_answered(house: House, example: str) -> None:
+    """A page answers at once; anything else is accepted as one request."""
+    delivery = house.slack.command("alice", "#sre-daily", example.removeprefix("/sre "))
+    is_page = len(delivery.body["blocks"]) > 1 or "On it" not in delivery.body["text"]
+    assert delivery.status == 200
+    assert len(house.requests()) == (0 if is_page else 1)
+    assert is_page == ("help" in example)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("helth", "Did you mean `health`?"),
@@ -291,9 +303,13 @@ def test_socket_mode_carries_the_same_commands(house: House) -> None:
         delivery = slack.command("alice", "#sre-daily", "health")
         assert delivery.transport == "socket"
         assert "On it" in delivery.body["text"]
+        slack.disconnect_sockets("refresh_requested")
+        slack.wait_for(lambda: len(slack.calls("apps.connections.open")) == 2, timeout=20)
+        slack.wait_for(lambda: slack.sockets.connections, timeout=20)
+        assert "On it" in slack.command("bob", "#sre-daily", "health slo").body["text"]
     finally:
         handler.close()  # type: ignore[no-untyped-call]
-    assert len(house.requests()) == 1
+    assert len(house.requests()) == 2
 
 
 def test_a_channel_that_a_cluster_is_assigned_to_by_name_chooses_it(
