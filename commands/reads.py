@@ -57,6 +57,8 @@ class PodView:
     status is the STATUS column; ready the READY column ("1/2"). message is the most telling text the
     API has: a waiting message, a scheduling message, an eviction message. not_ready_since: when its
     Ready condition turned away from True. last_exit: "OOMKilled 137" of the last termination.
+    last_restart: when a container that was started again had ended, as exactly as the RESTARTS column
+    says: "5 (3m12s ago)".
     """
 
     namespace: str
@@ -71,14 +73,20 @@ class PodView:
     phase: str = ""
     not_ready_since: datetime | None = None
     last_exit: str = ""
+    last_restart: datetime | None = None
+
+
+# A pod in a crash loop runs for a while between two crashes; how long ago its last one was tells it apart.
+RESTARTED_LATELY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class PodSurvey:
     """Every pod counted by its STATUS word; the sick ones in detail.
 
-    sick: pods whose STATUS is not Running or Completed, or that run with containers not ready; at most
-    `Pods.detail` of them, `sick_total` says how many there are. Failed pods (phase Failed) are in it.
+    sick: pods whose STATUS is not Running or Completed, or that run with containers not ready, or that run
+    and were restarted less than RESTARTED_LATELY ago; at most `Pods.detail` of them, `sick_total` says how
+    many there are. Failed pods (phase Failed) are in it.
     """
 
     total: int

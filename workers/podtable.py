@@ -6,6 +6,7 @@ what a person needs to know about a sick pod, is asked for afterwards. Knows the
 (a page of the table for a query); no vendor, no connection. Called by workers/cluster.py.
 """
 
+import re
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from commands.errors import Refused, Unanswered
-from commands.reads import PodSurvey, PodView
+from commands.reads import RESTARTED_LATELY, PodSurvey, PodView
 
 Json = dict[str, Any]
 AskPage = Callable[[Mapping[str, str], float], Json]
@@ -28,25 +29,36 @@ PARALLEL = 8
 SPARE_SECONDS = 0.3
 
 _COLUMNS = ("Name", "Status", "Ready", "Restarts", "Node")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table; `pod` is the object, where it was asked for."""
+    """A line of the table; `restarted` is how long ago, `pod` the object, where it was asked for."""
 
     name: str
     status: str
     ready: str
     restarts: int
     node: str
+    restarted: timedelta | None = None
     pod: Json | None = field(default=None, compare=False)
 
     @property
     def is_sick(self) -> bool:
         if self.status == "Running":
             ready, _, total = self.ready.partition("/")
-            return ready != total
+            return ready != total or self.is_restless
         return self.status != "Completed"
+
+    @property
+    def is_restless(self) -> bool:
+        """It runs, perhaps only between two crashes."""
+        return self.status == "Running" and self.restarted is not None and self.restarted < RESTARTED_LATELY
+
+    @property
+    def kind(self) -> str:
+        return f"{self.status}, restarted" if self.is_restless else self.status
 
     @property
     def place(self) -> tuple[str, str]:
@@ -124,7 +136,7 @@ class PodTable:
 def _row(row: Json, at: Sequence[int]) -> Row:
     name, status, ready, restarts, node = (row["cells"][position] for position in at)
     # Restarts is 17 or "17 (3m12s ago)".
-    number = str(restarts).partition(" ")[0]
+    number, _, ago = str(restarts).partition(" ")
     pod = row.get("object")
     return Row(
         name=str(name),
@@ -132,8 +144,20 @@ def _row(row: Json, at: Sequence[int]) -> Row:
         ready=str(ready),
         restarts=int(number) if number.isdigit() else 0,
         node="" if node in (None, "<none>") else str(node),
+        restarted=_ago(ago) if ago else None,
         pod=pod if pod and "spec" in pod else None,
     )
+
+
+def _ago(text: str) -> timedelta | None:
+    """ "(3m12s ago)", which is exact to the second below ten minutes.
+
+    "<invalid>" is what the server prints when the node's clock is ahead of its own: it was just now.
+    """
+    if "<invalid>" in text:
+        return timedelta(0)
+    parts = re.findall(r"(\d+)([smhdy])", text)
+    return timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in parts)) if parts else None
 
 
 # --- From rows to a survey ------------------------------------------------------------------------
@@ -141,14 +165,18 @@ def _row(row: Json, at: Sequence[int]) -> Row:
 
 def survey(table: PodTable, namespace: str, detail: int) -> PodSurvey:
     """`namespace` is what rows without an object belong to, "" when they may be anyone's."""
+    asked = datetime.now(UTC)
     count, not_running = together([table.count, table.not_running])
     hidden = [row for row in not_running if not row.is_sick]
     known = [row for row in not_running if row.pod]
     missing = _without(count.sick, known) + [row for row in hidden if not row.pod]
-    chosen = fair([*known, *missing], detail)
+    # Last, and those that crash most first: they run at least, and most of them go on doing so.
+    restless = sorted((row for row in missing if row.is_restless), key=lambda row: -row.restarts)
+    chosen = fair([*known, *(row for row in missing if not row.is_restless), *restless], detail)
     sick = _resolved(table, chosen)
     now = datetime.now(UTC)
-    views = sorted((_view(row, namespace, now) for row in sick), key=lambda view: (view.namespace, view.name))
+    views = [replace(_view(row, namespace, now), last_restart=_before(asked, row.restarted)) for row in sick]
+    views.sort(key=lambda view: (view.namespace, view.name))
     return PodSurvey(
         total=count.total,
         by_status=dict(count.by_status),
@@ -156,6 +184,10 @@ def survey(table: PodTable, namespace: str, detail: int) -> PodSurvey:
         # A pod may have fallen sick between the two lists.
         sick_total=max(len(count.sick) + len(hidden), len(views)),
     )
+
+
+def _before(asked: datetime, ago: timedelta | None) -> datetime | None:
+    return None if ago is None else asked - ago
 
 
 def _without(counted: Iterable[Row], known: Iterable[Row]) -> list[Row]:
@@ -172,16 +204,16 @@ def _without(counted: Iterable[Row], known: Iterable[Row]) -> list[Row]:
 
 
 def fair(rows: Iterable[Row], limit: int) -> list[Row]:
-    """At most `limit` rows, taken from every STATUS in turn: a thousand Evicted hide no CrashLoopBackOff."""
+    """At most `limit` rows, taken from every kind in turn: a thousand Evicted hide no CrashLoopBackOff."""
     queues: dict[str, deque[Row]] = defaultdict(deque)
     for row in rows:
-        queues[row.status].append(row)
+        queues[row.kind].append(row)
     chosen: list[Row] = []
     while queues and len(chosen) < limit:
-        for status in list(queues):
-            chosen.append(queues[status].popleft())
-            if not queues[status]:
-                del queues[status]
+        for kind in list(queues):
+            chosen.append(queues[kind].popleft())
+            if not queues[kind]:
+                del queues[kind]
     return chosen[:limit]
 
 

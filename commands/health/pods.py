@@ -1,7 +1,8 @@
 """Pods by their STATUS word: who is not well, and who has failed.
 
 `kubectl get pods` shows a crash loop as phase Running and a missing image as Pending, so pods are judged
-by their STATUS word, never by phase alone. Several pods of one owner with one trouble are one line.
+by their STATUS word, never by phase alone. Between two crashes that word is Running too: then the last
+restart tells. Several pods of one owner with one trouble are one line.
 """
 
 import re
@@ -12,12 +13,14 @@ from datetime import datetime, timedelta
 
 from commands.health.wording import KEPT, NEW, Fact, buttons, many, one_line, span, unread, worst_first
 from commands.model import Finding, Gap, Light, Suggestion, worst
-from commands.reads import PodSurvey, PodView
+from commands.reads import RESTARTED_LATELY, PodSurvey, PodView
 
 CREATING = timedelta(minutes=5)  # network and volumes are attached by then
 # The view does not hold the grace period. 15 min is longer than any sane one and is what the checked
 # rule "pod_stuck_terminating" waits for; the same patience holds for a running pod that is not ready.
 PATIENCE = timedelta(minutes=15)
+# More restarts than this, the last of them lately, are a crash loop; fewer may be over.
+FEW_RESTARTS = 3
 
 _LIGHTS = (Light.RED, Light.UNKNOWN, Light.YELLOW)
 
@@ -73,6 +76,8 @@ def pod_light(pod: PodView, now: datetime | None) -> Light:
         return Light.RED if pod.age > CREATING else Light.GREEN
     if pod.status.startswith("Init:"):
         return Light.YELLOW if pod.age > CREATING else Light.GREEN
+    if _is_restless(pod, now):
+        return Light.RED if pod.restarts > FEW_RESTARTS else Light.YELLOW
     if pod.status in ("Terminating", "Running", "NotReady"):
         return Light.YELLOW if _unready_for(pod, now) > PATIENCE else Light.GREEN
     return Light.YELLOW
@@ -88,9 +93,23 @@ def _unready_for(pod: PodView, now: datetime | None) -> timedelta:
 
     Without the time of day it has lasted too long: better a line too many than one that is missing.
     """
-    if pod.not_ready_since is None or pod.owner.casefold().startswith(("job", "cronjob")):
+    if pod.not_ready_since is None or _is_of_a_job(pod):
         return timedelta(0)
     return now - pod.not_ready_since if now else timedelta.max
+
+
+def _is_restless(pod: PodView, now: datetime | None) -> bool:
+    """It runs, but was restarted lately; a Job's pod is tried again on purpose.
+
+    Without the time of day any restart is a late one, for the same reason as above.
+    """
+    if pod.status not in ("Running", "NotReady") or pod.last_restart is None or _is_of_a_job(pod):
+        return False
+    return now is None or now - pod.last_restart < RESTARTED_LATELY
+
+
+def _is_of_a_job(pod: PodView) -> bool:
+    return pod.owner.casefold().startswith(("job", "cronjob"))
 
 
 def _owner(pod: PodView) -> str:
@@ -105,6 +124,7 @@ class _Group:
 
     light: Light
     pods: tuple[PodView, ...]
+    seen_at: datetime | None
 
     @property
     def line(self) -> str:
@@ -112,10 +132,15 @@ class _Group:
         kind, _, name = (_owner(first) or f"/{first.name}").partition("/")
         count = f" × {len(self.pods)}" if len(self.pods) > 1 else ""
         oldest = max(pod.age for pod in self.pods)
-        facts = [f"{first.status}{count}", *([f"oldest {span(oldest)}"] if oldest else [])]
+        is_restless = _is_restless(first, self.seen_at)
+        word = f"{first.status} between crashes" if is_restless and self.light is Light.RED else first.status
+        facts = [f"{word}{count}", *([f"oldest {span(oldest)}"] if oldest else [])]
         restarts = sum(pod.restarts for pod in self.pods)
         if restarts:
             facts.append(many(restarts, "restart"))
+        if is_restless and self.seen_at:
+            latest = max(pod.last_restart for pod in self.pods if pod.last_restart)
+            facts.append(f"restarted {span(self.seen_at - latest)} ago")
         facts += [text for text in (first.last_exit, one_line(first.message)) if text]
         return f"{first.namespace}/{name}{f' ({kind})' if kind else ''}: {', '.join(facts)}"
 
@@ -163,7 +188,7 @@ def not_well(surveys: Surveys, now: datetime | None) -> Finding:
     if surveys.nothing:
         return unread(key, label, surveys.nothing, threshold)
     listed = [(pod_light(pod, now), pod) for pod in surveys.sick if pod.phase != "Failed"]
-    groups = _grouped([(light, pod) for light, pod in listed if light is not Light.GREEN])
+    groups = _grouped([(light, pod) for light, pod in listed if light is not Light.GREEN], now)
     facts = [(group.light, group.line) for group in groups]
     facts += _not_looked_at(surveys.read) + surveys.gaps
     light = worst([light for light, _ in facts]) if facts else Light.GREEN
@@ -189,12 +214,13 @@ def _pods_value(surveys: Surveys, bad: int) -> str:
     return ", ".join(parts if bad or len(parts) > 1 else [total, "all well"])
 
 
-def _grouped(listed: Iterable[tuple[Light, PodView]]) -> list[_Group]:
+def _grouped(listed: Iterable[tuple[Light, PodView]], now: datetime | None) -> list[_Group]:
     """One group per owner and trouble: the reds first, and among them the biggest."""
-    groups: dict[tuple[Light, str, str, str], list[PodView]] = defaultdict(list)
+    groups: dict[tuple[Light, str, str, str, bool], list[PodView]] = defaultdict(list)
     for light, pod in listed:
-        groups[light, pod.namespace, _owner(pod) or pod.name, pod.status].append(pod)
-    found = [_Group(light, tuple(pods)) for (light, *_), pods in groups.items()]
+        trouble = (light, pod.namespace, _owner(pod) or pod.name, pod.status, _is_restless(pod, now))
+        groups[trouble].append(pod)
+    found = [_Group(light, tuple(pods), now) for (light, *_), pods in groups.items()]
     return sorted(found, key=lambda group: (_LIGHTS.index(group.light), -len(group.pods)))
 
 
@@ -205,7 +231,7 @@ def _not_looked_at(surveys: Iterable[PodSurvey]) -> list[Fact]:
         left = survey.sick_total - len(survey.sick)
         if left > 0:
             broken = any(status_light(word) is Light.RED for word in survey.by_status)
-            said = f"{many(left, 'more pod')} not Running or Completed, not looked at one by one"
+            said = f"{many(left, 'more pod')} not well or just restarted, not looked at one by one"
             facts.append((Light.RED if broken else Light.YELLOW, said))
     return facts
 

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -97,11 +97,12 @@ def items(*found: Any, **metadata: Any) -> bytes:
 COLUMNS = [{"name": name} for name in ("Name", "Ready", "Status", "Restarts", "Age", "IP", "Node")]
 
 
-def table(*rows: tuple[Any, ...], **metadata: Any) -> bytes:
-    """Rows of (name, ready, status, node) or with a whole pod behind."""
+def table(*rows: tuple[Any, ...], restarts: Mapping[str, Any] | None = None, **metadata: Any) -> bytes:
+    """Rows of (name, ready, status, node) or with a whole pod behind; `restarts` by the name."""
+    cells = restarts or {}
     printed = [
         {
-            "cells": [name, ready, word, "3 (5m ago)", "1d", "10.0.0.1", node],
+            "cells": [name, ready, word, cells.get(name, "3 (5h ago)"), "1d", "10.0.0.1", node],
             "object": behind[0] if behind else None,
         }
         for name, ready, word, node, *behind in rows
@@ -539,6 +540,71 @@ def test_sick_pods_are_asked_by_name_and_node(tmp_path: Path) -> None:
     }
 
 
+RUNS_AGAIN = ("x", "1/1", "Running", "n1")
+
+
+@pytest.mark.parametrize(
+    ("cell", "seconds"),
+    [
+        ("5 (12s ago)", 12),
+        ("5 (3m12s ago)", 192),
+        ("5 (3m ago)", 180),
+        ("5 (9m59s ago)", 599),
+        ("5 (<invalid> ago)", 0),
+        ("5 (10m ago)", None),
+        ("5 (3h20m ago)", None),
+        ("5 (2d3h ago)", None),
+        ("5 (1y ago)", None),
+        ("5 (<unknown> ago)", None),
+        ("5", None),
+        (5, None),
+    ],
+)
+def test_a_pod_that_runs_but_was_restarted_lately_is_looked_at(
+    told: Told, cell: Any, seconds: int | None
+) -> None:
+    counted = table(RUNS_AGAIN, restarts={"x": cell})
+    whole = table((*RUNS_AGAIN, pod("a", "x", phase="Running")), restarts={"x": cell})
+    found = told(reads.Pods(), lambda asked: survey(asked, counted, table(), {"x": whole}))
+    assert (found.by_status, found.sick_total) == ({"Running": 1}, 0 if seconds is None else 1)
+    assert [(each.namespace, each.status, each.restarts) for each in found.sick] == (
+        [] if seconds is None else [("a", "Running", 5)]
+    )
+    for each in found.sick:
+        since = datetime.now(UTC) - each.last_restart - timedelta(seconds=seconds or 0)
+        assert timedelta() <= since < timedelta(seconds=5)
+
+
+def test_a_pod_that_crashes_again_by_now_keeps_the_word_and_tells_its_last_end(told: Told) -> None:
+    counted = table(RUNS_AGAIN, restarts={"x": "5 (12s ago)"})
+    crashed = {"containerStatuses": [container("a", waits("CrashLoopBackOff"), lastState=ended("Error", 3))]}
+    by_now = table(("x", "0/1", "CrashLoopBackOff", "n1", pod("a", "x", phase="Running", **crashed)))
+    (only,) = told(reads.Pods(), lambda asked: survey(asked, counted, table(), {"x": by_now})).sick
+    assert (only.status, only.ready, only.restarts, only.last_exit) == ("Running", "1/1", 5, "Error 3")
+
+
+def test_a_restart_is_told_even_where_the_details_do_not_come(told: Told) -> None:
+    counted = table(RUNS_AGAIN, restarts={"x": "5 (12s ago)"})
+    (only,) = told(reads.Pods(), lambda asked: survey(asked, counted, table(), {"x": table()})).sick
+    assert (only.phase, only.restarts, only.last_restart is None) == ("", 5, False)
+
+
+def test_restarted_pods_take_turns_with_the_others_and_those_that_crash_most_come_first(told: Told) -> None:
+    restarted = [(f"r{number}", "1/1", "Running", "n1") for number in range(300)]
+    unready = [(f"u{number}", "0/1", "Running", "n1") for number in range(300)]
+    crashing = [("x", "0/1", "CrashLoopBackOff", "n1"), ("y", "0/1", "Error", "n1")]
+    cells = {name: "1 (9m ago)" for name, *_ in restarted} | {"r299": "40 (2s ago)"}
+    counted = table(*restarted, *unready, *crashing, restarts=cells)
+
+    def found(detail: int) -> tuple[set[str], int]:
+        nothing = {name: table() for name, *_ in (*restarted, *unready, *crashing)}
+        seen = told(reads.Pods(detail=detail), lambda asked: survey(asked, counted, table(), nothing))
+        return {each.name for each in seen.sick}, seen.sick_total
+
+    assert found(3) == ({"u0", "x", "y"}, 602)
+    assert found(6) == ({"u0", "u1", "x", "y", "r299", "r0"}, 602)
+
+
 # The API server's proxy.
 
 GRAFANA = ServiceAddress("http", "monitoring", "grafana", 3000, "/grafana")
@@ -633,6 +699,10 @@ def ended(reason: str = "", code: int = 1, **more: Any) -> dict[str, Any]:
     return {"terminated": {"reason": reason, "exitCode": code, **more}}
 
 
+def ago(length: timedelta) -> str:
+    return f"{datetime.now(UTC) - length:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def waits(reason: str, message: str = "") -> dict[str, Any]:
     return {"waiting": {"reason": reason, "message": message}}
 
@@ -648,6 +718,19 @@ def container(name: str, state: dict[str, Any], *, ready: bool = False, **more: 
 def conditions(ready: bool) -> list[dict[str, Any]]:
     since = "2026-11-23T05:00:00Z"
     return [{"type": "Ready", "status": str(ready), "lastTransitionTime": since}]
+
+
+def restarted(before: timedelta) -> dict[str, Any]:
+    """Killed, started again, and ready: the other container and the init container never were."""
+    end = ended("OOMKilled", 137, finishedAt=ago(before))
+    return {
+        "phase": "Running",
+        "conditions": conditions(True),
+        "containerStatuses": [
+            container("a", RUNS, ready=True, restartCount=5, lastState=end),
+            container("b", RUNS, ready=True),
+        ],
+    }
 
 
 # What kubelets write, by the name of the pod; containers are called "a" and "b", the init container "i".
@@ -719,6 +802,8 @@ STATUSES: dict[str, dict[str, Any]] = {
 # What kubectl prints for them, READY and STATUS; held against kubectl itself below.
 WORDS = {
     "well": ("2/2", "Running"),
+    "restarted": ("2/2", "Running"),
+    "restarted-before": ("2/2", "Running"),
     "crashing": ("1/2", "CrashLoopBackOff"),
     "half-ready": ("1/2", "Running"),
     "no-image": ("1/2", "ImagePullBackOff"),
@@ -734,7 +819,8 @@ WORDS = {
     "lost": ("0/2", "NodeLost"),
     "killed": ("1/2", "OOMKilled"),
 }
-PODS = {("shop", name): name for name in STATUSES} | {
+WELL = ("well", "restarted-before", "done")
+PODS = {("shop", name): name for name in WORDS} | {
     ("tools", "crashing"): "crashing",
     ("tools", "well"): "well",
     ("tools", "half-ready"): "well",
@@ -743,7 +829,11 @@ PODS = {("shop", name): name for name in STATUSES} | {
 
 def the_cluster() -> list[dict[str, Any]]:
     tainted = [{"key": "a/b", "value": "c", "effect": "NoSchedule"}]
-    pods = [a_pod(namespace, name, STATUSES[kind]) for (namespace, name), kind in PODS.items()]
+    statuses = STATUSES | {
+        "restarted": restarted(timedelta(seconds=12)),
+        "restarted-before": restarted(timedelta(minutes=11)),
+    }
+    pods = [a_pod(namespace, name, statuses[kind]) for (namespace, name), kind in PODS.items()]
     return [a_node("n1", True, []), a_node("n2", False, tainted), *pods, *a_service()]
 
 
@@ -802,7 +892,7 @@ def test_every_verdict_is_kubectls(client: Cluster) -> None:
     assert found.total == len(words)
     assert found.by_status == Counter(status for _, status in words.values())
     assert {(each.namespace, each.name): (each.ready, each.status) for each in found.sick} == {
-        place: shown for place, shown in words.items() if PODS[place] not in ("well", "done")
+        place: shown for place, shown in words.items() if PODS[place] not in WELL
     }
     assert found.sick_total == len(found.sick)
 
@@ -815,7 +905,7 @@ def test_one_namespace_alone(client: Cluster) -> None:
 def test_a_sick_pod_in_detail(client: Cluster) -> None:
     (sick,) = client.read(reads.Pods("tools"), soon()).sick
     assert timedelta() < sick.age < timedelta(minutes=5)
-    assert replace(sick, age=timedelta()) == reads.PodView(
+    assert replace(sick, age=timedelta(), last_restart=None) == reads.PodView(
         namespace="tools",
         name="crashing",
         status="CrashLoopBackOff",
@@ -829,6 +919,18 @@ def test_a_sick_pod_in_detail(client: Cluster) -> None:
         not_ready_since=datetime(2026, 11, 23, 5, tzinfo=UTC),
         last_exit="OOMKilled 137",
     )
+
+
+def test_a_pod_between_two_crashes_in_detail(client: Cluster) -> None:
+    (found,) = (each for each in client.read(reads.Pods("shop"), soon()).sick if each.name == "restarted")
+    assert (found.status, found.ready, found.restarts, found.last_exit) == (
+        "Running",
+        "2/2",
+        5,
+        "OOMKilled 137",
+    )
+    assert found.last_restart is not None
+    assert timedelta(seconds=12) <= datetime.now(UTC) - found.last_restart < timedelta(minutes=5)
 
 
 def test_the_message_is_the_most_telling_one(client: Cluster) -> None:

@@ -39,6 +39,7 @@ from commands.site import Namespaces
 from commands.words import WORDS
 
 G, Y, R, U = Light.GREEN, Light.YELLOW, Light.RED, Light.UNKNOWN
+SECOND = timedelta(seconds=1)
 FORBIDDEN = Gap("nodes: forbidden", "rules: [{resources: [nodes], verbs: [list]}]")
 
 
@@ -120,6 +121,12 @@ def test_a_node_without_a_ready_condition_and_a_cluster_without_nodes_are_red():
 # --- pods ---
 
 
+def restless(restarts, name="backend-1", *, ago=12 * SECOND, **rest):
+    """Between two crashes: for kubectl it runs."""
+    exit_code = {"last_exit": "OOMKilled 137"}
+    return pod("Running", name, restarts=restarts, last_restart=NOW - ago, **exit_code, **rest)
+
+
 @pytest.mark.parametrize(
     "sick, light",
     [
@@ -155,6 +162,19 @@ def test_a_node_without_a_ready_condition_and_a_cluster_without_nodes_are_red():
         (pod("Terminating"), G),
         (pod("Running", not_ready_since=NOW - 14 * MINUTE), G),
         (pod("Running", not_ready_since=NOW - 16 * MINUTE), Y),
+        (restless(4), R),
+        (restless(3), Y),
+        (restless(1, ready="1/1"), Y),
+        (restless(4, ready="1/1"), R),
+        (restless(400, ago=10 * MINUTE - SECOND), R),
+        (restless(400, ago=10 * MINUTE), G),
+        (restless(400, ago=-MINUTE), R),
+        (restless(400, age=timedelta(seconds=119)), G),
+        (restless(400, owner="Job/migrate"), G),
+        (restless(400, owner="CronJob/migrate"), G),
+        (replace(restless(400), last_restart=None), G),
+        (replace(restless(400), status="NotReady"), R),
+        (replace(restless(400), status="Terminating"), G),
         (pod("NotReady", not_ready_since=NOW - 16 * MINUTE), Y),
         (pod("NotReady", not_ready_since=NOW - 16 * MINUTE, owner="Job/migrate"), G),
         (pod("Completed", phase="Succeeded"), G),
@@ -177,6 +197,42 @@ def test_a_pod_read_without_details_is_not_taken_for_a_new_one():
     line = finding(judged(pods=survey(replace(bare, status="Pending"))), "DH-2.2")
     assert line.light is U
     assert line.evidence == ("sre-shop/x: Pending, 5 restarts, no details",)
+
+
+def test_a_pod_that_runs_between_two_crashes_tells_its_restarts_and_how_it_ended():
+    owned = {"owner": "ReplicaSet/backend-7d4b9c6f5", "ready": "1/1"}
+    line = finding(
+        judged(
+            pods=survey(
+                restless(2, "web-1", ready="1/1", ago=3 * MINUTE),
+                restless(5, ago=MINUTE, **owned),
+                restless(17, "backend-2", **owned),
+                pod("Running", "backend-3", owner=owned["owner"], not_ready_since=NOW - HOUR),
+                restless(1, "backend-4", **owned),
+            )
+        ),
+        "DH-2.2",
+    )
+    assert (line.light, line.value) == (R, "5 of 42 pods not well")
+    assert line.evidence == (
+        "sre-shop/backend (Deployment): Running between crashes × 2, oldest 1 h, 22 restarts,"
+        " restarted 12 s ago, OOMKilled 137",
+        "sre-shop/web-1: Running, oldest 1 h, 2 restarts, restarted 3 min ago, OOMKilled 137",
+        "sre-shop/backend (Deployment): Running, oldest 1 h",
+        "sre-shop/backend (Deployment): Running, oldest 1 h, 1 restart, restarted 12 s ago, OOMKilled 137",
+    )
+    assert [offer.text for offer in line.suggestions] == [
+        "pod show sre-shop/backend-1",
+        "logs sre-shop/backend-1 --previous",
+    ]
+
+
+def test_a_pod_that_was_restarted_and_has_no_details_is_not_green():
+    bare = PodView(
+        "", "x", "Running", "1/1", 5, timedelta(0), message="no details", last_restart=NOW - MINUTE
+    )
+    line = finding(judged(pods=survey(bare)), "DH-2.2")
+    assert (line.light, line.evidence) == (U, ("/x: Running, 5 restarts, restarted 1 min ago, no details",))
 
 
 def test_pods_of_one_owner_with_one_trouble_are_one_line_worst_and_biggest_first():
@@ -223,7 +279,7 @@ def test_sick_pods_beyond_those_read_are_never_passed_over():
     young = pod("ContainerCreating", age=MINUTE)
     line = finding(judged(pods=survey(young, more=3, CrashLoopBackOff=3)), "DH-2.2")
     assert line.light is R
-    assert line.evidence == ("3 more pods not Running or Completed, not looked at one by one",)
+    assert line.evidence == ("3 more pods not well or just restarted, not looked at one by one",)
     assert line.value == "42 pods, 3 not looked at"
 
 
@@ -394,11 +450,19 @@ def test_everything_unread_is_unknown_with_its_reason_and_never_green():
 
 def test_without_the_time_of_day_ages_are_left_out_and_nothing_is_forgiven():
     answers = cluster_answers(
-        nodes=(node("a", ready("False")),), pods=survey(pod("NotReady", not_ready_since=NOW))
+        nodes=(node("a", ready("False")),),
+        pods=survey(pod("NotReady", not_ready_since=NOW), restless(2, "web-1", ago=DAY)),
     )
     found = section(cluster.inquiry(SITE), answers | {Now(): Gap("no answer in time")})
     assert finding(found, "DH-2.1").evidence == ("a: NotReady",)
-    assert finding(found, "DH-2.2").light is Y
+    line = finding(found, "DH-2.2")
+    assert (line.light, line.evidence) == (
+        Y,
+        (
+            "sre-shop/backend-1: NotReady, oldest 1 h",
+            "sre-shop/web-1: Running, oldest 1 h, 2 restarts, OOMKilled 137",
+        ),
+    )
 
 
 def test_buttons_type_words_that_exist():

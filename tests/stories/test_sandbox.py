@@ -160,10 +160,10 @@ def test_a_broken_pod_raises_its_alert_and_the_card_says_so(sandbox: Running) ->
     sandbox.post("_sandbox/break", fault="crash-loop")
     crash = "KubePodCrashLooping"
     assert sandbox.wait_for(lambda: [m for m in sandbox.messages("sre-alerts") if crash in shown(m)], 30)
-    # Between two crashes the pod runs for a moment, and then all is well: kubectl says the same.
-    answers = (answer_to(sandbox, "health cluster", ("Cluster",)) for _ in range(10))
-    said = ("".join(shown(reply) for reply in card["replies"]) for card in answers)
-    assert any("CrashLoopBackOff" in answer for answer in said)
+    card = answer_to(sandbox, "health cluster", ("Cluster",))
+    said = "".join(shown(reply) for reply in card["replies"])
+    # Between two crashes the pod runs, as kubectl has it; its last restart gives it away.
+    assert "CrashLoopBackOff" in said or "restarted" in said
     sandbox.post("_sandbox/mend", fault="crash-loop")
 
 
