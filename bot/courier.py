@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 METADATA = "sre_bot_message"
 
-# Seconds one HTTP call to Slack may take; a claim outlives it, so that nobody else sends meanwhile.
+# Seconds one HTTP call to Slack may take.
 TIMEOUT = 10
 
 # chat.update is Tier 3 (50 a minute for the whole workspace); a little is left for other uses of the
@@ -49,14 +49,15 @@ class Pace:
 
     post: chat.postMessage is one per second and channel. settle: Slack may still be taking in a post whose
     answer got lost; looking for it earlier could miss it. backoff: waits while Slack is down, the last one
-    repeated. mend: a token or scope problem is mended by a person.
+    repeated. mend: a token or scope problem is mended by a person. lease: after it a courier that died is
+    given up; it is renewed while a call is under way.
     """
 
     post: timedelta = timedelta(seconds=1)
     settle: timedelta = timedelta(seconds=3)
     backoff: tuple[timedelta, ...] = tuple(timedelta(seconds=n) for n in (1, 2, 5, 10, 20, 30))
     mend: timedelta = timedelta(seconds=30)
-    lease: timedelta = timedelta(seconds=30)
+    lease: timedelta = timedelta(seconds=6)
 
 
 # The installation is broken, not the message: everything waits until somebody mends it.
@@ -152,8 +153,9 @@ class Courier:
         claim = self._outbox.claim(self._pace.lease)
         if claim is None:
             return False
-        stored = self._state.load(claim.card)
-        then = self._further(claim, stored.record) if stored else Next()  # expired: nothing left to show
+        with self._outbox.holding(claim, self._pace.lease):
+            stored = self._state.load(claim.card)
+            then = self._further(claim, stored.record) if stored else Next()  # expired: nothing left to show
         self._outbox.release(claim, again=then.again, pause=then.pause)
         return True
 

@@ -8,12 +8,14 @@ not known, so that a lost answer never becomes a second message.
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from bot.state import BELL, CLAIMS, DEAD, DIRTY, KEEP, META, OUTBOX, State, milliseconds
+from bot.state import BELL, CLAIMS, DEAD, DIRTY, KEEP, META, OUTBOX, State, milliseconds, renewing
 from commands.reads import DeadLetterView
 
 # Picks the most urgent due card whose channel is free, and locks card and channel for the lease.
@@ -57,6 +59,16 @@ else
   redis.call('HDEL', KEYS[3], ARGV[2])
 end
 return 'ok'
+"""
+
+# KEYS as above. ARGV: token, card, lane, lease ms. A claim that was taken over meanwhile is not renewed.
+_RENEW = """
+if redis.call('HGET', KEYS[4], ARGV[2]) ~= ARGV[1] then return 0 end
+local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)
+redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[4]), ARGV[2])
+local lane = 'sre:lane:' .. ARGV[3]
+if redis.call('GET', lane) == ARGV[1] then redis.call('PEXPIRE', lane, ARGV[4]) end
+return 1
 """
 
 # Spends one call of a per-minute budget evenly: returns 0 when it may go now, else the ms to wait.
@@ -103,12 +115,21 @@ class Outbox:
         self._claim = state.redis.register_script(_CLAIM)
         self._release = state.redis.register_script(_RELEASE)
         self._pace = state.redis.register_script(_PACE)
+        self._renew = state.redis.register_script(_RENEW)
 
     def claim(self, lease: timedelta) -> Claim | None:
         """The most urgent card that may be sent now, locked for the lease; None when there is none."""
         token = secrets.token_hex(8)
         got = self._claim(keys=[OUTBOX, META, DIRTY, CLAIMS], args=[token, milliseconds(lease)])
         return Claim(got[0].decode(), got[1].decode(), got[2].decode(), token) if got else None
+
+    @contextmanager
+    def holding(self, claim: Claim, lease: timedelta) -> Iterator[None]:
+        """Renew the claim while the block runs: a call to Slack may take longer than a dead courier is
+        waited for."""
+        args = [claim.token, claim.card, claim.lane, milliseconds(lease)]
+        with renewing(lambda: self._renew(keys=[OUTBOX, META, DIRTY, CLAIMS], args=args), lease):
+            yield
 
     def release(self, claim: Claim, *, again: timedelta | None, pause: timedelta = timedelta(0)) -> None:
         """Give a claim back: `again` when there is more to send, `pause` while the channel stays closed."""

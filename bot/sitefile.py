@@ -142,6 +142,8 @@ class _Reader:
         line = lines[mark.line] if mark and mark.line < len(lines) else ""
         tab = "\t" in line[: len(line) - len(line.lstrip())]
         reason = "a tab in the indentation: YAML takes spaces only" if tab else str(error.problem)
+        if _SECRET_KEY.search(line):  # what YAML stumbled over may be the secret itself
+            line = f"{line.partition(':')[0]}: …"
         self.wrong(mark, (), f"is not YAML: {reason}; the line is {shown(line)}")
 
     def _survey(self, root: yaml.Node) -> bool:

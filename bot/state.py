@@ -10,7 +10,7 @@ scheduler). Redis Cluster is not supported: the script touches keys of several s
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -351,23 +351,10 @@ class State:
         if not self.redis.set(key, token, nx=True, px=milliseconds(ttl)):
             yield False
             return
-        stop = Event()
-
-        def renew() -> None:
-            while not stop.wait(ttl.total_seconds() / 3):
-                try:
-                    if not self._renew(keys=[key], args=[token, milliseconds(ttl)]):
-                        return
-                except RedisError:
-                    continue  # Redis is away; the next beat may find it again before the lease runs out
-
-        thread = Thread(target=renew, name=f"lease-{name}", daemon=True)
-        thread.start()
         try:
-            yield True
+            with renewing(lambda: self._renew(keys=[key], args=[token, milliseconds(ttl)]), ttl):
+                yield True
         finally:
-            stop.set()
-            thread.join()
             self._free(keys=[key], args=[token])
 
     # --- the sweeper's view ---
@@ -435,6 +422,28 @@ class State:
     def recall(self, name: str) -> str:
         value = self.redis.get(f"sre:memo:{name}")
         return value.decode() if value else ""
+
+
+@contextmanager
+def renewing(renew: Callable[[], Any], ttl: timedelta) -> Iterator[None]:
+    """Call `renew` three times per `ttl` while the block runs, until it answers 0: somebody else has it."""
+    stop = Event()
+
+    def run() -> None:
+        while not stop.wait(ttl.total_seconds() / 3):
+            try:
+                if not renew():
+                    return
+            except RedisError:
+                continue  # Redis is away; the next beat may find it again before the lease runs out
+
+    thread = Thread(target=run, name="renewing", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def milliseconds(span: timedelta) -> int:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 def span(length: timedelta) -> str:
     """A duration as people say it: "45 s", "12 min", "3 h 20 min", "2 d 4 h"; never negative."""
-    seconds = max(int(length.total_seconds()), 0)
+    seconds = max(round(length.total_seconds()), 0)
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:

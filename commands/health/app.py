@@ -6,8 +6,9 @@ its own address, the ones that are not ready too.
 
 from collections.abc import Callable, Sequence
 
-from commands.health.wording import Fact, buttons, many, one_line, took, unread, worst_first
+from commands.health.wording import Fact, buttons, one_line, took, unread, worst_first
 from commands.model import Finding, Gap, Inquiry, Light, Read, Section, Seen, Suggestion, worst
+from commands.phrase import counted
 from commands.reads import (
     Deployment,
     DeploymentView,
@@ -171,13 +172,15 @@ def _metrics(service: ServiceSite, pods: Sequence[EndpointView], answers: Seen, 
     pages = [answers[_expose(service, pod)] for pod in asked]
     facts = [_page_fact(service, pod, page) for pod, page in zip(asked, pages, strict=True)]
     good = sum(light is Light.GREEN for light, _ in facts)
-    value = f"{good} of {many(len(asked), 'page')} complete"
+    value = f"{good} of {counted(len(asked), 'page')} complete"
     return _summed(key, label, threshold, facts, value, _mend(asked, pages))
 
 
 def _exported(service: ServiceSite) -> str:
     return (
-        f"{many(len(service.must_export), 'metric')} required" if service.must_export else "Prometheus format"
+        f"{counted(len(service.must_export), 'metric')} required"
+        if service.must_export
+        else "Prometheus format"
     )
 
 
@@ -192,7 +195,7 @@ def _page_fact(service: ServiceSite, pod: EndpointView, answer: Exposition | Gap
     missing = [name for name in service.must_export if name not in answer.names]
     if missing:
         return Light.RED, f"{who}: lacks {', '.join(missing)}"
-    return Light.GREEN, f"{who}: {many(len(answer.names), 'metric')}"
+    return Light.GREEN, f"{who}: {counted(len(answer.names), 'metric')}"
 
 
 def _probed(

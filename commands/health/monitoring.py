@@ -7,8 +7,9 @@ whether it answers is the question. Everything that only needed its data stays u
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from commands.health.wording import Fact, buttons, many, one_line, span, took, unread, worst_first
+from commands.health.wording import Fact, buttons, one_line, took, unread, worst_first
 from commands.model import Finding, Gap, Inquiry, Light, Section, Seen, Suggestion, worst
+from commands.phrase import counted, span
 from commands.queries import query
 from commands.reads import (
     AlertmanagerStatus,
@@ -89,11 +90,11 @@ def _cluster(status: AlertmanagerView | Gap) -> tuple[Light, str, str]:
     if isinstance(status, Gap):
         return Light.UNKNOWN, f"up, its cluster is unknown: {one_line(status.reason)}", status.mend
     if status.cluster == "settling":
-        return Light.YELLOW, f"{status.version}, cluster is settling, {many(status.peers, 'peer')}", ""
+        return Light.YELLOW, f"{status.version}, cluster is settling, {counted(status.peers, 'peer')}", ""
     # "disabled" is a single Alertmanager without clustering, which is how the manual runs it.
     clustered = "single" if status.cluster == "disabled" else f"cluster {status.cluster}"
     light = Light.GREEN if status.cluster in ("ready", "disabled") else Light.YELLOW
-    return light, f"{status.version}, {clustered}, {many(status.peers, 'peer')}", ""
+    return light, f"{status.version}, {clustered}, {counted(status.peers, 'peer')}", ""
 
 
 def _answered(key: str, label: str, healthy: Http, ready: Http, starting: str) -> Finding:
@@ -152,7 +153,9 @@ def _targets(site: ClusterSite, targets: Sequence[TargetView] | Gap) -> Finding:
     up = sum(target.health == "up" for target in targets)
     light = worst([light for light, _ in facts]) if facts else Light.GREEN
     missing = sum(fact.startswith("job ") for _, fact in facts)
-    value = f"{up} of {len(targets)} up" + (f", {many(missing, 'expected job')} missing" if missing else "")
+    value = f"{up} of {len(targets)} up" + (
+        f", {counted(missing, 'expected job')} missing" if missing else ""
+    )
     return Finding(key, label, light, value, threshold, worst_first(facts))
 
 
@@ -183,7 +186,7 @@ def _targets_unlisted(gap: Gap, jobs: Mapping[str, Query], answers: Seen) -> Fin
             facts.append((Light.RED, f"job {job}: no target at all"))
     if not facts:
         return finding
-    value = f"{many(len(facts), 'expected job')} missing; the list of targets is {finding.value}"
+    value = f"{counted(len(facts), 'expected job')} missing; the list of targets is {finding.value}"
     return Finding(
         finding.key, finding.label, Light.RED, value, finding.threshold, worst_first(facts), mend=finding.mend
     )

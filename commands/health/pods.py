@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from commands.health.wording import KEPT, NEW, Fact, buttons, many, one_line, span, unread, worst_first
+from commands.health.wording import KEPT, NEW, Fact, buttons, one_line, unread, worst_first
 from commands.model import Finding, Gap, Light, Suggestion, worst
+from commands.phrase import counted, span
 from commands.reads import RESTARTED_LATELY, PodSurvey, PodView
 
 CREATING = timedelta(minutes=5)  # network and volumes are attached by then
@@ -137,7 +138,7 @@ class _Group:
         facts = [f"{word}{count}", *([f"oldest {span(oldest)}"] if oldest else [])]
         restarts = sum(pod.restarts for pod in self.pods)
         if restarts:
-            facts.append(many(restarts, "restart"))
+            facts.append(counted(restarts, "restart"))
         if is_restless and self.seen_at:
             latest = max(pod.last_restart for pod in self.pods if pod.last_restart)
             facts.append(f"restarted {span(self.seen_at - latest)} ago")
@@ -205,12 +206,12 @@ def not_well(surveys: Surveys, now: datetime | None) -> Finding:
 
 
 def _pods_value(surveys: Surveys, bad: int) -> str:
-    total = many(sum(survey.total for survey in surveys.read), "pod")
+    total = counted(sum(survey.total for survey in surveys.read), "pod")
     parts = [f"{bad} of {total} not well"] if bad else [total]
     if surveys.left:
         parts.append(f"{surveys.left} not looked at")
     if surveys.unread:
-        parts.append(f"{many(len(surveys.unread), 'namespace')} not read")
+        parts.append(f"{counted(len(surveys.unread), 'namespace')} not read")
     return ", ".join(parts if bad or len(parts) > 1 else [total, "all well"])
 
 
@@ -231,7 +232,7 @@ def _not_looked_at(surveys: Iterable[PodSurvey]) -> list[Fact]:
         left = survey.sick_total - len(survey.sick)
         if left > 0:
             broken = any(status_light(word) is Light.RED for word in survey.by_status)
-            said = f"{many(left, 'more pod')} not well or just restarted, not looked at one by one"
+            said = f"{counted(left, 'more pod')} not well or just restarted, not looked at one by one"
             facts.append((Light.RED if broken else Light.YELLOW, said))
     return facts
 

@@ -13,8 +13,9 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from commands.health.wording import buttons, one_line, span, unread
+from commands.health.wording import buttons, one_line, unread
 from commands.model import Finding, Gap, Inquiry, Light, Link, Section, Seen, Suggestion
+from commands.phrase import span
 from commands.queries import Measured, error_budget, measured, query, shown
 from commands.reads import Dashboards, DashboardView, Query, Retention, Vector
 from commands.site import Availability, ClusterSite, CpuObjective, ErrorBudget, ServiceSite, SuccessRate

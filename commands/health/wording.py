@@ -1,9 +1,10 @@
-"""Words that the four parts share: durations, ages, and a finding for what could not be read."""
+"""Words that the four parts share: ages, latencies, and a finding for what could not be read."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from commands.model import Finding, Gap, Light, Suggestion
+from commands.phrase import span
 
 Fact = tuple[Light, str]  # one line of evidence and how it is judged
 
@@ -15,19 +16,6 @@ NEW = timedelta(seconds=120)
 _ORDER = (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN)
 
 
-def span(length: timedelta) -> str:
-    """A duration in its two largest units: "45 s", "12 min", "3 h 20 min", "2 d 4 h"."""
-    seconds = max(0, round(length.total_seconds()))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if minutes < 60:
-        return f"{minutes} min"
-    if hours < 24:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
-
-
 def age(since: datetime | None, now: datetime | None) -> str:
     """ " for 12 min", or "" where nobody said since when, or what time it is."""
     return f" for {span(now - since)}" if since and now else ""
@@ -37,10 +25,6 @@ def took(length: timedelta) -> str:
     """A latency: "12 ms", "1.2 s"."""
     milliseconds = length / timedelta(milliseconds=1)
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
-
-
-def many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def one_line(text: str, limit: int = 160) -> str:

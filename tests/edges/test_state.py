@@ -221,6 +221,19 @@ def test_a_claim_that_ran_out_is_taken_over_and_its_first_holder_changes_nothing
     assert state.depths()["outbox"] == 0
 
 
+def test_a_claim_is_kept_while_its_call_takes_longer_than_the_lease(state: State) -> None:
+    outbox, short = Outbox(state), timedelta(milliseconds=90)
+    marked(state, "RLONG0001")
+    claim = outbox.claim(short)
+    assert claim is not None
+    with outbox.holding(claim, short):
+        until = state.redis.time()[0] * 1000 + state.redis.time()[1] // 1000 + 300
+        while state.redis.time()[0] * 1000 + state.redis.time()[1] // 1000 < until:
+            assert outbox.claim(short) is None
+    while outbox.claim(short) is None:
+        pass  # given up once nobody renews it
+
+
 def test_a_channel_stays_closed_after_a_post(state: State) -> None:
     outbox = Outbox(state)
     marked(state, "RONE00001")
