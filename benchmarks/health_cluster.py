@@ -128,16 +128,21 @@ def _report(
 
 
 def _differing(words: dict[str, dict[str, str]], table: str) -> list[str]:
-    """The sick by name, everyone else by the count of each word."""
+    """The sick and those we list by name, everyone else by the count of each word.
+
+    A pod that runs but was restarted lately is listed too, under kubectl's word for it.
+    """
     counted: dict[str, int] = {}
-    sick: dict[str, str] = {}
+    shown: dict[str, str] = {}
+    sick: set[str] = set()
     for line in table.splitlines()[1:]:
         namespace, name, ready, status = line.split()[:4]
         counted[status] = counted.get(status, 0) + 1
         ready_all = len(set(ready.split("/"))) == 1
         if status != "Completed" and not (status == "Running" and ready_all):
-            sick[f"{namespace}/{name}"] = f"{ready} {status}"
-    wrong = [place for place in {*sick, *words["sick"]} if sick.get(place) != words["sick"].get(place)]
+            sick.add(f"{namespace}/{name}")
+        shown[f"{namespace}/{name}"] = f"{ready} {status}"
+    wrong = [place for place in {*sick, *words["sick"]} if shown.get(place) != words["sick"].get(place)]
     return wrong + [word for word in counted if counted[word] != words["by_status"].get(word)]
 
 
