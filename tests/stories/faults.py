@@ -62,16 +62,23 @@ class World:
     """A house, a Slack and a tiny cluster, with a place for each of `names`."""
 
     def __init__(
-        self, names: Sequence[str] = (), *, worker_count: int = 2, is_supervised: bool = False, **house: Any
+        self,
+        names: Sequence[str] = (),
+        *,
+        worker_count: int = 2,
+        is_supervised: bool = False,
+        retry_scale: float = 1.0,
+        **house: Any,
     ) -> None:
         self.names = names
         self.gates = {name: Gate() for name in names}
         self.ids: dict[str, str] = {}
+        self._retry_scale = retry_scale
         self._options: Json = {"worker_count": worker_count, "is_supervised": is_supervised, **house}
 
     def __enter__(self) -> Self:
         with ExitStack() as closing:
-            self.slack = closing.enter_context(SlackStandIn(cast=self._cast))
+            self.slack = closing.enter_context(SlackStandIn(cast=self._cast, retry_scale=self._retry_scale))
             self.redis = closing.enter_context(RedisServer())
             self.kube = closing.enter_context(KubeStandIn())
             closing.callback(self._open_gates)
