@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from http.client import HTTPException
 from threading import Event, Thread
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -71,7 +72,7 @@ def _serve(loaded: settings.Settings) -> None:
         bolt,
         signing_secret=loaded.slack_signing_secret.reveal(),
         alert_tokens=tuple(token.reveal() for token in loaded.alertmanager_tokens),
-        not_ready=lambda: _not_ready(front, people, courier, socket),
+        not_ready=lambda: _not_ready(front, people, socket),
         depths=front.depths,
     )
     server = web.serve(app, loaded.port)
@@ -123,23 +124,22 @@ def _refresh(people: People, client: WebClient, stop: Event) -> None:
         try:
             people.refresh(client)
             wait = REFRESH.total_seconds()
-        except (SlackClientError, OSError, RedisError) as error:
+        except (SlackClientError, HTTPException, OSError, RedisError) as error:
             log.warning("Slack has not told who is who: %s", error)
             wait = 5.0
 
 
-def _not_ready(state: State, people: People, courier: Courier, socket: SocketModeHandler | None) -> list[str]:
+def _not_ready(state: State, people: People, socket: SocketModeHandler | None) -> list[str]:
     """What keeps this process from doing its work, each with its reason.
 
-    Slack being away is not in it: a pod that still takes in alerts must keep its traffic.
+    Slack being away, or refusing the sender, is not in it: a pod that still takes in alerts must keep its
+    traffic. The doctor, the log and the metrics tell that.
     """
     try:
-        state.ping()
+        state.probe()
         missing = [] if people.home_team() else ["Slack has not told the bot its workspace (auth.test)"]
     except RedisError as error:
         return [f"Redis does not answer: {error}"]
-    if courier.refused:
-        missing.append(courier.refused)
     if socket and not socket.client.is_connected():
         missing.append("Socket Mode is not connected")
     return missing

@@ -27,6 +27,8 @@ def may_submit(actor: Actor, command: Command, *, home_team: str, roles: tuple[s
     """
     if actor.is_scheduler:
         return YES
+    if not actor.user:
+        return Decision(False, f"Slack did not say who this is. {_NOTHING}")
     if not home_team:
         return Decision(False, f"Slack has not told the bot its own workspace yet. {_NOTHING}")
     if actor.team != home_team:

@@ -5,7 +5,7 @@ Never sends, stores or routes; called by desk only.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,11 @@ SAME_EPISODE = timedelta(minutes=30)
 # Prometheus' dead-man's switch fires always: it is heard, not shown.
 WATCHDOG = "Watchdog"
 
-_LINES = 100  # thread lines kept on the record; older ones are in Slack already
+# A firing copy this soon after "resolved" is a twin's that came late.
+LATE_COPY = timedelta(minutes=1)
+
+_LINES = 300  # thread lines kept on the record; older ones are in Slack, unless it was away for all of them
+_RESOLVED = 50  # resolved alerts kept beside the firing ones: a group that never rests would grow for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,10 @@ class Notification:
     @property
     def is_watchdog(self) -> bool:
         return bool(self.alerts) and all(alert.name == WATCHDOG for alert in self.alerts)
+
+    @property
+    def is_firing(self) -> bool:
+        return any(alert.status == "firing" for alert in self.alerts)
 
     @property
     def is_critical(self) -> bool:
@@ -74,7 +82,8 @@ def merge(old: AlertGroup | None, heard: Notification, channel: str, now: dateti
     if old is None:
         return _opened(heard, channel, now, episode=1) if heard.alerts else None
     known = {alert.fingerprint: alert for alert in old.alerts}
-    changed = [alert for alert in heard.alerts if _is_news(known.get(alert.fingerprint), alert)]
+    settled = now - old.updated > LATE_COPY
+    changed = [alert for alert in heard.alerts if _is_news(known.get(alert.fingerprint), alert, settled)]
     if not changed:
         return None
     if not old.firing and now - old.updated > SAME_EPISODE:
@@ -82,7 +91,7 @@ def merge(old: AlertGroup | None, heard: Notification, channel: str, now: dateti
             return None  # the end of something whose beginning was never shown: nothing to close
         return _opened(heard, channel, now, episode=old.episode + 1)
     known |= {alert.fingerprint: alert for alert in changed}
-    group = replace(old, alerts=tuple(known.values()), updated=now, truncated=heard.truncated)
+    group = replace(old, alerts=_kept(known.values()), updated=now, truncated=heard.truncated)
     group = replace(group, external_url=heard.external_url or old.external_url)
     return _with_line(group, _line_text(old, group, changed), now)
 
@@ -112,11 +121,25 @@ def _identity(group_labels: Mapping[str, str], receiver: str) -> str:
     return "A" + hashlib.sha256(orjson.dumps(told)).hexdigest()[:16]
 
 
-def _is_news(known: Alert | None, alert: Alert) -> bool:
-    """Whether this is later than what is known: a new start, or the end of the start that is known."""
+def _is_news(known: Alert | None, alert: Alert, settled: bool) -> bool:
+    """Whether this is later than what is known: a new start, the end of the known one, or its return.
+
+    Alertmanager resolves an alert that Prometheus stopped sending, and fires it again with the same start
+    when Prometheus is back. A twin's late copy of the firing looks the same, but comes within moments.
+    """
     if known is None or alert.starts_at > known.starts_at:
         return True
-    return alert.starts_at == known.starts_at and known.status == "firing" and alert.status == "resolved"
+    if alert.starts_at < known.starts_at or alert.status == known.status:
+        return False
+    return alert.status == "resolved" or settled
+
+
+def _kept(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+    """All that fire, and those that ended last."""
+    alerts = list(alerts)
+    ended = sorted((a for a in alerts if a.status == "resolved"), key=lambda a: a.ends_at or a.starts_at)
+    forgotten = {alert.fingerprint for alert in ended[:-_RESOLVED]}
+    return tuple(alert for alert in alerts if alert.fingerprint not in forgotten)
 
 
 def _line_text(old: AlertGroup, new: AlertGroup, changed: list[Alert]) -> str:
@@ -158,7 +181,8 @@ def _longest(alerts: list[Alert]) -> str:
 
 def _with_line(group: AlertGroup, text: str, now: datetime) -> AlertGroup:
     number = int(group.lines[-1].key) + 1 if group.lines else 1
-    return replace(group, lines=(*group.lines, Line(str(number), text, now))[-_LINES:])
+    lines = (*group.lines, Line(str(number), text, now))
+    return replace(group, lines=lines[-_LINES:], omitted=group.omitted + len(lines[:-_LINES]))
 
 
 def _alert(data: Mapping[str, Any]) -> Alert:
@@ -197,6 +221,6 @@ def _time(data: Any) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(data)  # 3.11 reads Go's fractions of any length, cut to microseconds
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # no date at all, or one at the end of time
         return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

@@ -26,7 +26,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot import render
-from bot.outbox import Claim, Outbox, Sent
+from bot.outbox import Claim, ClaimLost, Outbox, Sent
 from bot.render import Message
 from bot.state import State
 from commands.model import AlertGroup, Record, Request
@@ -50,7 +50,8 @@ class Pace:
     post: chat.postMessage is one per second and channel. settle: Slack may still be taking in a post whose
     answer got lost; looking for it earlier could miss it. backoff: waits while Slack is down, the last one
     repeated. mend: a token or scope problem is mended by a person. lease: after it a courier that died is
-    given up; it is renewed while a call is under way.
+    given up; it is renewed while a call is under way. dead: how often a refused message is tried again:
+    somebody may have invited the bot meanwhile.
     """
 
     post: timedelta = timedelta(seconds=1)
@@ -58,6 +59,7 @@ class Pace:
     backoff: tuple[timedelta, ...] = tuple(timedelta(seconds=n) for n in (1, 2, 5, 10, 20, 30))
     mend: timedelta = timedelta(seconds=30)
     lease: timedelta = timedelta(seconds=6)
+    dead: timedelta = timedelta(minutes=10)
 
 
 # The installation is broken, not the message: everything waits until somebody mends it.
@@ -74,6 +76,9 @@ _ADMIN = {
     "team_access_not_granted",
 }
 _LATER = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+# The message is gone, or too old to be edited: what it says is posted anew.
+_NO_EDIT = {"message_not_found", "edit_window_closed", "cant_update_message"}
+_NO_POST = {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "msg_too_long"}
 # Slack cannot draw this card; the plain text still tells it.
 _TOO_RICH = {
     "invalid_blocks",
@@ -154,25 +159,37 @@ class Courier:
         if claim is None:
             return False
         with self._outbox.holding(claim, self._pace.lease):
-            stored = self._state.load(claim.card)
-            then = self._further(claim, stored.record) if stored else Next()  # expired: nothing left to show
+            try:
+                then = self._further(claim)
+            except ClaimLost:
+                log.warning("%s was taken over by another courier", claim.card)
+                return True
+            except RedisError:
+                raise
+            except Exception:
+                # A record that cannot be read or drawn must not keep its channel from the others.
+                log.exception("%s cannot be drawn", claim.card)
+                self._outbox.bury(claim.card, "card", claim.lane, "cannot be drawn, see the log")
+                then = Next(again=self._pace.dead)
         self._outbox.release(claim, again=then.again, pause=then.pause)
         return True
 
-    def _further(self, claim: Claim, record: Record) -> Next:
-        drawn = render.messages(record, self._redact)
+    def _further(self, claim: Claim) -> Next:
+        stored = self._state.load(claim.card)
+        if stored is None:  # expired: nothing left to show
+            self._outbox.forget(claim.card)
+            return Next()
+        drawn = render.messages(stored.record, self._redact)
         sent = self._outbox.sent(claim.card)
-        stale = [message for message in drawn if _is_stale(message, sent.get(message.key))]
+        stale = _stale(drawn, sent)
         if not stale:
             return Next()
         message, root = stale[0], sent.get(drawn[0].key, Sent())
-        if root.failed and message is not drawn[0]:
-            return Next()  # the card itself is a dead letter: its thread has nowhere to go
         before = sent.get(message.key, Sent())
         try:
-            then = self._deliver(claim, record, message, before, root)
+            then = self._deliver(claim, stored.record, message, before, root)
         except SlackApiError as error:
-            then = self._refused(claim, message, before, Refusal.of(error))
+            then = self._refused(claim, stored.record, message, before, Refusal.of(error))
         except (SlackClientError, HTTPException, OSError) as error:
             return self._unanswered(claim, str(error) or type(error).__name__)
         return replace(then, again=timedelta(0)) if then.again is None and len(stale) > 1 else then
@@ -182,12 +199,24 @@ class Courier:
     def _deliver(self, claim: Claim, record: Record, message: Message, before: Sent, root: Sent) -> Next:
         if before.ts:
             return self._edit(claim, message, before)
-        channel = before.channel or root.channel or self._channel(record)
-        thread = _thread(record, message, root)
+        try:
+            channel = before.channel or root.channel or self._channel(record)
+            thread = _thread(record, message, root, channel)
+            found = self._find(claim, message, before, thread) if before.trying else ""
+        except SlackApiError as error:
+            no = Refusal.of(error)
+            if no.is_limit:  # of the question, not of the message: what is known of the attempt stays known
+                return Next(again=no.retry_after)
+            if no.is_silence:
+                return self._unanswered(claim, no.code)
+            if not before.trying:
+                raise
+            log.warning("cannot look for a lost post of %s (%s): it may come twice", claim.card, no.code)
+            found = ""
         if message.whisper_to:
             self._whisper(claim, message, channel, thread)
             return self._went_well(claim, message, Next())
-        if before.trying and (found := self._find(claim, message, before, thread)):
+        if found:
             log.info(
                 "found %s of %s in Slack: the answer got lost, the message did not", message.key, claim.card
             )
@@ -198,7 +227,7 @@ class Courier:
 
     def _post(self, claim: Claim, message: Message, channel: str, thread: str) -> None:
         attempt = Sent(channel=channel, digest=_digest(message), trying=time.time())
-        self._outbox.note_sent(claim.card, message.key, attempt)
+        self._outbox.attempt(claim, message.key, attempt)
         metadata = {"event_type": METADATA, "event_payload": {"card": claim.card, "key": message.key}}
         answer = self._send("chat.postMessage", message, channel=channel, thread_ts=thread, metadata=metadata)
         done = replace(attempt, channel=answer["channel"], ts=answer["ts"], trying=0.0)
@@ -216,7 +245,7 @@ class Courier:
     def _whisper(self, claim: Claim, message: Message, channel: str, thread: str) -> None:
         """Ephemeral messages cannot be looked up afterwards, so they are sent at most once."""
         done = Sent(channel=channel, ts="whispered", digest=_digest(message))
-        self._outbox.note_sent(claim.card, message.key, done)
+        self._outbox.attempt(claim, message.key, done)
         self._send("chat.postEphemeral", message, channel=channel, user=message.whisper_to, thread_ts=thread)
 
     def _find(self, claim: Claim, message: Message, before: Sent, thread: str) -> str:
@@ -247,7 +276,7 @@ class Courier:
 
     # --- when Slack says no, or nothing ---
 
-    def _refused(self, claim: Claim, message: Message, before: Sent, no: Refusal) -> Next:
+    def _refused(self, claim: Claim, record: Record, message: Message, before: Sent, no: Refusal) -> Next:
         if no.is_silence:
             return self._unanswered(claim, no.code)
         # Slack said clearly that it took nothing: there is no attempt to look for.
@@ -260,12 +289,22 @@ class Courier:
             )
             log.error("%s; everything waits. `python -m bot doctor` names the mend", self.refused)
             return Next(again=self._pace.mend)
-        error = "deleted in Slack" if no.code == "message_not_found" and before.ts else no.code
-        log.error("Slack will not take %s of %s: %s", message.key, claim.card, error)
-        self._outbox.bury(claim.card, message.key, claim.lane, error)
-        failed = replace(before, trying=0.0, digest=_digest(message), failed=error)
+        if no.code in _NO_EDIT and before.ts:
+            log.warning("%s of %s cannot be edited (%s): posted anew", message.key, claim.card, no.code)
+            self._outbox.note_sent(claim.card, message.key, Sent())
+            return Next(again=timedelta(0))
+        asker = _asker(record)
+        if no.code in _NO_POST and asker and not before.channel:
+            log.warning(
+                "%s cannot be posted where it was asked for (%s): sent to the asker", claim.card, no.code
+            )
+            self._outbox.note_sent(claim.card, message.key, Sent(channel=self._direct(asker)))
+            return Next(again=timedelta(0))
+        log.error("Slack will not take %s of %s: %s", message.key, claim.card, no.code)
+        self._outbox.bury(claim.card, message.key, claim.lane, no.code)
+        failed = replace(before, trying=0.0, digest=_digest(message), failed=no.code)
         self._outbox.note_sent(claim.card, message.key, failed)
-        return Next()
+        return Next(again=self._pace.dead)
 
     def _unanswered(self, claim: Claim, why: str) -> Next:
         """No answer, or "later". A post may have arrived: the next claim looks before it posts again."""
@@ -350,21 +389,36 @@ class Courier:
         return answer
 
 
-def _is_stale(message: Message, sent: Sent | None) -> bool:
-    """Whether Slack lacks this message or has older content; content it refused is not tried again."""
-    if sent is None or (not sent.ts and not sent.failed):
-        return True
-    return sent.digest != _digest(message) and sent.ts != "whispered"
+def _stale(drawn: tuple[Message, ...], sent: dict[str, Sent]) -> list[Message]:
+    """The messages that Slack lacks or has with older content, in the order to send them.
+
+    What Slack refused comes last, so that it does not stop the others; but the card itself first and alone,
+    because its thread has nowhere else to go.
+    """
+    stale = [message for message in drawn if _differs(message, sent.get(message.key, Sent()))]
+    refused = [message for message in stale if sent.get(message.key, Sent()).failed]
+    if refused and refused[0] is drawn[0]:
+        return refused[:1]
+    return [message for message in stale if message not in refused] + refused
 
 
-def _thread(record: Record, message: Message, root: Sent) -> str:
+def _differs(message: Message, sent: Sent) -> bool:
+    if sent.ts == "whispered":
+        return False
+    return not sent.ts or bool(sent.failed) or sent.digest != _digest(message)
+
+
+def _thread(record: Record, message: Message, root: Sent, channel: str) -> str:
     """The thread a message belongs to: where it was asked for, else under its card."""
-    asked_in = "" if isinstance(record, AlertGroup) or _is_private(record) else record.place.thread
+    asked_in = ""
+    if not isinstance(record, AlertGroup) and channel == record.place.channel:  # not in direct messages
+        asked_in = record.place.thread
     return asked_in or (root.ts if message.in_thread else "")
 
 
-def _is_private(record: Record) -> bool:
-    return isinstance(record, Request) and record.place.private
+def _asker(record: Record) -> str:
+    """Who typed it, "" for what nobody typed."""
+    return record.actor.user if isinstance(record, Request) else ""
 
 
 def _digest(message: Message) -> str:

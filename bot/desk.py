@@ -103,7 +103,8 @@ class Desk:
         Raises UsageError when the body is not one, Unreachable when too many others write the same group.
         """
         heard = alerts.parse(body)
-        self._state.beat("webhook")
+        if heard.is_firing or not heard.is_watchdog:  # a resolved Watchdog is the opposite of a beat
+            self._state.beat("webhook")
         if heard.is_watchdog:
             return
         for _ in range(_ALERT_TRIES):
@@ -158,6 +159,8 @@ class Desk:
             change.commit()
         except Taken as earlier:
             return Receipt(_accepted(request, earlier.value), accepted=True)
+        except Conflict:
+            pass  # its id is new: the first try arrived, its answer got lost, and a worker was quick
         return Receipt(_accepted(request, request.id), accepted=True)
 
     def _admit(self, actor: Actor, command: Command) -> None:

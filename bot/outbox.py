@@ -15,14 +15,14 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from bot.state import BELL, CLAIMS, DEAD, DIRTY, KEEP, META, OUTBOX, State, milliseconds, renewing
+from bot.state import BELL, CLAIMS, DEAD, DIRTY, META, OUTBOX, State, milliseconds, renewing
 from commands.reads import DeadLetterView
 
 # Picks the most urgent due card whose channel is free, and locks card and channel for the lease.
 # KEYS: outbox, meta, dirty, claims. ARGV: token, lease ms. Redis's clock is the only clock here.
 _CLAIM = """
 local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 2000)
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 10000)
 local best, best_priority, best_lane
 for _, card in ipairs(due) do
   local meta = redis.call('HGET', KEYS[2], card) or '5 ?'
@@ -71,6 +71,13 @@ if redis.call('GET', lane) == ARGV[1] then redis.call('PEXPIRE', lane, ARGV[4]) 
 return 1
 """
 
+# KEYS: claims, sent. ARGV: token, card, message key, what to note. 0 when the claim is somebody else's by now.
+_ATTEMPT = """
+if redis.call('HGET', KEYS[1], ARGV[2]) ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
+return 1
+"""
+
 # Spends one call of a per-minute budget evenly: returns 0 when it may go now, else the ms to wait.
 # KEYS: budget. ARGV: interval ms, burst.
 _PACE = """
@@ -109,6 +116,10 @@ class Sent:
     failed: str = ""
 
 
+class ClaimLost(Exception):
+    """This courier was taken for dead, and another one has the card: nothing may be sent any more."""
+
+
 class Outbox:
     def __init__(self, state: State) -> None:
         self._redis = state.redis
@@ -116,6 +127,7 @@ class Outbox:
         self._release = state.redis.register_script(_RELEASE)
         self._pace = state.redis.register_script(_PACE)
         self._renew = state.redis.register_script(_RENEW)
+        self._attempt = state.redis.register_script(_ATTEMPT)
 
     def claim(self, lease: timedelta) -> Claim | None:
         """The most urgent card that may be sent now, locked for the lease; None when there is none."""
@@ -152,11 +164,20 @@ class Outbox:
         return {key.decode(): Sent(**orjson.loads(value)) for key, value in stored.items()}
 
     def note_sent(self, card: str, key: str, sent: Sent) -> None:
-        name = f"sre:sent:{card}"
-        pipe = self._redis.pipeline()
-        pipe.hset(name, key, orjson.dumps(asdict(sent)))
-        pipe.pexpire(name, KEEP)
-        pipe.execute()
+        """What Slack has of a message now; kept as long as its record (bot/state.py, Change.put)."""
+        self._redis.hset(f"sre:sent:{card}", key, orjson.dumps(asdict(sent)))
+
+    def attempt(self, claim: Claim, key: str, sent: Sent) -> None:
+        """Write down that a post is about to be made, if the claim still stands; else raises ClaimLost."""
+        keys = [CLAIMS, f"sre:sent:{claim.card}"]
+        if not self._attempt(keys=keys, args=[claim.token, claim.card, key, orjson.dumps(asdict(sent))]):
+            raise ClaimLost(claim.card)
+
+    def forget(self, card: str) -> None:
+        """The record is gone: so are its dead letters."""
+        names = [name for name in self._redis.hkeys(DEAD) if name.decode().startswith(f"{card} ")]
+        if names:
+            self._redis.hdel(DEAD, *names)
 
     def bury(self, card: str, key: str, channel: str, error: str) -> None:
         """Keep a message that Slack will not take where people can see it."""

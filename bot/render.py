@@ -7,9 +7,10 @@ outside (labels, log lines, error texts) goes through `escape`, and through `red
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar, cast
 
 from commands.model import (
     Alert,
@@ -67,13 +68,14 @@ def messages(record: Record, redact: Callable[[str], str]) -> tuple[Message, ...
 
     The first is the card, the rest its thread. Empty when the record is not to be seen (a quiet run).
     """
+    record = _redacted(record, redact)
     if isinstance(record, Request):
         drawn = _request(record)
     elif isinstance(record, AlertGroup):
         drawn = _alert_group(record)
     else:
         drawn = (_whisper(record),)
-    return tuple(_clean(message, redact) for message in drawn)
+    return tuple(replace(message, text=_cut(message.text, FALLBACK)) for message in drawn)
 
 
 def private(
@@ -83,10 +85,11 @@ def private(
     redact: Callable[[str], str],
 ) -> Message:
     """What one person is told: a page, or a refusal word for word with the button that would be right."""
+    text, sections, suggestions = _redacted((text, sections, suggestions), redact)
     blocks = [block for section in sections for block in _section_blocks(section)]
     said = escape(text) or ", ".join(escape(section.title) for section in sections)
     body = _bounded([*(blocks or [_text(said)]), *_buttons(suggestions)])
-    return _clean(Message("private", said, tuple(body)), redact)
+    return Message("private", _cut(said, FALLBACK), tuple(body))
 
 
 # --- text ---
@@ -188,31 +191,29 @@ def _length(node: Any) -> int:
     return sum(_length(value) for value in node) if isinstance(node, list | tuple) else 0
 
 
-def _clean(message: Message, redact: Callable[[str], str]) -> Message:
-    return Message(
-        message.key,
-        _cut(redact(message.text), FALLBACK),
-        tuple(_redacted(block, redact) for block in message.blocks),
-        message.in_thread,
-        message.whisper_to,
-    )
+R = TypeVar("R")
 
 
-def _redacted(node: Any, redact: Callable[[str], str]) -> Any:
-    if isinstance(node, str):
-        return redact(node)
-    if isinstance(node, Mapping):
-        return {key: _redacted(value, redact) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_redacted(value, redact) for value in node]
-    return node
+def _redacted(node: R, redact: Callable[[str], str]) -> R:
+    """The same value with every text in it redacted by itself: before anything is escaped, cut or joined,
+    or half a secret could pass, and a word at the end of one line could mask the next."""
+    changed: Any = node
+    if isinstance(node, str) and not isinstance(node, StrEnum):
+        changed = redact(node)
+    elif is_dataclass(node) and not isinstance(node, type):
+        changed = replace(node, **{f.name: _redacted(getattr(node, f.name), redact) for f in fields(node)})
+    elif isinstance(node, Mapping):
+        changed = {_redacted(key, redact): _redacted(value, redact) for key, value in node.items()}
+    elif isinstance(node, tuple):
+        changed = tuple(_redacted(value, redact) for value in node)
+    return cast(R, changed)
 
 
 # --- requests ---
 
 
 def _request(request: Request) -> tuple[Message, ...]:
-    if request.only_if_red and not request.news and request.state is not State.FAILED:
+    if request.is_quiet and not request.has_news and request.state is not State.FAILED:
         return ()  # a quiet run that failed is shown: silence must mean that all was looked at
     details = [_detail(section) for section in request.sections if section.done]
     return (_summary(request), *details, *_alarm(request))
@@ -399,6 +400,8 @@ def _group_card(group: AlertGroup) -> Message:
     blocks += _paragraphs([_alert_line(alert, group) for alert in listed[:_ALERTS]])
     if len(listed) > _ALERTS:
         blocks.append(_context(f"and {counted(len(listed) - _ALERTS, 'more alert')}"))
+    if group.omitted:
+        blocks.append(_context(f"{counted(group.omitted, 'earlier change')} may not be in the thread"))
     if group.truncated:
         blocks.append(_context(f"+{group.truncated} not sent by Alertmanager (max_alerts)"))
     blocks += _buttons((), _group_links(group))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, TimeoutError
 from slack_bolt import Ack, App, BoltResponse, Respond
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
@@ -26,6 +26,10 @@ Redact = Callable[[str], str]
 log = logging.getLogger(__name__)
 
 NOT_ACCEPTED = "The bot's store does not answer. Nothing was accepted and nothing was done; please try again."
+IN_DOUBT = (
+    "The bot's store did not answer in time. Most likely nothing was accepted; if a card appears all the same, "
+    "it was. Nothing was changed."
+)
 
 _MENTION = re.compile(r"^\s*<@[UW][A-Z0-9]+(\|[^>]*)?>\s*")
 
@@ -53,16 +57,16 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
             receipt = desk.submit(said)
             if not receipt.accepted:
                 desk.whisper(said, receipt)
-        except RedisError:
+        except RedisError as error:
             # The outbox cannot carry this one, and the acknowledgement of a button has no text.
-            respond(text=NOT_ACCEPTED, response_type="ephemeral", replace_original=False)
+            respond(text=_not_accepted(error), response_type="ephemeral", replace_original=False)
         ack()
 
     def on_message(event: dict[str, Any], body: dict[str, Any]) -> None:
         """A mention, or a direct message. Raising makes Slack deliver it again."""
         if event.get("subtype") or event.get("bot_id") or not _is_for_us(event):
             return
-        actor = Actor(event["user"], event.get("user_team") or event.get("team") or body["team_id"])
+        actor = Actor(event.get("user") or "", _team_of(event, body))
         place = Place(event["channel"], event.get("thread_ts", ""))
         said = Said(actor, place, _MENTION.sub("", event.get("text") or ""), body["event_id"])
         receipt = desk.submit(said)
@@ -83,7 +87,12 @@ def _submit(desk: Desk, said: Said) -> Receipt:
         return desk.submit(said)
     except RedisError as error:
         log.error("not accepted, the store does not answer: %s", error)
-        return Receipt(NOT_ACCEPTED)
+        return Receipt(_not_accepted(error))
+
+
+def _not_accepted(error: RedisError) -> str:
+    """Nothing happened, if Redis was never asked or said no; after a timeout it may still come to it."""
+    return IN_DOUBT if isinstance(error, TimeoutError) else NOT_ACCEPTED
 
 
 def _private(receipt: Receipt, redact: Redact) -> dict[str, Any]:
@@ -104,10 +113,18 @@ def _is_for_us(event: dict[str, Any]) -> bool:
     return event["type"] == "app_mention" or event.get("channel_type") == "im"
 
 
+def _team_of(event: dict[str, Any], body: dict[str, Any]) -> str:
+    """The workspace of the person; in a shared channel it must be said, elsewhere only one is possible."""
+    said = event.get("user_team") or event.get("team")
+    return str(said or ("" if body.get("is_ext_shared_channel") else body.get("team_id") or ""))
+
+
 def _authorization(people: People, client: WebClient, team: str | None) -> AuthorizeResult:
-    return AuthorizeResult(
-        enterprise_id=None, team_id=team, bot_token=client.token, bot_user_id=people.bot_user() or None
-    )
+    try:
+        bot = people.bot_user()
+    except RedisError:
+        bot = ""  # only needed to ignore the bot's own messages, which bot_id tells, too
+    return AuthorizeResult(enterprise_id=None, team_id=team, bot_token=client.token, bot_user_id=bot or None)
 
 
 def _on_bug(error: Exception, body: dict[str, Any]) -> BoltResponse:

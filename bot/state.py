@@ -58,6 +58,8 @@ _AUDIT, _OPEN, _RUNS = "sre:audit", "sre:open", "sre:runs"
 # ARGV: token · count of expectations, then (key, version) each, '' meaning "does not exist" · count of
 # once-only marks, then (key, value, ttl ms) each · commands to replay as (argc, args…).
 # A client that retries after a lost answer finds its own token on the first record: the change is done.
+# An argument "<token>+<ms>" stands for Redis's own time plus so many ms, because the clocks of the processes
+# differ; the token is random, so no text of anybody's can be one.
 _COMMIT = """
 local i = 2
 local function take() local v = ARGV[i]; i = i + 1; return v end
@@ -75,9 +77,14 @@ for n = 1, tonumber(take()) do
   marks[n] = {key, value, ttl}
 end
 for _, m in ipairs(marks) do redis.call('SET', m[1], m[2], 'PX', m[3]) end
+local t = redis.call('TIME'); local clock = t[1] * 1000 + math.floor(t[2] / 1000)
+local mark = ARGV[1] .. '+'
 while i <= #ARGV do
   local args = {}
-  for n = 1, tonumber(take()) do args[n] = take() end
+  for n = 1, tonumber(take()) do
+    args[n] = take()
+    if string.sub(args[n], 1, #mark) == mark then args[n] = clock + tonumber(string.sub(args[n], #mark + 1)) end
+  end
   redis.call(unpack(args))
 end
 return {'done'}
@@ -134,6 +141,13 @@ class HouseJob(Job):
             raise PermissionError(f"not a job of this house: {self.func_name!r}")
         return super().func
 
+    # RQ would import and call these by the names that stand on the job.
+    success_callback = failure_callback = stopped_callback = None
+
+
+class NotAsked(ConnectionError):
+    """Redis was not asked at all, so nothing can have happened."""
+
 
 class FailFast(Retry):
     """One retry; and after a failure, half a second in which nothing is asked but by one probe.
@@ -157,7 +171,7 @@ class FailFast(Retry):
         with self._lock:
             now = time.monotonic()
             if now < self._ask_again_at:
-                raise ConnectionError("Redis did not answer a moment ago")
+                raise NotAsked("Redis did not answer a moment ago")
             if self._ask_again_at:
                 self._ask_again_at = now + 2  # this call is the probe; it ends within its timeouts
         try:
@@ -217,10 +231,11 @@ class Change:
         self._expected += [key, was]
         body = _CODECS[_KINDS[type(record)]].dump_json(record)
         self.pipe.hset(key, mapping={"v": version, "token": self._token, "body": body})
-        if keep:
-            self.pipe.pexpire(key, keep)
-        else:
-            self.pipe.persist(key)
+        for name in (key, f"sre:sent:{card_of(record)}"):  # what Slack has of it lives as long as it does
+            if keep:
+                self.pipe.pexpire(name, keep)
+            else:
+                self.pipe.persist(name)
         return self
 
     def once(self, name: str, value: str, ttl: timedelta) -> "Change":
@@ -244,7 +259,7 @@ class Change:
         card = card_of(record)
         self.pipe.hset(META, card, f"{priority} {lane_of(record)}")
         self.pipe.hincrby(DIRTY, card, 1)
-        self.pipe.zadd(OUTBOX, {card: _ms_now()}, nx=True)
+        self.pipe.zadd(OUTBOX, {card: self._in(0)}, nx=True)
         self.pipe.rpush(BELL, 1)
         self.pipe.ltrim(BELL, -8, -1)
         return self
@@ -264,7 +279,7 @@ class Change:
         enqueue = self._state.redis.pipeline()
         self._state.queue.enqueue_job(job, pipeline=enqueue)
         self.pipe.command_stack += enqueue.command_stack
-        self.pipe.zadd(_OPEN, {request.id: _ms_now() + milliseconds(SWEEP_AFTER)})
+        self.pipe.zadd(_OPEN, {request.id: self._in(milliseconds(SWEEP_AFTER))})
         return self
 
     def calendar(self, run: "Run") -> "Change":
@@ -276,6 +291,10 @@ class Change:
         """The request is over: the sweeper need not look any more."""
         self.pipe.zrem(_OPEN, request.id)
         return self
+
+    def _in(self, ms: int) -> Any:
+        """A score that the script replaces by Redis's time, so many ms from now."""
+        return f"{self._token}+{ms}"
 
     def commit(self) -> None:
         """Do all of it or nothing; one round trip. Raises Conflict or Taken."""
@@ -320,11 +339,6 @@ class State:
     def alert_group(self, id: str) -> Stored[AlertGroup] | None:
         return cast("Stored[AlertGroup] | None", self.load(f"alert:{id}"))
 
-    def audit_lines(self, count: int = 1000) -> list[dict[str, str]]:
-        """The newest audit lines, oldest first."""
-        lines = self.redis.xrevrange(_AUDIT, count=count)
-        return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in reversed(lines)]
-
     # --- once-only marks outside a change, heartbeats ---
 
     def marked(self, name: str) -> bool:
@@ -360,16 +374,18 @@ class State:
     # --- the sweeper's view ---
 
     def forgotten(self) -> list[str]:
-        """Ids of open requests that are due a look and that nobody holds; each is looked at again later."""
-        ids = [raw.decode() for raw in self.redis.zrangebyscore(_OPEN, "-inf", _ms_now(), start=0, num=200)]
+        """Ids of open requests that are due a look, that nobody holds and that no queued job is for."""
+        now = _ms(self.redis.time())
+        ids = [raw.decode() for raw in self.redis.zrangebyscore(_OPEN, "-inf", now, start=0, num=200)]
         if not ids:
             return []
         pipe = self.redis.pipeline(transaction=False)
         for id in ids:
             pipe.exists(f"sre:lease:request:{id}")
-            pipe.zadd(_OPEN, {id: _ms_now() + 2_000}, xx=True)
+            pipe.zadd(_OPEN, {id: now + 2_000}, xx=True)
         held = pipe.execute()[::2]
-        return [id for id, is_held in zip(ids, held, strict=True) if not is_held]
+        queued = {job.split("-")[1] for job in self.queue.job_ids}
+        return [id for id, is_held in zip(ids, held, strict=True) if not is_held and id not in queued]
 
     def drop_open(self, id: str) -> None:
         self.redis.zrem(_OPEN, id)
@@ -405,16 +421,21 @@ class State:
         body = self.redis.hget(_RUNS, name)
         return _RUN_CODEC.validate_json(body) if body else None
 
-    def forget_runs(self, keep: set[str]) -> None:
-        """Drop calendar lines that are no longer declared."""
-        gone = [name for raw in self.redis.hkeys(_RUNS) if (name := raw.decode()) not in keep]
-        if gone:
-            self.redis.hdel(_RUNS, *gone)
+    def forget_runs(self, keep: set[str], now: datetime) -> None:
+        """Drop calendar lines that nobody has looked after for a day.
+
+        Not at once: while a new version rolls out, the old one does not declare the new one's lines.
+        """
+        for body in self.redis.hvals(_RUNS):
+            view = _RUN_CODEC.validate_json(body).view
+            if view.name not in keep and now - view.next_due > timedelta(days=1):
+                self.redis.hdel(_RUNS, view.name)
 
     # --- readiness and names that Slack gave us ---
 
-    def ping(self) -> None:
-        self.redis.ping()
+    def probe(self) -> None:
+        """Write something: a Redis that is full or a replica answers reads and would refuse every request."""
+        self.redis.set("sre:probe", 1, px=60_000)
 
     def remember(self, name: str, value: str, ttl: timedelta) -> None:
         self.redis.set(f"sre:memo:{name}", value, px=milliseconds(ttl))
@@ -450,5 +471,6 @@ def milliseconds(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
 
-def _ms_now() -> int:
-    return int(time.time() * 1000)
+def _ms(redis_time: tuple[int, int]) -> int:
+    seconds, microseconds = redis_time
+    return seconds * 1000 + microseconds // 1000

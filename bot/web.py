@@ -184,7 +184,10 @@ def serve(web: Web, port: int, host: str = "0.0.0.0") -> Any:  # noqa: S104 - th
         threads=8,
         ident="sre-bot",
         max_request_body_size=MAX_BODY,
-        channel_timeout=20,
+        # Many who send half a request and wait must not keep the others out.
+        connection_limit=1000,
+        channel_timeout=10,
+        cleanup_interval=5,
     )
 
 

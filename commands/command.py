@@ -37,15 +37,15 @@ class Due:
     """A scheduled run of a command.
 
     name: unique in the calendar, letters, digits and "-". cron: five fields, in the configured time zone
-    ("2#1" is the first Tuesday). channel: a key of `channels:` in the configuration. only_if_red: the
-    card exists only when something is red.
+    ("2#1" is the first Tuesday). channel: a key of `channels:` in the configuration. is_quiet: the
+    card exists only when something is red or unknown that no card there told of lately.
     """
 
     name: str
     cron: str
     text: str
     channel: str
-    only_if_red: bool = False
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

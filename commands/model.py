@@ -54,8 +54,8 @@ class Finding:
     value, threshold: as people read them, units included ("99.95 %", "> 99.9 %").
     evidence: the facts behind the judgement, worst first; the renderer cuts and counts.
     alarm: set on a red flag: the sentence that goes with the mention of on-call.
-    again_after: how long this red is not news again, nor on-call mentioned again for it (DH-1.9: an hour;
-    longer where the measured window is so long that it stays red for days).
+    again_after: how long this is not news again, nor on-call mentioned again for it (DH-1.9: an hour; longer
+    where the measured window is so long that it stays red for days; zero for what is no news at all).
     mend: for UNKNOWN, the exact line that makes the source readable.
     """
 
@@ -148,17 +148,14 @@ class Args:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, from Slack's signed payload only. The scheduler is ("", "")."""
+    """Who acts, from Slack's signed payload only; or the schedule itself, which no payload can name."""
 
     user: str
     team: str
-
-    @property
-    def is_scheduler(self) -> bool:
-        return not self.user
+    is_scheduler: bool = False
 
 
-SCHEDULER = Actor("", "")
+SCHEDULER = Actor("", "", is_scheduler=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +202,8 @@ class Flag:
 class Request:
     """One thing somebody (or the schedule) asked for, from the text to the answer.
 
-    only_if_red: a quiet scheduled run, whose card exists only when it has news.
-    news: something is red that no card told of lately (Finding.again_after).
+    is_quiet: a scheduled run whose card exists only when it has news.
+    has_news: something is red or unknown that no card here told of lately (Finding.again_after).
     late_since: the due time of a scheduled run that was started late; None when on time.
     flags: the red flags this run mentions on-call for (at most one per flag per hour).
     reference: names the log lines of a failure to the user, without its insides.
@@ -222,8 +219,8 @@ class Request:
     state: State = State.READING
     sections: tuple[Section, ...] = ()
     finished: datetime | None = None
-    only_if_red: bool = False
-    news: bool = False
+    is_quiet: bool = False
+    has_news: bool = False
     late_since: datetime | None = None
     flags: tuple[Flag, ...] = ()
     mention: str = ""
@@ -278,7 +275,8 @@ class AlertGroup:
     """An Alertmanager group and all alerts heard of in its current episode.
 
     An episode begins when the first alert fires and the group was quiet (or new); its card is one
-    message. truncated: how many alerts Alertmanager cut from its last body (max_alerts).
+    message. truncated: how many alerts Alertmanager cut from its last body (max_alerts). omitted: how many
+    lines of the thread are no longer kept here.
     """
 
     id: str
@@ -292,6 +290,7 @@ class AlertGroup:
     external_url: str = ""
     truncated: int = 0
     lines: tuple[Line, ...] = ()
+    omitted: int = 0
 
     @property
     def firing(self) -> tuple[Alert, ...]:

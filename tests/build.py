@@ -47,5 +47,12 @@ def group(*alerts: Alert, **changes: Any) -> AlertGroup:
     return replace(made, **changes)
 
 
+def audit_lines(state: Any) -> list[dict[str, str]]:
+    """Every audit line, oldest first."""
+    return [
+        {k.decode(): v.decode() for k, v in fields.items()} for _, fields in state.redis.xrange("sre:audit")
+    ]
+
+
 def whisper(text: str = "no", user: str = ALICE.user) -> Whisper:
     return Whisper("WTEST", user, Place("C0SREDAILY1"), text)

@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from bot.settings import Settings
 from bot.state import State
+from commands.errors import Unreachable
 from commands.model import Read
 from commands.reads import HeartbeatView, Now, WebhookHeartbeat
 from commands.site import ClusterSite
@@ -30,7 +33,10 @@ class Own:
     def read(self, read: Read, deadline: float) -> Any:
         if isinstance(read, Now):
             return datetime.now(UTC)
-        return HeartbeatView(self._state.heard("webhook"), self._state.heard("bot-start"))
+        try:
+            return HeartbeatView(self._state.heard("webhook"), self._state.heard("bot-start"))
+        except RedisError as error:
+            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
 
 
 class Clients:

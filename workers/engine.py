@@ -9,7 +9,7 @@ RQ's timeout is a signal that can strike anywhere, and is only the last resort.
 import logging
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 # The whole run, with every source hanging, stays under the manual's 60 s.
 WALL = timedelta(seconds=50)
+
+# What a quiet run breaks its silence for: silence must mean that all was looked at and is well.
+_NEWSWORTHY = (Light.RED, Light.UNKNOWN)
 
 TOOK = Histogram(
     "sre_bot_answer_seconds", "From the request to its whole answer", ["word"],
@@ -126,29 +129,36 @@ class Engine:
         return Stored(moved, str(int(stored.version) + 1))
 
     def _finish(self, stored: Stored[Request], request: Request) -> None:
-        fresh = [] if request.place.private else self._fresh(request)
-        flags = tuple(dict.fromkeys(Flag(finding.key, finding.alarm) for finding in fresh if finding.alarm))
+        told = self._fresh(request, _told_mark)
+        flagged = [] if request.place.private else [f for f in self._fresh(request, _mention_mark) if f.alarm]
+        flags = tuple(dict.fromkeys(Flag(finding.key, finding.alarm) for finding in flagged))
         mention = _mention(self._site.oncall(self._now())) if flags else ""
         done = request.move(
-            Standing.ANSWERED, finished=self._now(), flags=flags, mention=mention, news=bool(fresh)
+            Standing.ANSWERED, finished=self._now(), flags=flags, mention=mention, has_news=bool(told)
         )
-        self._close(stored, done, fresh, light=done.light.value)
+        marks = {_told_mark(request, each): _quiet_for(each) for each in told}
+        marks |= {_mention_mark(request, each): each.again_after for each in flagged}
+        self._close(stored, done, marks, light=done.light.value)
         TOOK.labels(request.args.word).observe((self._now() - request.created).total_seconds())
 
     def _close(
-        self, stored: Stored[Request], request: Request, told: Sequence[Finding] = (), **facts: str
+        self,
+        stored: Stored[Request],
+        request: Request,
+        marks: Mapping[str, timedelta] | None = None,
+        **facts: str,
     ) -> None:
         change = self._state.change().put(request, was=stored.version, keep=KEEP)
         change.show(request, priority=_priority(request)).close(request)
         change.audit(request.state.value, id=request.id, by=request.actor.user, text=request.text, **facts)
-        for finding in told:
-            change.remind(_red_mark(request, finding), request.id, finding.again_after)
+        for name, again_after in (marks or {}).items():
+            change.remind(name, request.id, again_after)
         change.commit()
 
-    def _fresh(self, request: Request) -> list[Finding]:
-        """The red findings that no card told of lately; on-call is mentioned for those with an alarm."""
-        found = [f for section in request.sections for f in section.findings if f.light is Light.RED]
-        return [finding for finding in found if not self._state.marked(_red_mark(request, finding))]
+    def _fresh(self, request: Request, mark: Callable[[Request, Finding], str]) -> list[Finding]:
+        """The red and the unknown findings that bear no such mark from lately."""
+        found = [f for section in request.sections for f in section.findings if f.light in _NEWSWORTHY]
+        return [f for f in found if f.again_after and not self._state.marked(mark(request, f))]
 
 
 class Sections:
@@ -158,7 +168,7 @@ class Sections:
         self._parts = parts
         self._reader = reader
         self._wall = wall
-        self._done: queue.Queue[Section | BaseException] = queue.Queue()
+        self._done: queue.Queue[Section] = queue.Queue()
 
     def __iter__(self) -> "Sections":
         self._waiting = dict(self._parts)
@@ -167,23 +177,25 @@ class Sections:
         return self
 
     def __next__(self) -> Section:
-        if not self._waiting:
-            raise StopIteration
-        try:
-            done = self._done.get(timeout=max(self._wall - time.monotonic(), 0))
-        except queue.Empty:
-            key, part = self._waiting.popitem()
-            return _unread(key, part.title)
-        if isinstance(done, BaseException):
-            raise done
-        self._waiting.pop(done.key)
-        return done
+        while self._waiting:
+            try:
+                done = self._done.get(timeout=max(self._wall - time.monotonic(), 0))
+            except queue.Empty:
+                key, part = self._waiting.popitem()
+                return _unread(key, part.title, "not all of its sources answered within the time of a run")
+            if self._waiting.pop(done.key, None):  # else it came after it had been given up
+                return done
+        raise StopIteration
 
     def _walk(self, key: str, part: Part) -> None:
         try:
-            self._done.put(replace(walk(part, self._reader, self._wall), key=key, done=True))
-        except BaseException as error:  # a bug in the part: raised again where the request can be failed
-            self._done.put(error)
+            section = replace(walk(part, self._reader, self._wall), key=key, done=True)
+        except Exception as error:
+            # A bug in one part must not silence what the others found.
+            reference = new_id("E")
+            log.error("the part %s has a bug (%s)", key, reference, exc_info=error)
+            section = _unread(key, part.title, f"the bot has a bug here (reference {reference} in its log)")
+        self._done.put(section)
 
 
 def walk(part: Part, reader: Reader, wall: float) -> Section:
@@ -198,11 +210,8 @@ def walk(part: Part, reader: Reader, wall: float) -> Section:
         return section
 
 
-def _unread(key: str, title: str) -> Section:
-    late = Finding(
-        key, title, Light.UNKNOWN, evidence=("not all of its sources answered within the time of a run",)
-    )
-    return Section(key, title, done=True, findings=(late,))
+def _unread(key: str, title: str, why: str) -> Section:
+    return Section(key, title, True, (Finding(key, title, Light.UNKNOWN, evidence=(why,)),))
 
 
 def _refused(request: Request, text: str) -> Request:
@@ -216,8 +225,18 @@ def _priority(request: Request) -> int:
     return 4 if request.actor.is_scheduler else 2
 
 
-def _red_mark(request: Request, finding: Finding) -> str:
-    return f"red:{request.cluster}:{finding.key}:{finding.label}"
+def _quiet_for(finding: Finding) -> timedelta:
+    """What cannot be read is told once a day: it is often a setting, and nobody mends that by the hour."""
+    return finding.again_after if finding.light is Light.RED else max(finding.again_after, timedelta(days=1))
+
+
+def _told_mark(request: Request, finding: Finding) -> str:
+    return f"told:{request.cluster}:{request.place.channel}:{finding.light}:{finding.key}:{finding.label}"
+
+
+def _mention_mark(request: Request, finding: Finding) -> str:
+    """One person is on call for all channels."""
+    return f"mention:{request.cluster}:{finding.key}:{finding.label}"
 
 
 def _mention(member: str) -> str:

@@ -1,7 +1,8 @@
 """The only names a queue knows. A job carries an id and loads everything else from the record."""
 
-from rq.timeouts import BaseTimeoutException
+from redis.exceptions import RedisError
 
+from bot import logs
 from workers.engine import Engine
 
 _engine: list[Engine] = []
@@ -15,11 +16,11 @@ def install(engine: Engine) -> None:
 def answer(id: str) -> None:
     """Read and judge what a request asks for."""
     engine = _engine[0]
-    try:
-        engine.answer(id)
-    except BaseTimeoutException as error:  # RQ's alarm: the job must end now, and RQ must know
-        engine.fail(id, error)
-        raise
-    except Exception as error:
-        engine.fail(id, error)
-        raise
+    with logs.bound(id):
+        try:
+            engine.answer(id)
+        except RedisError:
+            raise  # the store is away: the request stays open, and the sweeper brings it back
+        except Exception as error:  # a bug, or RQ's alarm, which RQ must see, too
+            engine.fail(id, error)
+            raise

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from bot.state import JOB_TIMEOUT, Run, State, Taken, new_id
 from commands.catalog import Catalog
 from commands.command import Due
+from commands.errors import SayBack
 from commands.model import SCHEDULER, Place, Request, Section
 from commands.reads import RunView
 from commands.site import ClusterSite, Site
@@ -60,12 +61,15 @@ class Scheduler:
 
     def tick(self) -> None:
         """Start every run that is due and enqueue again every open request that nobody works on."""
+        self.sweep()
         now = self._now()
         lines = list(self._lines())
-        self._state.forget_runs(keep={name for _, _, name in lines})
+        self._state.forget_runs(keep={name for _, _, name in lines}, now=now)
         for due, cluster, name in lines:
-            self._look(due, cluster, name, now)
-        self.sweep()
+            try:
+                self._look(due, cluster, name, now)
+            except SayBack as error:  # the configuration lacks what this line asks for; the others run
+                self._blame(due, name, str(error))
 
     def sweep(self) -> None:
         """Give forgotten requests a new hint: their worker died, or the queue was lost."""
@@ -90,11 +94,18 @@ class Scheduler:
         view = RunView(
             name, due.text, due.cron, next_due=following.astimezone(UTC), last_due=last.astimezone(UTC)
         )
-        if run is None:
-            # First seen: due times before the bot was installed are nobody's missed runs.
-            self._state.change().calendar(Run(view)).commit()
+        if run is None or run.view.cron != due.cron:
+            # First seen, or moved: due times before that are nobody's missed runs.
+            self._state.change().calendar(Run(view, run.request if run else "")).commit()
         elif run.view.last_due is None or last > run.view.last_due:
             self._start(due, cluster, replace(view, last_started=now), late=now - last > LATE)
+
+    def _blame(self, due: Due, name: str, why: str) -> None:
+        """A line that cannot run is said in the log, once per wording, and in the calendar."""
+        run = self._state.run(name)
+        if run and run.view.result != why:
+            log.error("%s (`%s`) cannot run: %s", name, due.text, why)
+            self._state.change().calendar(replace(run, view=replace(run.view, result=why))).commit()
 
     def _start(self, due: Due, cluster: ClusterSite, view: RunView, *, late: bool) -> None:
         channel = self._site.channel(due.channel)
@@ -124,7 +135,7 @@ class Scheduler:
             cluster=cluster.name,
             created=self._now(),
             sections=tuple(Section(key, part.title) for key, part in parts.items()),
-            only_if_red=due.only_if_red,
+            is_quiet=due.is_quiet,
         )
 
 

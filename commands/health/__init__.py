@@ -63,11 +63,11 @@ COMMANDS = (
         ),
         schedule=(
             Due("morning-health", "30 8 * * 1-5", "health", "daily"),
-            Due("weekend-health", "30 8 * * 6,0", "health", "daily", only_if_red=True),
-            Due("slo-red-flags", "*/5 * * * *", "health slo", "daily", only_if_red=True),
+            Due("weekend-health", "30 8 * * 6,0", "health", "daily", is_quiet=True),
+            Due("slo-red-flags", "*/5 * * * *", "health slo", "daily", is_quiet=True),
             # The whole monitoring part would post a card for each target that is down, every five minutes;
             # the beat alone is one read of the bot's own store and red only when nobody would be alarmed.
-            Due("alert-delivery", "*/5 * * * *", "health monitoring --heartbeat", "daily", only_if_red=True),
+            Due("alert-delivery", "*/5 * * * *", "health monitoring --heartbeat", "daily", is_quiet=True),
         ),
     ),
 )

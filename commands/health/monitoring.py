@@ -5,6 +5,7 @@ whether it answers is the question. Everything that only needed its data stays u
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from commands.health.wording import Fact, buttons, one_line, took, unread, worst_first
@@ -214,7 +215,8 @@ def heartbeat(site: ClusterSite, view: HeartbeatView | Gap, now: datetime | Gap)
     waiting = _waiting(view, now)
     if waiting:
         before = () if last is None else (f"last webhook {span(now - last)} ago, before the bot's start",)
-        return Finding(key, label, Light.UNKNOWN, waiting, threshold, before, mend=_BEAT_MEND)
+        early = Finding(key, label, Light.UNKNOWN, waiting, threshold, before, mend=_BEAT_MEND)
+        return replace(early, again_after=timedelta(0))  # it settles by itself, one way or the other
     heard = "no webhook has ever arrived" if last is None else f"last webhook {span(now - last)} ago"
     return Finding(
         key,

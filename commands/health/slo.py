@@ -104,7 +104,7 @@ def inquiry(site: ClusterSite, service: ServiceSite) -> Inquiry:
     if not isinstance(boards, Gap) and not any(board.title == title for board in boards):
         every = Dashboards("")
         nearest = (yield (every,))[every]
-    dashboard = _dashboard(site, boards, nearest)
+    dashboard = replace(_dashboard(site, boards, nearest), again_after=timedelta(0))  # a link is no news
     covered = _covered(site, seen[retention_read])
     findings = [replace(f, link=dashboard.link) for f in _findings(site, service, asked, seen, covered)]
     note = " · ".join((_window_note(site, seen[retention_read]), *_partial(asked, seen)))

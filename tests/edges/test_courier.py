@@ -11,7 +11,7 @@ import pytest
 from slack_sdk import WebClient
 
 from bot.courier import Courier, Pace
-from bot.outbox import Outbox
+from bot.outbox import ClaimLost, Outbox
 from bot.state import State
 from commands.model import Light, Line, Place, Record, Request, Whisper
 from commands.model import State as Standing
@@ -19,7 +19,9 @@ from sandbox.slack import SlackStandIn
 from tests import build
 
 MS = timedelta(milliseconds=1)
-QUICK = Pace(post=1 * MS, settle=20 * MS, backoff=(10 * MS,), mend=20 * MS, lease=timedelta(seconds=5))
+QUICK = Pace(
+    post=1 * MS, settle=20 * MS, backoff=(10 * MS,), mend=20 * MS, lease=timedelta(seconds=5), dead=20 * MS
+)
 DAILY = "#sre-daily"
 
 
@@ -152,26 +154,74 @@ def test_slack_being_down_is_waited_out_in_order(state: State, slack: SlackStand
 def test_a_channel_that_cannot_be_posted_to_is_a_dead_letter_and_others_go_on(
     state: State, slack: SlackStandIn, courier: Courier
 ) -> None:
-    show(state, build.request("RGONE0001", place=Place("C0NOTTHERE")), priority=0)
+    show(state, build.group(channel="C0NOTTHERE"), priority=0)
     show(state, build.request("RGOOD0001"))
-    deliver(courier, state)
-    assert len(texts(slack)) == 1
+    deliver(courier, state, until=lambda: texts(slack) and Outbox(state).dead_letters())
     (dead,) = Outbox(state).dead_letters()
-    assert (dead.card, dead.error) == ("request:RGONE0001 card", "channel_not_found")
+    assert (dead.card, dead.error) == ("alert:ATEST 1:card", "channel_not_found")
 
 
-def test_a_dead_letter_is_tried_again_when_its_card_changes(
+def test_a_dead_letter_comes_to_life_when_its_channel_does(
     state: State, slack: SlackStandIn, courier: Courier
 ) -> None:
-    slack.fault("chat.postMessage", "error", times=1, error="not_in_channel")
-    request = build.request()
-    show(state, request)
+    slack.fault("chat.postMessage", "error", times=3, error="not_in_channel")
+    show(state, build.group())
     deliver(courier, state)
-    assert Outbox(state).dead_letters()
-    show(state, answered(request), was="1")
-    deliver(courier, state)
-    assert texts(slack) == ["🟢 health · training: 2/2 green"]
+    assert len(texts(slack, "#sre-alerts")) == 1
     assert not Outbox(state).dead_letters()
+
+
+def test_an_answer_that_cannot_be_posted_where_it_was_asked_for_goes_to_the_asker(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    show(state, answered(build.request(place=Place("C0NOTTHERE", "1.2"))))
+    deliver(courier, state)
+    messages = slack.messages(slack.direct_message("alice"))
+    assert messages[0]["text"] == "🟢 health · training: 2/2 green"
+    assert len(messages) == 3
+
+
+def test_dead_letters_go_with_their_record(state: State, slack: SlackStandIn, courier: Courier) -> None:
+    show(state, build.group(channel="C0NOTTHERE"))
+    deliver(courier, state, until=lambda: Outbox(state).dead_letters())
+    state.redis.delete("sre:alert:ATEST")
+    deliver(courier, state)
+    assert not Outbox(state).dead_letters()
+
+
+def test_a_refused_look_up_does_not_forget_the_attempt(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    slack.fault("chat.postMessage", "drop_after", times=1)
+    slack.fault("conversations.history", "ratelimited", times=2, retry_after=0)
+    show(state, build.request())
+    deliver(courier, state)
+    assert len(texts(slack)) == 1
+
+
+def test_a_courier_whose_claim_was_taken_over_posts_nothing(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    show(state, build.request())
+    claim = Outbox(state).claim(QUICK.lease)
+    assert claim is not None
+    state.redis.hset("sre:outbox:claims", claim.card, "somebody-else")
+    stored = state.load(claim.card)
+    assert stored is not None
+    with pytest.raises(ClaimLost):
+        courier._further(claim)
+    assert slack.calls("chat.postMessage") == []
+
+
+def test_a_record_that_cannot_be_drawn_leaves_its_channel_to_the_others(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    show(state, build.request("RBROKEN01"), priority=0)
+    state.redis.hset("sre:request:RBROKEN01", "body", b"{}")
+    show(state, build.request("RGOOD0001"))
+    deliver(courier, state, until=lambda: texts(slack))
+    assert len(texts(slack)) == 1
+    assert Outbox(state).dead_letters()[0].card.startswith("request:RBROKEN01")
 
 
 def test_a_revoked_token_holds_everything_back_and_loses_nothing(
@@ -197,7 +247,7 @@ def test_a_card_that_slack_cannot_draw_is_sent_as_words(
     assert not message.get("blocks")
 
 
-def test_an_edit_of_a_message_somebody_deleted_is_a_dead_letter(
+def test_a_card_that_somebody_deleted_is_posted_anew_when_it_has_more_to_say(
     state: State, slack: SlackStandIn, courier: Courier, slack_client: WebClient
 ) -> None:
     request = build.request()
@@ -206,7 +256,7 @@ def test_an_edit_of_a_message_somebody_deleted_is_a_dead_letter(
     slack_client.chat_delete(channel="C0SREDAILY1", ts=roots(slack, DAILY)[0]["ts"])
     show(state, answered(request), was="1")
     deliver(courier, state)
-    assert [dead.error for dead in Outbox(state).dead_letters()] == ["deleted in Slack"]
+    assert texts(slack) == ["🟢 health · training: 2/2 green"]
 
 
 def test_a_card_asked_for_in_a_thread_stays_in_that_thread(

@@ -1,12 +1,14 @@
 """The road of a request on a real Redis: read, judge, tell; taken over, failed, told once."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError
 from rq.timeouts import JobTimeoutException
 
 from bot import render
@@ -74,7 +76,7 @@ def test_a_request_is_answered_section_by_section_and_closed(state: State) -> No
     assert [section.done for section in request.sections] == [True, True]
     assert state.request("RTEST0001").version == "4"  # type: ignore[union-attr]  # opened, two sections, answered
     assert state.depths()["open_requests"] == 0
-    assert state.audit_lines()[-1]["what"] == "answered"
+    assert build.audit_lines(state)[-1]["what"] == "answered"
 
 
 def test_a_worker_that_takes_over_reads_only_what_is_missing(state: State) -> None:
@@ -97,7 +99,7 @@ def test_two_workers_with_the_same_job_answer_once(state: State) -> None:
     assert stored(state).state is Standing.READING
     reader.hang.set()
     first.join()
-    assert [line["what"] for line in state.audit_lines()] == ["answered"]
+    assert [line["what"] for line in build.audit_lines(state)] == ["answered"]
 
 
 def test_a_job_for_what_is_answered_already_does_nothing(state: State) -> None:
@@ -119,15 +121,45 @@ def test_sources_that_never_answer_end_at_the_wall_as_unknown(state: State) -> N
     assert request.light is Light.UNKNOWN
 
 
-def test_a_bug_fails_the_request_with_a_reference_and_keeps_its_insides_from_the_user(
+def test_a_bug_in_one_part_is_unknown_with_a_reference_and_the_other_part_still_alarms(
     state: State, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_: Any) -> Finding:
-        raise KeyError("insides")
+    def half_broken(answer: Any) -> Finding:
+        if answer == "broken":
+            raise KeyError("insides")
+        return build.finding(Light.RED, alarm="Service outage likely")
 
     opened(state)
-    jobs.install(engine(state, FakeReader(), TwoParts(broken)))
-    with pytest.raises(KeyError):
+    reader = FakeReader({Targets: "broken"})
+    Engine(state, TwoParts(half_broken), on_duty(), lambda _: reader).answer("RTEST0001")
+    request = stored(state)
+    assert request.state is Standing.ANSWERED
+    assert [section.light for section in request.sections] == [Light.UNKNOWN, Light.RED]
+    assert request.mention == "<@U0ALICE0001>"
+    (why,) = request.sections[0].findings[0].evidence
+    assert "reference E" in why and "insides" not in why
+    assert "insides" in caplog.text
+
+
+def failing(state: State, error: BaseException) -> None:
+    """The engine meets this error outside of any part."""
+
+    def now() -> Any:
+        if isinstance(error, JobTimeoutException) or stored(state).is_open:
+            raise error
+
+    opened(state)
+    made = engine(state, FakeReader(), now=now)
+    made.fail = lambda id, why: Engine.fail(engine(state, FakeReader()), id, why)  # type: ignore[method-assign]
+    jobs.install(made)
+
+
+@pytest.mark.parametrize("error", [KeyError("insides"), JobTimeoutException("too long")])
+def test_a_bug_and_rqs_alarm_fail_the_request_and_are_not_swallowed(
+    state: State, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing(state, error)
+    with pytest.raises(type(error)):
         jobs.answer("RTEST0001")
     request = stored(state)
     assert request.state is Standing.FAILED
@@ -136,15 +168,43 @@ def test_a_bug_fails_the_request_with_a_reference_and_keeps_its_insides_from_the
     assert request.reference in card.text and "insides" not in card.text
 
 
-def test_rqs_alarm_fails_the_request_and_is_not_swallowed(state: State) -> None:
-    def late(_: Any) -> Finding:
-        raise JobTimeoutException("too long")
-
-    opened(state)
-    jobs.install(engine(state, FakeReader(), TwoParts(late)))
-    with pytest.raises(JobTimeoutException):
+def test_a_store_that_is_away_leaves_the_request_open_for_the_next_worker(state: State) -> None:
+    failing(state, ConnectionError("Redis is away"))
+    with pytest.raises(ConnectionError):
         jobs.answer("RTEST0001")
-    assert stored(state).state is Standing.FAILED
+    assert stored(state).is_open
+
+
+def test_an_answer_that_comes_just_after_the_wall_is_late_and_no_bug(state: State) -> None:
+    opened(state)
+    release = threading.Event()
+
+    class Slow(FakeReader):
+        def see(self, reads: Any, deadline: float) -> Seen:
+            release.wait(timeout=max(deadline - time.monotonic(), 0))  # exactly at the wall, as the real one
+            return super().see(reads, deadline)
+
+    engine(state, Slow(), wall=timedelta(milliseconds=50)).answer("RTEST0001")
+    request = stored(state)
+    assert request.state is Standing.ANSWERED
+    assert all(section.done for section in request.sections)
+
+
+def test_a_quiet_run_that_read_nothing_breaks_its_silence_once_a_day(state: State) -> None:
+    silent = TwoParts(lambda _: build.finding(Light.UNKNOWN))
+    for id in ("RTEST0001", "RTEST0002"):
+        opened(state, id=id, is_quiet=True)
+        engine(state, FakeReader(), silent).answer(id)
+    assert [state.request(id).record.has_news for id in ("RTEST0001", "RTEST0002")] == [True, False]  # type: ignore[union-attr]
+    assert state.redis.pttl(state.redis.keys("sre:once:told:*")[0]) > 86_000_000
+
+
+def test_what_another_channel_was_told_is_news_here(state: State) -> None:
+    for id, channel in (("RTEST0001", "C1"), ("RTEST0002", "C2")):
+        opened(state, id=id, place=Place(channel))
+        engine(state, FakeReader(), TwoParts(red())).answer(id)
+    assert [state.request(id).record.has_news for id in ("RTEST0001", "RTEST0002")] == [True, True]  # type: ignore[union-attr]
+    assert not state.request("RTEST0002").record.flags  # type: ignore[union-attr]  # but on-call is mentioned once
 
 
 def red(alarm: str = "Service outage likely", **changes: Any) -> Callable[[Any], Finding]:
@@ -173,22 +233,22 @@ def test_a_red_flag_mentions_on_call_once_per_hour(state: State) -> None:
         opened(state, id=id)
         Engine(state, TwoParts(red()), on_duty(), lambda _: FakeReader()).answer(id)
     first, second = (state.request(id).record for id in ("RTEST0001", "RTEST0002"))  # type: ignore[union-attr]
-    assert (first.mention, len(first.flags), first.news) == ("<@U0ALICE0001>", 1, True)
-    assert (second.mention, second.flags, second.news) == ("", (), False)
-    assert 3_590_000 < state.redis.pttl(f"sre:once:red:{NAME}:DH-1.5:Availability") <= 3_600_000
+    assert (first.mention, len(first.flags), first.has_news) == ("<@U0ALICE0001>", 1, True)
+    assert (second.mention, second.flags, second.has_news) == ("", (), False)
+    assert 3_590_000 < state.redis.pttl(f"sre:once:mention:{NAME}:DH-1.5:Availability") <= 3_600_000
 
 
 def test_a_window_of_weeks_is_news_once_a_day(state: State) -> None:
     opened(state)
     engine(state, FakeReader(), TwoParts(red(again_after=timedelta(days=1)))).answer("RTEST0001")
-    assert state.redis.pttl(f"sre:once:red:{NAME}:DH-1.5:Availability") > 86_000_000
+    assert state.redis.pttl(f"sre:once:mention:{NAME}:DH-1.5:Availability") > 86_000_000
 
 
 def test_a_private_answer_alarms_nobody_and_spends_no_mention(state: State) -> None:
     opened(state, place=Place("C1", private=True))
     Engine(state, TwoParts(red()), on_duty(), lambda _: FakeReader()).answer("RTEST0001")
     assert (stored(state).mention, stored(state).flags) == ("", ())
-    assert not state.redis.keys("sre:once:red:*")
+    assert not state.redis.keys("sre:once:mention:*")
 
 
 def test_a_request_that_no_longer_parses_says_so_instead_of_failing(state: State) -> None:

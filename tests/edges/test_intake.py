@@ -195,7 +195,7 @@ def test_slacks_retries_of_an_event_have_one_effect(house: House) -> None:
     for _ in range(3):
         assert signed(house, body, "application/json").status_code == 200
     assert len(house.requests()) == 1
-    assert [line["what"] for line in house.state.audit_lines()] == ["submitted"]
+    assert [line["what"] for line in build.audit_lines(house.state)] == ["submitted"]
 
 
 def test_a_copied_command_has_one_effect_and_the_same_answer(house: House) -> None:
@@ -395,15 +395,17 @@ def test_twins_that_post_at_the_same_moment_make_one_group(house: House) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    assert [line["what"] for line in house.state.audit_lines()] == ["alert"]
+    assert [line["what"] for line in build.audit_lines(house.state)] == ["alert"]
 
 
-def test_the_watchdog_makes_a_beat_and_no_card(house: House) -> None:
+@pytest.mark.parametrize(("status", "beats"), [("firing", True), ("resolved", False)])
+def test_a_firing_watchdog_makes_a_beat_and_no_card(house: House, status: str, beats: bool) -> None:
     body = json.loads(FIRING)
     for alert in body["alerts"]:
         alert["labels"]["alertname"] = "Watchdog"
-    house.alert(json.dumps(body).encode())
-    assert house.state.heard("webhook") is not None
+        alert["status"] = status
+    assert house.alert(json.dumps(body).encode()).status_code == 200
+    assert (house.state.heard("webhook") is not None) == beats
     assert house.state.depths()["outbox"] == 0
 
 

@@ -11,6 +11,7 @@ import pytest
 from bot.state import State
 from commands.catalog import Catalog
 from commands.command import Command, Due, Part
+from commands.errors import UsageError
 from commands.model import Request, Section
 from commands.site import Channels, ClusterSite, Site
 from tests import build
@@ -73,7 +74,7 @@ def test_many_schedulers_at_the_same_time_make_one_run(state: State) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: scheduler(state, clock).tick(), range(24)))
     assert len(runs(state)) == 1
-    assert [line["what"] for line in state.audit_lines()] == ["scheduled"]
+    assert [line["what"] for line in build.audit_lines(state)] == ["scheduled"]
 
 
 def test_a_run_missed_by_two_hours_is_made_up_once_and_says_so(state: State) -> None:
@@ -155,10 +156,44 @@ def test_the_calendar_tells_next_due_last_run_and_overdue(state: State) -> None:
     assert late.overdue
 
 
-def test_a_run_that_is_no_longer_declared_leaves_the_calendar(state: State) -> None:
+def test_a_run_that_nobody_declares_any_more_leaves_the_calendar_after_a_day(state: State) -> None:
+    """Not at once: during a rolling update the old version does not know the new one's lines."""
     started(state, Clock(2026, 11, 23), (2026, 11, 23, 8, 0))
-    scheduler(state, Clock(2026, 11, 23, 8, 1), replace(MORNING, name="other")).tick()
-    assert [view.name for view in state.run_views(build.NOW)] == ["other"]
+    other = replace(MORNING, name="other")
+    names = []
+    for day in (23, 25):
+        scheduler(state, Clock(2026, 11, day, 8, 1), other).tick()
+        names.append(sorted(view.name for view in state.run_views(build.NOW)))
+    assert names == [["morning-health", "other"], ["other"]]
+
+
+def test_a_run_that_was_moved_is_not_made_up_for_the_time_it_moved_to(state: State) -> None:
+    started(state, Clock(2026, 11, 23), (2026, 11, 23, 8, 0))
+    scheduler(state, Clock(2026, 11, 23, 8, 1), replace(MORNING, cron="0 7 * * *")).tick()
+    assert runs(state) == []
+
+
+def test_a_line_that_cannot_be_built_stops_neither_the_others_nor_the_sweeper(
+    state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Half(Calendar):
+        def parse(self, text: str) -> Any:
+            if text == "health broken":
+                raise UsageError("there is no service `broken`")
+            return super().parse(text)
+
+    dues = (replace(MORNING, name="broken", text="health broken"), MORNING)
+    clock = Clock(2026, 11, 23, 8, 0)
+    Scheduler(state, Half(*dues), SITE, now=clock).tick()
+    opened(state, "RLOST0001")
+    state.redis.delete(state.queue.key)
+    clock.now = datetime(2026, 11, 23, 8, 30, tzinfo=BERLIN)
+    for _ in range(3):
+        Scheduler(state, Half(*dues), SITE, now=clock).tick()
+    assert [run.text for run in runs(state) if run.actor.is_scheduler] == ["health"]
+    assert any("RLOST0001" in job for job in state.queue.job_ids)
+    assert caplog.text.count("there is no service `broken`") == 1
+    assert "there is no service `broken`" in [view.result for view in state.run_views(build.NOW)]
 
 
 # --- the sweeper ---

@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import RedisError
 from rq.job import Job
 
-from bot.outbox import Outbox
+from bot.outbox import Outbox, Sent
 from bot.state import Conflict, HouseJob, State, Taken, connect, new_id
 from commands.model import State as Standing
 from commands.reads import HeartbeatView, WebhookHeartbeat
@@ -30,7 +30,7 @@ def test_a_change_writes_record_audit_outbox_and_job_together(state: State) -> N
     assert stored is not None
     assert stored.record == build.request()
     assert stored.version == "1"
-    assert [line["what"] for line in state.audit_lines()] == ["submitted"]
+    assert [line["what"] for line in build.audit_lines(state)] == ["submitted"]
     assert state.depths() == {"outbox": 1, "dead_letters": 0, "open_requests": 1, "queued_jobs": 1}
     job = HouseJob.fetch(state.queue.job_ids[0], connection=state.redis, serializer=state.queue.serializer)
     assert (job.func_name, list(job.args)) == ("workers.jobs.answer", ["RTEST0001"])
@@ -42,7 +42,7 @@ def test_a_lost_race_writes_nothing_at_all(state: State) -> None:
     late = state.change().put(request, was="").show(request).work(request, timeout=MINUTE).audit("submitted")
     with pytest.raises(Conflict):
         late.commit()
-    assert len(state.audit_lines()) == 1
+    assert len(build.audit_lines(state)) == 1
     assert state.depths()["queued_jobs"] == 1
 
 
@@ -63,7 +63,7 @@ def test_of_fifty_concurrent_changes_of_one_version_one_wins(state: State) -> No
     with ThreadPoolExecutor(16) as pool:
         winners = sum(pool.map(attempt, range(50)))
     assert winners == 1
-    assert [line["what"] for line in state.audit_lines()] == ["submitted", "answered"]
+    assert [line["what"] for line in build.audit_lines(state)] == ["submitted", "answered"]
     assert state.depths()["queued_jobs"] == 2  # one from opening it, one from the winner
 
 
@@ -83,7 +83,7 @@ def test_a_commit_whose_answer_got_lost_may_be_sent_again(state: State) -> None:
     change = state.change().put(request, was="").audit("submitted").once("delivery:x", request.id, MINUTE)
     change.commit()
     change.commit()
-    assert len(state.audit_lines()) == 1
+    assert len(build.audit_lines(state)) == 1
 
 
 def test_a_job_of_another_name_is_not_run(state: State) -> None:
@@ -122,10 +122,46 @@ def test_a_lease_is_renewed_while_its_holder_lives(state: State) -> None:
 def test_open_requests_without_a_worker_are_found(state: State) -> None:
     opened(state, "RHELD0001")
     opened(state, "RLOST0001")
-    state.redis.zadd("sre:open", {"RHELD0001": 0, "RLOST0001": 0})
+    opened(state, "RWAIT0001")
+    waiting = next(job for job in state.queue.job_ids if "RWAIT0001" in job)
+    state.redis.delete(state.queue.key)
+    state.queue.push_job_id(waiting)
+    state.redis.zadd("sre:open", {"RHELD0001": 0, "RLOST0001": 0, "RWAIT0001": 0})
     with state.lease("request:RHELD0001"):
         assert state.forgotten() == ["RLOST0001"]
         assert state.forgotten() == []  # looked at again only a little later
+
+
+def test_marks_are_due_by_redis_clock_and_not_by_the_clock_of_who_wrote_them(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
+    opened(state)
+    assert Outbox(state).claim(timedelta(seconds=5)) is not None
+    now = state.redis.time()[0] * 1000
+    assert now < state.redis.zscore("sre:open", "RTEST0001") < now + 20_000
+
+
+def test_nothing_a_person_types_is_taken_for_the_clock(state: State) -> None:
+    state.change().put(build.request(), was="").audit("submitted", text="@now+5").commit()
+    assert build.audit_lines(state)[0]["text"] == "@now+5"
+
+
+def test_callbacks_on_a_job_are_not_called(state: State) -> None:
+    opened(state)
+    job = HouseJob.fetch(state.queue.job_ids[0], connection=state.redis, serializer=state.queue.serializer)
+    job._success_callback_name = "os.getpid"
+    assert job.success_callback is job.failure_callback is job.stopped_callback is None
+
+
+def test_what_slack_has_is_remembered_as_long_as_the_record(state: State) -> None:
+    group = build.group()
+    state.change().put(group, was="").commit()
+    Outbox(state).note_sent("alert:ATEST", "1:card", Sent(ts="1.1"))
+    state.change().put(group, was="1").commit()
+    assert state.redis.ttl("sre:sent:alert:ATEST") == -1
+    state.change().put(group, was="2", keep=timedelta(days=30)).commit()
+    assert state.redis.ttl("sre:sent:alert:ATEST") > 2_500_000
 
 
 def test_the_heartbeat_knows_the_last_webhook_and_the_latest_start(state: State) -> None:

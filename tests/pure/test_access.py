@@ -28,6 +28,15 @@ ON_CALL = replace(ANYONE, role="oncall")
             False,
             "Only members",
         ),
+        (
+            "nobody may nothing, and is not the schedule",
+            Actor("", build.TEAM),
+            ANYONE,
+            build.TEAM,
+            (),
+            False,
+            "who this is",
+        ),
         ("an unknown workspace is a no", build.ALICE, ANYONE, "", (), False, "has not told"),
         (
             "the wrong role is a no that names it",

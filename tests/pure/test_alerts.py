@@ -164,9 +164,18 @@ def test_a_repeat_a_twin_and_a_late_copy_change_nothing() -> None:
         assert alerts.merge(group, said(repeat), "#c", NOW) is None
 
 
-def test_firing_after_resolved_with_the_same_start_is_late_and_ignored() -> None:
+def test_a_twins_firing_copy_right_after_resolved_is_late_and_ignored() -> None:
     group = after(firing(), resolved())
-    assert alerts.merge(group, said(firing()), "#c", NOW) is None
+    assert alerts.merge(group, said(firing()), "#c", NOW + timedelta(seconds=30)) is None
+
+
+def test_an_alert_that_returns_with_its_old_start_fires_again() -> None:
+    """Alertmanager resolves what Prometheus stopped sending, and fires it with the same start when it is back."""
+    group = after(firing(), resolved())
+    back = alerts.merge(group, said(firing()), "#c", NOW + timedelta(minutes=5))
+    assert back is not None
+    assert len(back.firing) == 1
+    assert back.lines[-1].text.startswith("🔥 fires again")
 
 
 def test_a_second_alert_joins_the_card_with_one_line() -> None:
@@ -201,11 +210,25 @@ def test_a_group_that_fires_again_later_gets_a_new_card() -> None:
 
 
 def test_line_keys_never_repeat_however_long_a_thread_grows() -> None:
-    bodies = [firing(f"p{n}") for n in range(150)]
+    bodies = [firing(f"p{n}") for n in range(350)]
     group = after(*bodies)
     keys = [line.key for line in group.lines]
-    assert len(keys) == len(set(keys)) == 100
-    assert keys[-1] == "149"
+    assert len(keys) == len(set(keys)) == 300
+    assert keys[-1] == "349"
+    assert group.omitted == 49
+
+
+def test_a_group_that_never_rests_forgets_what_ended_long_ago() -> None:
+    group = after(
+        firing("stays"), *(each for n in range(80) for each in (firing(f"p{n}"), resolved(f"p{n}")))
+    )
+    assert len(group.firing) == 1
+    assert len(group.resolved) == 50
+
+
+@pytest.mark.parametrize("end_of_time", ["9999-12-31T23:59:59-14:00", "0000-00-00T00:00:00Z"])
+def test_a_date_that_is_none_does_not_lose_the_alert(end_of_time: str) -> None:
+    assert said(firing(starts=end_of_time)).alerts[0].status == "firing"
 
 
 def test_an_empty_body_opens_nothing() -> None:

@@ -89,7 +89,7 @@ def test_the_heartbeat_flag_asks_for_the_beat_alone():
 
 
 def test_the_calendar_has_the_morning_the_weekend_and_the_five_minute_checks():
-    calendar = {due.name: (due.cron, due.text, due.only_if_red) for due in COMMAND.schedule}
+    calendar = {due.name: (due.cron, due.text, due.is_quiet) for due in COMMAND.schedule}
     assert calendar == {
         "morning-health": ("30 8 * * 1-5", "health", False),
         "weekend-health": ("30 8 * * 6,0", "health", True),

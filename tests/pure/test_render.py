@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import render
+from bot.secret import Redactor
 from commands.model import Finding, Flag, Light, Line, Link, Place, Record, Section, Suggestion, Whisper
 from commands.model import State as Standing
 from sandbox.slack import limits
@@ -96,9 +97,9 @@ def test_cards_look_as_they_did(name: str) -> None:
 
 
 def test_a_quiet_run_shows_nothing_until_it_has_news_or_failed() -> None:
-    quiet = build.request(state=Standing.ANSWERED, sections=judged(), only_if_red=True)
+    quiet = build.request(state=Standing.ANSWERED, sections=judged(), is_quiet=True)
     assert drawn(quiet) == ()
-    assert drawn(replace(quiet, news=True)) != ()
+    assert drawn(replace(quiet, has_news=True)) != ()
     assert drawn(replace(quiet, state=Standing.FAILED, reference="E1")) != ()
 
 
@@ -122,6 +123,28 @@ def test_a_mend_that_serves_several_findings_is_said_once() -> None:
 def test_the_alarm_says_so_when_nobody_is_on_call() -> None:
     alarm = drawn(replace(ANSWERED, mention=""))[-1]
     assert "roles.oncall" in json.dumps(alarm.blocks)
+
+
+@pytest.mark.parametrize("secret", ["p<ss&word", "x" * 40])
+def test_a_secret_is_masked_before_it_is_escaped_or_cut(secret: str) -> None:
+    def redact(text: str) -> str:
+        return text.replace(secret, "***")
+
+    long = build.finding(Light.RED, value="v" * 590 + secret, evidence=("token:", f"said {secret}"))
+    for each in render.messages(
+        build.request(state=Standing.ANSWERED, sections=(build.section("slo", long),)), redact
+    ):
+        said = json.dumps([each.text, each.blocks], ensure_ascii=False)
+        assert secret not in said and render.escape(secret) not in said and secret[:20] not in said
+
+
+def test_redaction_of_one_line_leaves_the_next_one_alone() -> None:
+    redact = Redactor()
+    finding = build.finding(Light.RED, evidence=("the header was token:", "🔴 and this is another fact"))
+    detail = render.messages(
+        build.request(state=Standing.ANSWERED, sections=(build.section("slo", finding),)), redact
+    )[1]
+    assert "🔴 and this is another fact" in json.dumps(detail.blocks, ensure_ascii=False)
 
 
 HOSTILE = "<!channel> <@U0BOB000001> <https://evil|https://bank> & <script>alert(1)</script>"

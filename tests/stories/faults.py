@@ -24,6 +24,7 @@ from sandbox.kube import KubeStandIn, build
 from sandbox.redis_server import RedisServer
 from sandbox.slack import Delivery, SlackStandIn
 from sandbox.slack.cast import Cast, Room, default_cast
+from tests.build import audit_lines
 
 Json = dict[str, Any]
 
@@ -227,10 +228,10 @@ class World:
 
     def audit(self, name: str) -> list[str]:
         """What the audit trail says of the request of this name, in order."""
-        return [line["what"] for line in self.state.audit_lines() if line.get("id") == self.ids[name]]
+        return [line["what"] for line in audit_lines(self.state) if line.get("id") == self.ids[name]]
 
     def alert_audit(self, card: str) -> list[tuple[str, str]]:
-        lines = [line for line in self.state.audit_lines() if line.get("id") == card.removeprefix("alert:")]
+        lines = [line for line in audit_lines(self.state) if line.get("id") == card.removeprefix("alert:")]
         return [(line["firing"], line["resolved"]) for line in lines]
 
     def last_change(self, name: str) -> float:

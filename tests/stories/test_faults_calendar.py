@@ -8,6 +8,7 @@ import pytest
 from bot.state import Run
 from commands.reads import RunView
 from sandbox.house import wait_until
+from tests.build import audit_lines
 from tests.stories.faults import PATIENCE, SECTIONS, World
 
 LINE = "morning-health"
@@ -29,7 +30,7 @@ def forget_the_last_month(world: World) -> None:
 
 def starts(world: World) -> list[dict[str, str]]:
     """What the audit says of scheduled morning runs."""
-    lines = world.state.audit_lines()
+    lines = audit_lines(world.state)
     return [line for line in lines if line["what"] == "scheduled" and line["text"] == "health"]
 
 

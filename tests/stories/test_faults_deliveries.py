@@ -12,6 +12,7 @@ import pytest
 
 from sandbox.house import ALERT_TOKEN, House
 from sandbox.slack.delivery import sign
+from tests.build import audit_lines
 from tests.stories.faults import ALERTS, World, alert_body
 
 NAMES = ("copies", "mention", "both")
@@ -93,16 +94,16 @@ def test_a_forged_or_stale_delivery_is_refused_and_does_nothing(
     world: World, forgery: dict[str, Any]
 ) -> None:
     body = command_body("copies").replace(b"trigger.", b"forged.")
-    before = world.state.audit_lines()
+    before = audit_lines(world.state)
     (answer,) = post_together([(f"{world.house.url}/slack/events", body, signed(world, body, **forgery))])
     assert answer.status_code == 401
-    assert world.state.audit_lines() == before
+    assert audit_lines(world.state) == before
 
 
 def test_an_alert_with_a_wrong_token_is_refused_and_does_nothing(world: World) -> None:
-    before = world.state.audit_lines()
+    before = audit_lines(world.state)
     assert world.house.post_alerts(alert_body("forged"), token="guessed-0123456789")[0] == 401
-    assert world.state.audit_lines() == before
+    assert audit_lines(world.state) == before
 
 
 def test_an_event_that_slack_repeats_is_one_request(world: World) -> None:
@@ -111,7 +112,7 @@ def test_an_event_that_slack_repeats_is_one_request(world: World) -> None:
     for attempt in (1, 2, 3):
         again = world.slack.courier.deliver("event", delivery.payload, attempt=attempt, reason="http_timeout")
         assert again.ok
-    (line,) = [line for line in world.state.audit_lines() if line.get("channel") == "C0PLACE0001"]
+    (line,) = [line for line in audit_lines(world.state) if line.get("channel") == "C0PLACE0001"]
     world.ids["mention"] = line["id"]
     world.wait_told("mention", ("card", "section:app"))
     world.assert_told_once("mention")

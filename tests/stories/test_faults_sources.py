@@ -14,6 +14,7 @@ from commands.model import Finding, Light, Request
 from sandbox.house import House
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
+from tests.build import audit_lines
 from tests.edges.rude_server import HANG, Asked, RudeServer, page
 
 # The manual's promise for a whole run.
@@ -83,7 +84,7 @@ class World:
 
         self.slack.wait_for(is_answered, timeout=2 * MINUTE)
         took = time.monotonic() - began
-        id = [line["id"] for line in self._state.audit_lines() if line["what"] == "answered"][-1]
+        id = [line["id"] for line in audit_lines(self._state) if line["what"] == "answered"][-1]
         stored = self._state.request(id)
         assert stored is not None and len(stored.record.sections) == 4
         return stored.record, took
