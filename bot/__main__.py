@@ -19,7 +19,7 @@ from bot import logs, settings, slack, web
 from bot.courier import TIMEOUT, Courier
 from bot.desk import Desk
 from bot.people import REFRESH, People
-from bot.state import State, connect
+from bot.state import GIVEN_UP, State, connect
 from commands.catalog import Catalog
 
 log = logging.getLogger("bot")
@@ -60,7 +60,8 @@ def _serve(loaded: settings.Settings) -> None:
         loaded.slack_bot_token.reveal(), base_url=loaded.slack_api_url, timeout=TIMEOUT, retry_handlers=[]
     )
     # Intake must say "not accepted" within Slack's three seconds; the sender may wait for Redis to return.
-    front, back = (State(connect(loaded.redis_url.reveal(), patient=patient)) for patient in (False, True))
+    url = loaded.redis_url.reveal()
+    front, back = State(connect(url, patient=False), GIVEN_UP), State(connect(url, patient=True))
     people = People(front, loaded.site)
     catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
     desk = Desk(front, catalog, loaded.site, people, effective_config=settings.effective(loaded))

@@ -298,23 +298,24 @@ def effective(settings: Settings) -> str:
 
 def _environment_lines(settings: Settings) -> list[str]:
     def state(secret: Secret) -> str:
-        return f"set ({secret})" if secret else "not set"
+        # No colon: the redactor would take the word behind "TOKEN:" for a token.
+        return "set" if secret else "absent"
 
     tokens = len(settings.alertmanager_tokens)
     return [
-        f"SLACK_BOT_TOKEN: {state(settings.slack_bot_token)}",
-        f"SLACK_SIGNING_SECRET: {state(settings.slack_signing_secret)}",
-        f"SLACK_APP_TOKEN: {state(settings.slack_app_token)}",
+        f"SLACK_BOT_TOKEN is {state(settings.slack_bot_token)}",
+        f"SLACK_SIGNING_SECRET is {state(settings.slack_signing_secret)}",
+        f"SLACK_APP_TOKEN is {state(settings.slack_app_token)}",
         f"SLACK_API_URL: {settings.slack_api_url}",
         f"REDIS_URL: {settings.redis_shown}",
-        f"ALERTMANAGER_WEBHOOK_TOKEN: {f'set ({tokens})' if tokens else 'not set'}",
-        f"GRAFANA_TOKEN: {state(settings.grafana_token)}",
-        f"STATUS_PAGE_TOKEN: {state(settings.status_page_token)}",
-        f"GIT_TOKEN: {state(settings.git_token)}",
+        f"ALERTMANAGER_WEBHOOK_TOKEN is {f'set, {tokens} of them' if tokens else 'absent'}",
+        f"GRAFANA_TOKEN is {state(settings.grafana_token)}",
+        f"STATUS_PAGE_TOKEN is {state(settings.status_page_token)}",
+        f"GIT_TOKEN is {state(settings.git_token)}",
         f"PORT: {settings.port}",
         f"LOG_LEVEL: {settings.log_level}",
-        f"KUBECONFIG: {settings.kubeconfig or 'not set'}",
-        f"SRE_BOT_CONFIG: {settings.config or 'not set'}",
+        f"KUBECONFIG: {settings.kubeconfig or 'absent'}",
+        f"SRE_BOT_CONFIG: {settings.config or 'absent'}",
     ]
 
 

@@ -47,6 +47,9 @@ LEASE = timedelta(seconds=6)
 # A calendar line this long past its next due time was not looked at by any scheduler.
 OVERDUE = timedelta(minutes=3)
 
+# Seconds for which the difference between Redis's clock and ours is taken to stay the same.
+_TRUST_CLOCK = 600.0
+
 _KINDS: Mapping[type, str] = {Request: "request", AlertGroup: "alert", Whisper: "whisper"}
 _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, kind in _KINDS.items()}
 
@@ -55,13 +58,16 @@ OUTBOX, META, DIRTY, CLAIMS = "sre:outbox", "sre:outbox:meta", "sre:outbox:dirty
 BELL, DEAD = "sre:outbox:bell", "sre:outbox:dead"
 _AUDIT, _OPEN, _RUNS = "sre:audit", "sre:open", "sre:runs"
 
-# ARGV: token · count of expectations, then (key, version) each, '' meaning "does not exist" · count of
+# ARGV: token · Redis's time in ms after which it is too late, 0 for never ·
+# count of expectations, then (key, version) each, '' meaning "does not exist" · count of
 # once-only marks, then (key, value, ttl ms) each · commands to replay as (argc, args…).
 # A client that retries after a lost answer finds its own token on the first record: the change is done.
 # An argument "<token>+<ms>" stands for Redis's own time plus so many ms, because the clocks of the processes
 # differ; the token is random, so no text of anybody's can be one.
 _COMMIT = """
-local i = 2
+local i = 3
+local t = redis.call('TIME'); local clock = t[1] * 1000 + math.floor(t[2] / 1000)
+if ARGV[2] ~= '0' and clock > tonumber(ARGV[2]) then return {'late'} end
 local function take() local v = ARGV[i]; i = i + 1; return v end
 for _ = 1, tonumber(take()) do
   local key, version = take(), take()
@@ -77,7 +83,6 @@ for n = 1, tonumber(take()) do
   marks[n] = {key, value, ttl}
 end
 for _, m in ipairs(marks) do redis.call('SET', m[1], m[2], 'PX', m[3]) end
-local t = redis.call('TIME'); local clock = t[1] * 1000 + math.floor(t[2] / 1000)
 local mark = ARGV[1] .. '+'
 while i <= #ARGV do
   local args = {}
@@ -183,6 +188,10 @@ class FailFast(Retry):
         return answer
 
 
+# When connect(patient=False) gives a question up.
+GIVEN_UP = timedelta(seconds=0.6)
+
+
 def connect(url: str, *, patient: bool) -> "Redis":
     """A client for `url` (redis://, rediss://, unix://).
 
@@ -192,7 +201,8 @@ def connect(url: str, *, patient: bool) -> "Redis":
     if patient:
         retry = Retry(ExponentialWithJitterBackoff(base=0.2, cap=2), 10)
         return Redis.from_url(url, socket_timeout=15, socket_connect_timeout=2, retry=retry)
-    return Redis.from_url(url, socket_timeout=0.6, socket_connect_timeout=0.4, retry=FailFast())
+    timeout = GIVEN_UP.total_seconds()
+    return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=0.4, retry=FailFast())
 
 
 def new_id(prefix: str) -> str:
@@ -298,11 +308,14 @@ class Change:
 
     def commit(self) -> None:
         """Do all of it or nothing; one round trip. Raises Conflict or Taken."""
-        argv: list[Any] = [self._token, len(self._expected) // 2, *self._expected]
+        argv: list[Any] = [self._token, self._state.latest(), len(self._expected) // 2, *self._expected]
         argv += [len(self._once) // 3, *self._once]
         for args, _options in self.pipe.command_stack:
             argv += [len(args), *args]
         outcome = self._state.commit_script(args=argv)
+        if outcome[0] == b"late":
+            self._state.forget_clock()
+            raise TimeoutError("Redis came to it after it was given up; nothing was done")
         if outcome[0] == b"conflict":
             raise Conflict(outcome[1].decode())
         if outcome[0] == b"taken":
@@ -310,9 +323,15 @@ class Change:
 
 
 class State:
-    """Everything the bot remembers. Raises redis.exceptions.RedisError when Redis does not answer."""
+    """Everything the bot remembers. Raises redis.exceptions.RedisError when Redis does not answer.
 
-    def __init__(self, redis: "Redis") -> None:
+    given_up_after: when the caller tells its asker that nothing was done. A Redis that hung still finds the
+    question in its socket when it goes on; by then it must not be answered with a deed.
+    """
+
+    def __init__(self, redis: "Redis", given_up_after: timedelta | None = None) -> None:
+        self._given_up_after = given_up_after
+        self._clock: tuple[float, float] | None = None  # Redis's time minus ours, and when that was asked
         # redis-py's annotations say "bytes or str or None" of every answer; this client answers bytes.
         self.redis: Any = redis
         self.queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=HouseJob)
@@ -322,6 +341,18 @@ class State:
 
     def change(self) -> Change:
         return Change(self)
+
+    def latest(self) -> int:
+        """Redis's time in ms after which a change begun now must not happen; 0 for any time."""
+        if self._given_up_after is None:
+            return 0
+        now = time.monotonic()
+        if self._clock is None or now - self._clock[1] > _TRUST_CLOCK:
+            self._clock = (_ms(self.redis.time()) / 1000 - now, now)
+        return int((now + self._clock[0] + self._given_up_after.total_seconds()) * 1000)
+
+    def forget_clock(self) -> None:
+        self._clock = None
 
     # --- records ---
 

@@ -145,5 +145,6 @@ def _around(cron: str, local: datetime) -> tuple[datetime, datetime]:
     cronsim follows Debian's cron over a change of the clocks: a time that does not exist runs when the
     clock jumps, a time that comes twice runs once.
     """
-    last = next(CronSim(cron, local + timedelta(seconds=1), reverse=True))
+    # cronsim looks strictly before the moment it is given, by whole seconds.
+    last = next(CronSim(cron, local.replace(microsecond=0) + timedelta(seconds=1), reverse=True))
     return last, next(CronSim(cron, local))

@@ -68,6 +68,12 @@ def test_a_run_starts_at_its_time_in_the_configured_zone_and_place(state: State)
     assert state.depths()["queued_jobs"] == 1
 
 
+def test_no_run_starts_before_its_time_not_even_by_a_part_of_a_second(state: State) -> None:
+    moments = ((2026, 11, 23, 8, 0), (2026, 11, 23, 8, 29, 59, 900_000))
+    assert started(state, Clock(2026, 11, 23), *moments) == []
+    assert len(started(state, Clock(2026, 11, 23), (2026, 11, 23, 8, 30))) == 1
+
+
 def test_many_schedulers_at_the_same_time_make_one_run(state: State) -> None:
     started(state, Clock(2026, 11, 23), (2026, 11, 23, 8, 0))
     clock = Clock(2026, 11, 23, 8, 30)

@@ -1,5 +1,6 @@
 """The compare-and-set transaction on a real Redis: all or nothing, once, and with RQ's own commands."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ from redis.exceptions import RedisError
 from rq.job import Job
 
 from bot.outbox import Outbox, Sent
-from bot.state import Conflict, HouseJob, State, Taken, connect, new_id
+from bot.state import GIVEN_UP, Conflict, HouseJob, State, Taken, connect, new_id
 from commands.model import State as Standing
 from commands.reads import HeartbeatView, WebhookHeartbeat
 from sandbox.redis_server import RedisServer
@@ -192,6 +193,31 @@ def test_the_front_gives_up_before_slack_does(redis_server: RedisServer) -> None
         finally:
             gone.resume()
             redis.close()
+
+
+def test_what_was_given_up_is_not_done_later() -> None:
+    """A stopped Redis finds the change in its socket when it goes on."""
+    with RedisServer() as server:
+        redis = connect(server.url, patient=False)
+        state = State(redis, GIVEN_UP)
+        opened(state, "RFIRST001")
+        server.pause()
+        try:
+            with pytest.raises(RedisError):
+                opened(state, "RLATER001")
+            until = time.monotonic() + GIVEN_UP.total_seconds()
+            while time.monotonic() < until:
+                pass
+        finally:
+            server.resume()
+        while True:
+            try:
+                assert state.request("RLATER001") is None
+                break
+            except RedisError:
+                continue  # the breaker has not looked again yet
+        opened(state, "RAFTER001")
+        redis.close()
 
 
 def test_what_was_committed_survives_a_kill_of_redis() -> None:
