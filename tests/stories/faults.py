@@ -28,9 +28,8 @@ from tests.build import audit_lines
 
 Json = dict[str, Any]
 
-# Long enough for a crowded machine and the longest lease (the courier's 30 s); how long it really took is
-# printed, not asserted.
-PATIENCE = 60
+# Only says that it happens at all: how long each take-over really took is printed, and depends on the machine.
+PATIENCE = 30
 
 ALERTS = "#sre-alerts"
 SECTIONS = ("section:slo", "section:cluster", "section:monitoring", "section:app")
