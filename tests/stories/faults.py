@@ -210,6 +210,10 @@ class World:
         for member in self.house.members:
             wait_until(member.is_ready, seconds=PATIENCE, what=f"{member.name} is ready")
 
+    def wait_idle(self) -> None:
+        """Nothing is left to send, to read or to look after, and nothing is a dead letter."""
+        wait_until(lambda: not any(self.state.depths().values()), seconds=PATIENCE, what="nothing waits")
+
     # --- what is seen in the end
 
     def _bot_messages(self, channel: str) -> list[Json]:

@@ -35,4 +35,4 @@ def test_an_alert_does_not_care_for_workers(morning: World, step: str) -> None:
 
 
 def test_nothing_waits_any_more(morning: World) -> None:
-    assert not any(morning.state.depths().values())
+    morning.wait_idle()
