@@ -46,9 +46,11 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "redis.exceptions": (
         "bot/state.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
         "workers/scheduler.py", "workers/__main__.py",
+        "workers/clients.py",
+        "workers/jobs.py",
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
-    "rq": ("bot/state.py", "workers/jobs.py", "workers/__main__.py"),
+    "rq": ("bot/state.py", "workers/__main__.py"),
     "pydantic": ("bot/state.py",),
     "yaml": (
         "bot/settings.py", "bot/sitefile.py", "bot/sitevalues.py", "bot/manifest.py",
