@@ -104,7 +104,7 @@ class Desk:
         """
         heard = alerts.parse(body)
         if heard.is_firing or not heard.is_watchdog:  # a resolved Watchdog is the opposite of a beat
-            self._state.beat("webhook")
+            self._beat(heard)
         if heard.is_watchdog:
             return
         for _ in range(_ALERT_TRIES):
@@ -114,6 +114,12 @@ class Desk:
             except Conflict:
                 continue
         raise Unreachable("the group is being written by others")
+
+    def _beat(self, heard: alerts.Notification) -> None:
+        """Alerts reach us; with several clusters, from those that the `cluster` label names."""
+        self._state.beat("webhook")
+        for name in {alert.labels.get("cluster", "") for alert in heard.alerts} & set(self._site.clusters):
+            self._state.beat(f"webhook-{name}")
 
     def _merge(self, heard: alerts.Notification) -> None:
         stored = self._state.alert_group(heard.id)

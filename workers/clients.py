@@ -22,19 +22,24 @@ from workers.signals import Signals
 
 
 class Own:
-    """Answers what only the bot itself knows."""
+    """Answers what only the bot itself knows of a cluster.
 
-    def __init__(self, state: State) -> None:
+    beat: the name under which its webhooks are noted; with one cluster every webhook is its, with several
+    those whose `cluster` label names it.
+    """
+
+    def __init__(self, state: State, beat: str) -> None:
         self._state = state
+        self._beat = beat
 
-    def handles(self) -> tuple[type[Read], ...]:
-        return (Now, WebhookHeartbeat)
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        return ((Now, WebhookHeartbeat),)
 
     def read(self, read: Read, deadline: float) -> Any:
         if isinstance(read, Now):
             return datetime.now(UTC)
         try:
-            return HeartbeatView(self._state.heard("webhook"), self._state.heard("bot-start"))
+            return HeartbeatView(self._state.heard(self._beat), self._state.heard("bot-start"))
         except RedisError as error:
             raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
 
@@ -42,7 +47,7 @@ class Own:
 class Clients:
     def __init__(self, settings: Settings, state: State) -> None:
         self._settings = settings
-        self._own = Own(state)
+        self._state = state
         self._open: list[Cluster | Signals] = []
         self._sources = {name: self._connect(site) for name, site in settings.site.clusters.items()}
 
@@ -64,7 +69,8 @@ class Clients:
         cluster = Cluster(site, kubeconfig)
         signals = Signals(site, cluster, self._settings.grafana_token.reveal())
         self._open += [cluster, signals]
-        return (cluster, signals, Aws(site), self._own)
+        own = Own(self._state, f"webhook-{site.name}" if len(self._settings.site.clusters) > 1 else "webhook")
+        return (cluster, signals, Aws(site), own)
 
 
 def _described(site: ClusterSite) -> str:

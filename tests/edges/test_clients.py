@@ -4,10 +4,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import yaml
 
+from bot.desk import Desk
+from bot.people import People
 from bot.settings import Settings
 from bot.state import State
+from commands.catalog import Catalog
 from commands.model import Gap
 from commands.reads import HeartbeatView, Nodes, Now, Pods, WebhookHeartbeat
 from commands.site import Alertmanager, ClusterSite, Grafana, Monitoring, Prometheus, Site
@@ -48,15 +52,17 @@ def test_a_cluster_that_hangs_leaves_the_others_answer_alone(state: State, tmp_p
     assert [node.name for node in answered[Nodes()]] == ["node-1"]
 
 
-def test_the_bots_own_reads_are_answered_in_every_cluster(state: State, tmp_path: Path) -> None:
+def test_the_webhooks_of_one_cluster_are_no_beat_of_another(state: State, tmp_path: Path) -> None:
     with KubeStandIn() as one, KubeStandIn() as other:
         clients = two_clusters(state, one, other, tmp_path)
-        state.beat("webhook")
-        for name in ("good", "bad"):
-            seen = clients.reader(name).see((Now(), WebhookHeartbeat()))
-            heard = seen[WebhookHeartbeat()]
-            assert isinstance(heard, HeartbeatView) and heard.last is not None and heard.last <= seen[Now()]
+        site = replace(Site(), clusters={name: ClusterSite(name=name) for name in ("good", "bad")})
+        body = {"alerts": [{"status": "firing", "labels": {"alertname": "Watchdog", "cluster": "good"}}]}
+        Desk(state, Catalog.load(), site, People(state, site)).notice(orjson.dumps(body))
+        seen = {name: clients.reader(name).see((Now(), WebhookHeartbeat())) for name in ("good", "bad")}
         clients.close()
+    good, bad = (seen[name][WebhookHeartbeat()] for name in ("good", "bad"))
+    assert isinstance(good, HeartbeatView) and good.last is not None
+    assert isinstance(bad, HeartbeatView) and bad.last is None
 
 
 def test_what_a_process_reads_from_is_said_without_a_secret(state: State, tmp_path: Path) -> None:
