@@ -59,8 +59,8 @@ class Aws:
         self._lock = threading.Lock()
         self._client: Any = None
 
-    def handles(self) -> tuple[type[Read], ...]:
-        return (reads.EksCluster, reads.Nodegroup)
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        return ((reads.EksCluster, reads.Nodegroup),)
 
     def read(self, read: Read, deadline: float) -> Any:
         match read:

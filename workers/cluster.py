@@ -174,8 +174,8 @@ class Cluster:
         self._lock = threading.Lock()
         self._link: _Link | None = None
 
-    def handles(self) -> tuple[type[Read], ...]:
-        return (reads.Nodes, reads.Pods, reads.Endpoints, reads.Deployment, reads.NodeMetrics)
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        return ((reads.Nodes, reads.Pods, reads.Endpoints, reads.Deployment, reads.NodeMetrics),)
 
     def read(self, read: Read, deadline: float) -> Any:
         match read:

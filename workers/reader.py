@@ -20,8 +20,8 @@ from typing import Any, Protocol
 from commands.errors import Unanswered
 from commands.model import Gap, Read, Reads, Seen
 
-# How many reads of one source run at a time. A lane per source, so that thirty queries to a Prometheus
-# that hangs leave the Kubernetes API its own threads.
+# How many reads of one lane run at a time. A source has a lane per server it asks, so that thirty queries to
+# a Prometheus that hangs leave Grafana and the Kubernetes API their own threads.
 WIDTH = 8
 
 # Sources get the deadline too and mostly keep it; the margin lets their own, better reason arrive first.
@@ -31,7 +31,9 @@ MARGIN_SECONDS = 0.2
 class Source(Protocol):
     """A client of one vendor. `deadline` is on the clock of time.monotonic()."""
 
-    def handles(self) -> tuple[type[Read], ...]: ...
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        """The reads it answers; those of one tuple share their threads, and wait for each other."""
+        ...
 
     def read(self, read: Read, deadline: float) -> Any:
         """The answer the Read's docstring promises; raises Unanswered, and nothing else but bugs."""
@@ -81,7 +83,7 @@ class _Flight:
 
 
 class _Lane:
-    """The threads of one source. A flight that is given up no longer counts against the width."""
+    """The threads for one server. A flight that is given up no longer counts against the width."""
 
     def __init__(self, source: Source, width: int) -> None:
         self._source = source
@@ -146,8 +148,8 @@ class Reader:
         self._per_read = per_read.total_seconds()
         self._lanes: dict[type[Read], _Lane] = {}
         for source in sources:
-            lane = _Lane(source, width)
-            self._lanes.update(dict.fromkeys(source.handles(), lane))
+            for kinds in source.lanes():
+                self._lanes.update(dict.fromkeys(kinds, _Lane(source, width)))
         self._flights: dict[Read, _Flight] = {}
         self._lock = threading.Lock()
 

@@ -143,8 +143,15 @@ class Signals:
             reads.PodExposition: self._pod_exposition,
         }
 
-    def handles(self) -> tuple[type[Read], ...]:
-        return tuple(self._reads)
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        """One per server: while Prometheus hangs, the others are still asked."""
+        return (
+            (reads.Query, reads.Targets, reads.Retention),
+            (reads.Probe,),
+            (reads.GrafanaHealth, reads.Dashboards),
+            (reads.AlertmanagerStatus,),
+            (reads.PodHttp, reads.PodExposition),
+        )
 
     def read(self, read: Read, deadline: float) -> Any:
         return self._reads[type(read)](read, deadline)

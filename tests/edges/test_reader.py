@@ -26,8 +26,8 @@ class Scripted:
         self._act = act
         self.seen: list[Read] = []
 
-    def handles(self) -> tuple[type[Read], ...]:
-        return (self._kind,)
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        return ((self._kind,),)
 
     def read(self, read: Read, deadline: float) -> Any:
         self.seen.append(read)
@@ -157,6 +157,19 @@ def test_a_bug_in_one_read_comes_out_as_it_is() -> None:
         Reader([Scripted(reads.Query, bug)]).see((_query(1),))
 
 
+def test_what_hangs_in_one_lane_keeps_no_thread_from_the_source_s_other_lanes(never: threading.Event) -> None:
+    class Two:
+        def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+            return ((reads.Query,), (reads.Nodes,))
+
+        def read(self, read: Read, deadline: float) -> Any:
+            return () if isinstance(read, reads.Nodes) else never.wait()
+
+    seen = Reader([Two()], SHORT, width=1).see((_query(1), _query(2), reads.Nodes()))
+    assert seen[reads.Nodes()] == ()
+    assert isinstance(seen[_query(1)], Gap) and isinstance(seen[_query(2)], Gap)
+
+
 def test_a_read_nobody_handles_is_a_bug() -> None:
     with pytest.raises(LookupError, match="no source handles Nodes"):
         Reader([]).see((reads.Nodes(),))
@@ -168,7 +181,7 @@ def test_a_hung_read_does_not_keep_the_process_alive() -> None:
         "from commands import reads\n"
         "from workers.reader import Reader\n"
         "class Hung:\n"
-        "    def handles(self): return (reads.Nodes,)\n"
+        "    def lanes(self): return ((reads.Nodes,),)\n"
         "    def read(self, read, deadline): threading.Event().wait()\n"
         "print(Reader([Hung()], datetime.timedelta(seconds=0.1)).see((reads.Nodes(),))[reads.Nodes()].reason)\n"
     )

@@ -461,3 +461,15 @@ def test_by_proxy_through_an_api_server(tmp_path: Path) -> None:
         with pytest.raises(Unanswered, match="pod sre-shop/backend-1: "):
             client.read(reads.PodHttp("sre-shop", "backend-1", "10.0.0.1", 8080, "/healthz"), soon())
         cluster.close()
+
+
+# The reader's threads.
+
+
+def test_every_server_has_its_own_lane() -> None:
+    lanes = Signals(site("http://one.example"), NoProxy()).lanes()
+    kinds = [kind for lane in lanes for kind in lane]
+    assert len(kinds) == len(set(kinds)) == 9
+    lane_of = {kind: number for number, lane in enumerate(lanes) for kind in lane}
+    servers = (reads.Query, reads.GrafanaHealth, reads.AlertmanagerStatus, reads.PodHttp)
+    assert len({lane_of[kind] for kind in servers}) == len(servers)

@@ -127,10 +127,6 @@ def test_a_run_of_hanging_sources_ends_in_time_and_shows_no_green(world: World) 
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.xfail(
-    strict=True,
-    reason="Prometheus, Grafana, Alertmanager and the pods' pages wait for the same eight threads",
-)
 def test_a_hanging_prometheus_hides_no_other_source(world: World) -> None:
     world.others_answer = True
     request, _ = world.health("#changes")
