@@ -98,6 +98,8 @@ def test_a_lost_answer_does_not_make_a_twin(state: State, slack: SlackStandIn, c
     deliver(courier, state)
     assert len(texts(slack)) == 1
     assert len(thread(slack)) == 2
+    sent = Outbox(state).sent("request:RTEST0001")
+    assert len({each.ts for each in sent.values()}) == 3, "each message found its own, not its neighbour's"
 
 
 @pytest.mark.parametrize("kind", ["fatal_error", "drop_after"])
@@ -373,3 +375,58 @@ def test_a_courier_that_died_after_posting_leaves_no_twin(
         dying.step()
     deliver(courier, state)
     assert len(texts(slack)) == 1
+
+
+SLOW = replace(
+    QUICK, post=timedelta(seconds=40), settle=timedelta(seconds=50), backoff=(timedelta(seconds=60),)
+)
+
+
+def waits(state: State, card: str = "request:RTEST0001") -> tuple[float, float]:
+    """Seconds until the channel opens, and until the card is due again."""
+    seconds, micros = state.redis.time()
+    due = state.redis.zscore("sre:outbox", card) or 0
+    return state.redis.pttl("sre:lane:C0SREDAILY1") / 1000, due / 1000 - seconds - micros / 1e6
+
+
+def test_after_a_post_the_channel_is_closed_for_slacks_pace(
+    state: State, slack: SlackStandIn, slack_client: WebClient
+) -> None:
+    show(state, build.request())
+    assert Courier(state, slack_client, str, SLOW).step()
+    assert 35 < waits(state)[0] <= 40
+
+
+def test_while_slack_is_silent_the_channel_is_closed_and_a_lost_post_is_given_time_to_settle(
+    state: State, slack: SlackStandIn, slack_client: WebClient
+) -> None:
+    slack.fault("chat.postMessage", "drop_after", times=1)
+    show(state, build.request())
+    assert Courier(state, slack_client, str, replace(SLOW, backoff=(timedelta(seconds=5),))).step()
+    channel, card = waits(state)
+    assert 0 < channel <= 5
+    assert 45 < card <= 50
+
+
+def test_edits_of_all_couriers_share_one_budget(
+    state: State, slack: SlackStandIn, courier: Courier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.courier.UPDATE_BURST", 1)
+    monkeypatch.setattr("bot.courier.UPDATES_PER_MINUTE", 2)
+    for id in ("RFIRST001", "RSECOND01", "RTHIRD001"):
+        show(state, build.request(id, sections=()))
+    deliver(courier, state)
+    for id in ("RFIRST001", "RSECOND01", "RTHIRD001"):
+        show(state, answered(build.request(id, sections=()), *()), was="1")
+    while courier.step():
+        pass
+    assert len(slack.calls("chat.update")) < 3
+
+
+def test_a_card_that_cannot_be_posted_sends_no_thread_without_it(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    group = build.group(channel="C0NOTTHERE", lines=(Line("1", "✅ resolved", build.NOW),))
+    show(state, group)
+    deliver(courier, state, until=lambda: len(slack.calls("chat.postMessage")) >= 3)
+    assert [dead.card for dead in Outbox(state).dead_letters()] == ["alert:ATEST 1:card"]

@@ -25,7 +25,7 @@ from bot.desk import Desk, Said
 from bot.people import People
 from bot.state import State, connect
 from commands.catalog import Catalog
-from commands.model import Place
+from commands.model import Actor, Place
 from commands.site import ClusterSite, Site
 from sandbox.process import free_ports
 from sandbox.redis_server import RedisServer
@@ -37,6 +37,10 @@ TOKEN, OLD_TOKEN = "t0ken-new", "t0ken-old"
 FIRING = (PAYLOADS / "am-firing.json").read_bytes()
 
 
+def masked(text: str) -> str:
+    return text.replace("hunter2", "***")
+
+
 class House:
     """The front process' parts, put together as bot/__main__ does, on a port of their own."""
 
@@ -45,7 +49,7 @@ class House:
         people = People(state, Site())
         people.refresh(client)
         desk = Desk(state, Catalog.load(), Site(), people, effective_config="timezone: UTC\n")
-        self.bolt = slack_intake.app(desk, people, client, stand_in.signing_secret, str)
+        self.bolt = slack_intake.app(desk, people, client, stand_in.signing_secret, masked)
         self.not_ready: list[str] = []
         app = web.Web(
             desk, self.bolt, signing_secret=stand_in.signing_secret, alert_tokens=(TOKEN, OLD_TOKEN),
@@ -186,6 +190,67 @@ def test_a_mention_that_does_not_parse_is_whispered(house: House, slack_client: 
     assert Courier(house.state, slack_client, str).step()
     assert "Did you mean" in house.slack.ephemerals("bob")[-1]["text"]
     assert house.slack.ephemerals("alice") == []
+
+
+def test_a_whisper_is_made_once_and_carries_the_button_that_would_be_right(
+    house: House, slack_client: WebClient
+) -> None:
+    delivery = house.slack.mention("bob", "#incidents", "helth")
+    assert delivery is not None
+    for _ in range(3):
+        signed(house, json.dumps(delivery.payload).encode(), "application/json")
+    courier = Courier(house.state, slack_client, str)
+    while courier.step():
+        pass
+    (whisper,) = house.slack.ephemerals("bob")
+    assert whisper["blocks"][-1]["elements"][0]["value"] == "health"
+
+
+def test_a_private_answer_is_redacted(house: House) -> None:
+    answer = house.slack.command("alice", "#sre-daily", "health --service hunter2")
+    assert "hunter2" not in json.dumps(answer.body) and "***" in answer.body["text"]
+
+
+@pytest.mark.parametrize("change", [{"bot_id": "B1"}, {"subtype": "message_changed"}, {"user": None}])
+def test_what_no_person_said_is_no_command(house: House, change: dict[str, Any]) -> None:
+    delivery = house.slack.mention("bob", "#incidents", "health slo")
+    assert delivery is not None and len(house.requests()) == 1
+    payload = {**delivery.payload, "event_id": "Ev-other"}
+    payload["event"] = {**payload["event"], **change}
+    assert signed(house, json.dumps(payload).encode(), "application/json").status_code == 200
+    assert len(house.requests()) == 1
+
+
+def test_a_role_that_a_command_needs_is_looked_up_in_user_groups(
+    house: House, slack_client: WebClient
+) -> None:
+    site = replace(Site(), roles=replace(Site().roles, approvers=("S0APPROVERS",)))
+    people = People(house.state, site)
+    people.refresh(slack_client)
+    catalog = Catalog.load()
+    command = replace(catalog.parse("health").command, role="approvers")
+    catalog.commands = (command,)
+    desk = Desk(house.state, catalog, site, people)
+    said = {who: desk.submit(Said(actor, Place("C0SREDAILY1"), "health", who)) for who, actor in
+            (("alice", build.ALICE), ("bob", Actor("U0BOB000001", build.TEAM)))}  # fmt: skip
+    assert "needs the role `approvers`" in said["alice"].text
+    assert said["bob"].accepted
+    assert people.roles_of("U0BOB000001") == ("approvers",)
+
+
+def test_a_page_goes_first_and_what_is_over_is_forgotten_some_day(house: House) -> None:
+    body = json.loads(FIRING)
+    for alert in body["alerts"]:
+        alert["labels"]["severity"] = "critical"
+    house.alert(json.dumps(body).encode())
+    (key,) = house.state.redis.keys("sre:alert:*")
+    card = key.decode().removeprefix("sre:")
+    assert house.state.redis.hget("sre:outbox:meta", card).startswith(b"0 ")
+    assert house.state.redis.ttl(key) == -1
+    for alert in body["alerts"]:
+        alert |= {"status": "resolved", "endsAt": "2026-11-23T05:00:00Z"}
+    house.alert(json.dumps(body).encode())
+    assert house.state.redis.ttl(key) > 2_500_000
 
 
 def test_slacks_retries_of_an_event_have_one_effect(house: House) -> None:

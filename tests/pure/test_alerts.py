@@ -209,6 +209,14 @@ def test_a_group_that_fires_again_later_gets_a_new_card() -> None:
     assert (later.episode, later.lines, len(later.firing)) == (2, (), 1)
 
 
+@pytest.mark.parametrize(("minutes", "episode"), [(29, 1), (31, 2)])
+def test_half_an_hour_parts_one_episode_from_the_next(minutes: int, episode: int) -> None:
+    group = after(firing(), resolved())
+    again = said(firing(starts="2026-11-23T04:30:00Z"))
+    later = alerts.merge(group, again, "#c", group.updated + timedelta(minutes=minutes))
+    assert later is not None and later.episode == episode
+
+
 def test_line_keys_never_repeat_however_long_a_thread_grows() -> None:
     bodies = [firing(f"p{n}") for n in range(350)]
     group = after(*bodies)
