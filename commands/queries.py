@@ -51,6 +51,17 @@ _REQUESTS = f"sum(rate(http_requests_total{{{_SERVICE}}}[$window]))"
 _FAILED = f'(sum(rate(http_requests_total{{{_SERVICE},status=~"5.."}}[$window])) or 0 * {_REQUESTS})'
 _ERROR_SHARE = f"{_FAILED} / {_REQUESTS}"
 
+# A minute without any series is a minute without a healthy target, from the first one seen on: what is
+# divided by is every step since then, and at most the window's. A service that vanished is remembered for
+# $past, so that the last minutes say 0 rather than nothing.
+_IS_UP = f"clamp_max(max(up{{{_SERVICE}}}), 1)"
+_FIRST_SEEN = f"min_over_time(timestamp({_IS_UP})[$past:1m])"
+_AVAILABLE = (
+    f"(sum_over_time({_IS_UP}[$window:1m]) or 0 * {_FIRST_SEEN})"
+    f" / clamp_max((time() - time() % 60 - {_FIRST_SEEN}) / 60 + 1,"
+    " scalar(count_over_time(vector(1)[$window:1m])))"
+)
+
 # Only what runs counts: a finished Job's pod keeps its request in kube-state-metrics.
 _LIVE_POD = (
     'max by (namespace, pod) (kube_pod_status_phase{namespace="$namespace",phase=~"Pending|Running"} == 1)'
@@ -77,7 +88,7 @@ QUERIES: Mapping[str, NamedQuery] = {
         NamedQuery(
             "Q-avail",
             "share of the window in which the service had at least one healthy target",
-            f"avg_over_time(clamp_max(max(up{{{_SERVICE}}}), 1)[$window:1m])",
+            _AVAILABLE,
             "share",
             ("up",),
             on_nan="no data",
@@ -145,6 +156,8 @@ QUERIES: Mapping[str, NamedQuery] = {
     )
 }
 
+_REMEMBERED = timedelta(days=1)  # how long ago a series may have been seen last and is still missed
+
 
 def query(
     site: ClusterSite,
@@ -164,6 +177,7 @@ def query(
     }
     numbers = {
         "window": promql_duration(window),
+        "past": promql_duration(max(window, _REMEMBERED)),
         "objective": _plain(Decimal(str(site.slo.success_rate.target)) / 100),
         "budget": _plain(error_budget(site)),
     }

@@ -256,6 +256,20 @@ WORLDS = {
     ),
 }
 
+_GONE = f'{_UP},instance="a"}}'
+
+# window, minute, availability: of a series that is there for 600 minutes, gone for 600, and back.
+VANISHED = [
+    ("5m", 100, 1),
+    ("5m", 602, 0.5),  # both ends of a window count: six steps in five minutes
+    ("5m", 700, 0),
+    ("5m", 1195, 0),
+    ("5m", 1201, 1 / 3),
+    ("1300m", 1300, 701 / 1301),
+    ("1d", 599, 1),  # the time before the first sample is no outage
+    ("1d", 1199, 0.5),
+]
+
 
 def expected(result):
     if result is None:
@@ -277,6 +291,43 @@ def test_the_queries_say_what_they_should_in_every_world(tmp_path):
                 expr, result = f"count(({expr}) != ({expr}))", 1
             checks.append({"expr": expr, "eval_time": "30m", "exp_samples": expected(result)})
         tests.append({"name": name, "interval": "1m", "input_series": series, "promql_expr_test": checks})
+    (tmp_path / "test.yaml").write_text(json.dumps({"evaluation_interval": "1m", "tests": tests}))
+    code, said = promtool("test", "rules", "test.yaml", tmp_path=tmp_path)
+    assert code == 0, said
+
+
+@pytest.mark.monitoring
+@needs_promtool
+def test_minutes_without_any_series_are_no_availability_once_there_was_one(tmp_path):
+    series = [{"series": _GONE, "values": "1x599 stale _x598 1x200"}]
+    units = {"m": "minutes", "d": "days"}
+    checks = []
+    for window, minute, share in VANISHED:
+        length = timedelta(**{units[window[-1]]: int(window[:-1])})
+        expr = query(SITE, "Q-avail", service=BACKEND, window=length).expr
+        # Prometheus 3 leaves the older end of a window out.
+        near = 0.11 if window == "5m" and 0 < share < 1 else 0.001
+        checks.append(
+            {
+                "expr": f"abs(({expr}) - {share}) < bool {near}",
+                "eval_time": f"{minute}m",
+                "exp_samples": expected(1),
+            }
+        )
+    # What was last seen more than a day ago is not known to be missing.
+    recent = query(SITE, "Q-avail", service=BACKEND).expr
+    long_ago = {"series": _GONE, "values": "1x10 stale"}
+    tests = [
+        {"interval": "1m", "input_series": series, "promql_expr_test": checks},
+        {
+            "interval": "1m",
+            "input_series": [long_ago],
+            "promql_expr_test": [
+                {"expr": recent, "eval_time": "1440m", "exp_samples": expected(0)},
+                {"expr": recent, "eval_time": "1460m", "exp_samples": []},
+            ],
+        },
+    ]
     (tmp_path / "test.yaml").write_text(json.dumps({"evaluation_interval": "1m", "tests": tests}))
     code, said = promtool("test", "rules", "test.yaml", tmp_path=tmp_path)
     assert code == 0, said
