@@ -40,7 +40,7 @@ def inquiry(site: ClusterSite, service: ServiceSite) -> Inquiry:
     findings = (
         _endpoints(service, endpoints),
         *(_generator(one, seen[read]) for one, read in zip(generators, deployments, strict=True)),
-        *_pages(service, pods, answers, pods_gap),
+        *_pages(service, pods, answers, pods_gap, _count(endpoints)),
     )
     return Section("app", f"Application · {service.name}", True, findings, _note(endpoints, pods, generators))
 
@@ -54,13 +54,16 @@ def _pod_reads(service: ServiceSite, pods: Sequence[EndpointView]) -> tuple[Read
 
 
 def _pages(
-    service: ServiceSite, pods: Sequence[EndpointView], answers: Seen, nobody: Gap
+    service: ServiceSite, pods: Sequence[EndpointView], answers: Seen, nobody: Gap, standing: int
 ) -> tuple[Finding, ...]:
-    """The three pages; a path set to "" is a page the service does not have."""
+    """The three pages; a path set to "" is a page the service does not have.
+
+    standing: how many pods there are, of which `pods` are those asked.
+    """
     paths = service.paths
     found: list[Finding] = []
     if paths.metrics:
-        found.append(_metrics(service, pods, answers, nobody))
+        found.append(_metrics(service, pods, answers, nobody, standing))
     if paths.health:
         found.append(_probed("DH-4.5", "Health", paths.health, service, pods, answers, nobody, _health_fact))
     if paths.ready:
@@ -72,8 +75,8 @@ def _note(
     endpoints: Sequence[EndpointView] | Gap, pods: Sequence[EndpointView], generators: list[ServiceSite]
 ) -> str:
     notes = []
-    if not isinstance(endpoints, Gap) and len(_standing(endpoints)) > len(pods):
-        notes.append(f"{len(pods)} of {len(_standing(endpoints))} pods asked, those not ready first")
+    if _count(endpoints) > len(pods):
+        notes.append(f"{len(pods)} of {_count(endpoints)} pods asked, those not ready first")
     if not generators:
         notes.append("no service of role synthetic in the configuration: traffic generator not checked")
     return " · ".join(notes)
@@ -85,6 +88,10 @@ def _note(
 def _standing(endpoints: Sequence[EndpointView]) -> list[EndpointView]:
     """Without the pods that are on their way out: a rollout is not an outage."""
     return [endpoint for endpoint in endpoints if not endpoint.terminating]
+
+
+def _count(endpoints: Sequence[EndpointView] | Gap) -> int:
+    return 0 if isinstance(endpoints, Gap) else len(_standing(endpoints))
 
 
 def _to_ask(endpoints: Sequence[EndpointView]) -> tuple[EndpointView, ...]:
@@ -164,7 +171,9 @@ def _replicas(view: DeploymentView, wanted: int | None) -> tuple[Light, tuple[st
 # --- pages ----------------------------------------------------------------------------------------
 
 
-def _metrics(service: ServiceSite, pods: Sequence[EndpointView], answers: Seen, nobody: Gap) -> Finding:
+def _metrics(
+    service: ServiceSite, pods: Sequence[EndpointView], answers: Seen, nobody: Gap, standing: int
+) -> Finding:
     key, label, threshold = "DH-4.4", f"Metrics {service.paths.metrics}", _exported(service)
     asked = _to_scrape(pods)
     if not asked:
@@ -173,6 +182,7 @@ def _metrics(service: ServiceSite, pods: Sequence[EndpointView], answers: Seen, 
     facts = [_page_fact(service, pod, page) for pod, page in zip(asked, pages, strict=True)]
     good = sum(light is Light.GREEN for light, _ in facts)
     value = f"{good} of {counted(len(asked), 'page')} complete"
+    value += f", {len(asked)} of {standing} pods asked" if len(asked) < standing else ""
     return _summed(key, label, threshold, facts, value, _mend(asked, pages))
 
 

@@ -207,6 +207,19 @@ def test_many_pods_are_asked_up_to_a_limit_the_not_ready_ones_first_and_it_says_
     assert found.note == "20 of 30 pods asked, those not ready first"
 
 
+@pytest.mark.parametrize(
+    "pods, value",
+    [
+        (3, "3 of 3 pages complete"),
+        (12, "3 of 3 pages complete, 3 of 12 pods asked"),
+        (30, "3 of 3 pages complete, 3 of 30 pods asked"),
+    ],
+)
+def test_metrics_pages_that_were_not_read_are_counted(pods, value):
+    found = judged(app_answers(*(endpoint(n) for n in range(1, pods + 1))))
+    assert finding(found, "DH-4.4").value == value
+
+
 def test_a_page_the_service_does_not_have_is_not_asked_for():
     bare = replace(BACKEND, paths=Paths(health="/healthz", ready="/healthz", metrics=""))
     found, asked = drive(app.inquiry(SITE, bare), app_answers())
