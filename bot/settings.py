@@ -168,8 +168,8 @@ class _Environment:
 
     def _slack_api_url(self) -> str:
         url = self._values.get("SLACK_API_URL", "https://slack.com/api/")
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            self.wrong("SLACK_API_URL", "must be an address such as https://slack.com/api/")
+        if text := _bad_api_url(url):
+            self.wrong("SLACK_API_URL", text)
         return url.rstrip("/") + "/"
 
     def _webhook_tokens(self) -> tuple[Secret, ...]:
@@ -276,6 +276,19 @@ def _bad_redis_url(value: str) -> str:
         is_valid = False
     if not is_valid or not (parts.hostname or parts.path):
         return "must be an address such as redis://redis:6379/0 (a password is percent-encoded)"
+    return ""
+
+
+def _bad_api_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        return "must be an address such as https://slack.com/api/"
+    if parts.username is not None or parts.query or parts.fragment:
+        return "must be an address alone, without a user, a password, ? and #"
     return ""
 
 

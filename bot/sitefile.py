@@ -9,6 +9,7 @@ Nothing here reads a file or the environment (bot/settings.py does), and no mess
 looks like a secret.
 """
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
@@ -22,7 +23,7 @@ from bot.siterules import Objection, as_path, derive, section_objections, site_o
 from bot.siteschema import Where, bare, keys_of, nearest
 from bot.sitevalues import SCALARS, Wrong, bad_member, choice, either, kind, objection, shown, text_of
 from commands.errors import SreError
-from commands.site import ClusterSite, OnCall, OneOrMany, Sections, ServiceSite, Site
+from commands.site import QUERIES, ClusterSite, OnCall, OneOrMany, Sections, ServiceSite, Site
 
 MOST_BYTES = 1 << 20
 _MOST_NODES = 20_000  # after aliases are followed: a site of a hundred clusters has a tenth of it
@@ -281,8 +282,8 @@ class _Reader:
                 inherited = ServiceSite(name=name) if inner is ServiceSite else inner()
             with _Caught(self, value_node, at):
                 found[name] = self.value(value_node, hint, inherited, at)
-        if inner is ServiceSite and not found and not node.value:
-            raise Wrong("names no service; leave the key out to keep the manual's")
+        if inner is ServiceSite and not found:
+            raise Wrong("" if node.value else "names no service; leave the key out to keep the manual's")
         return found
 
     def _single_oncall(self, node: yaml.Node) -> OnCall:
@@ -418,6 +419,9 @@ def _check_free_key(path: Where, name: str) -> None:
     pattern, text = _FREE_KEYS.get(path[-1], (r"\S.*", "must not be empty"))
     if not re.fullmatch(pattern, name):
         raise Wrong(text)
+    if path[-1] == "queries" and name not in QUERIES:
+        near = difflib.get_close_matches(name, QUERIES, n=1)
+        raise Wrong("is no named query" + (f"; did you mean `{near[0]}`?" if near else ""))
 
 
 class _Caught:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from bot.siteschema import Where
-from commands.site import CriticalCheck, Sections, ServiceSite, Site, service_address
+from commands.site import CriticalCheck, Sections, ServiceSite, Site, first_app, service_address
 
 Objection = tuple[tuple[str, ...], str]
 Given = Callable[[str], bool]  # whether the file gives this key path here or in what is inherited
@@ -24,7 +24,7 @@ def derive(sections: AnySections, given: Given) -> AnySections:
     found = replace(sections, services=services)
     is_changed = given("services") or given("namespaces.app")
     if is_changed and not given("critical_checks"):
-        found = replace(found, critical_checks=_checks(next(iter(services.values()))))
+        found = replace(found, critical_checks=_checks(first_app(services)))
     return found
 
 
@@ -49,7 +49,12 @@ def _checks(service: ServiceSite) -> tuple[CriticalCheck, ...]:
 def section_objections(of: Sections) -> Iterator[Objection]:
     """Contradictions within the sections of one cluster (or of the top level)."""
     yield from _thresholds(of)
+    yield from _perfect(of)
     yield from _proxied(of)
+    if not of.namespaces.watch:
+        yield ("namespaces.watch",), "names no namespace; write all, or leave the key out"
+    if not (app := first_app(of.services)).service or app.role != "app":
+        yield ("services",), "names no service that answers users: one needs `role: app` and a `service`"
     if of.backup.secrets == "encrypted" and not of.backup.kms_key:
         yield ("backup.secrets", "backup.kms_key"), "encrypted needs `backup.kms_key`"
     for name, rule in of.alerts.rules.items():
@@ -86,6 +91,13 @@ def _thresholds(of: Sections) -> Iterator[Objection]:
             f"red from {success.red_error_rate:g} % errors, but the target allows {100 - success.target:g} %"
         )
         yield paths, f"{text}: raise `{paths[0]}` or `{paths[1]}`"
+
+
+def _perfect(of: Sections) -> Iterator[Objection]:
+    for name in ("availability", "success_rate"):
+        if getattr(of.slo, name).target >= 100:
+            text = "must be below 100: a target of 100 leaves no error budget to spend or to measure"
+            yield (f"slo.{name}.target",), text
 
 
 def _proxied(of: Sections) -> Iterator[Objection]:

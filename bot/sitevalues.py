@@ -173,7 +173,7 @@ def _outside(value: Any, limit: Within) -> str:
     if not too_low and number <= limit.high:
         return ""
     if is_span:
-        return "must be longer than 0s"
+        return f"must be at least {_number_text(limit.low)}s"
     low = _number_text(limit.low)
     if limit.high != float("inf"):
         return f"must be between {low} and {_number_text(limit.high)}, not {_number_text(number)}"
@@ -189,6 +189,13 @@ def _bad_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_valid:
         return f"must be an address such as https://host/path, not {shown(text)}"
     return "" if text.isprintable() and " " not in text else "must not contain spaces"
+
+
+def _bad_base_url(text: str) -> str:
+    # The value is not shown: what stands behind a ? is a token more often than not.
+    if "?" in text or "#" in text:
+        return "must be an address without ? and #, because paths are put behind it"
+    return _bad_url(text)
 
 
 def _bad_channel(text: str) -> str:
@@ -269,6 +276,8 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 _SHAPES: Mapping[str, Callable[[str], str]] = {
     "url": _bad_url,
+    "base url": _bad_base_url,
+    "query": _like(r"(?s).*\S.*", "a PromQL expression"),
     "path": _like(r"/\S*", "a path that begins with /"),
     "s3": _like(r"s3://[a-z0-9.-]{3,63}/\S+", "an address such as s3://bucket/key"),
     "channel": _bad_channel,

@@ -51,15 +51,17 @@ Amount = Annotated[float, Within(0)]
 Factor = Annotated[float, Within(0, above=True)]
 Count = Annotated[int, Within(0)]
 Several = Annotated[int, Within(1)]
-Span = Annotated[timedelta, Within(0, above=True)]
+Span = Annotated[timedelta, Within(1)]
 Port = Annotated[int, Within(1, 65535)]
 Url = Annotated[str, Shape("url", empty=True)]
+BaseUrl = Annotated[str, Shape("base url", empty=True)]  # a path is put behind it
 Path = Annotated[str, Shape("path", empty=True)]
 S3Url = Annotated[str, Shape("s3", empty=True)]
 Channel = Annotated[str, Shape("channel", empty=True)]
 Member = Annotated[str, Shape("member")]  # a Slack user or user-group id
 User = Annotated[str, Shape("user")]  # a Slack user id
-Namespace = Annotated[str, Shape("namespace", empty=True)]
+Namespace = Annotated[str, Shape("namespace")]
+OwnNamespace = Annotated[str, Shape("namespace", empty=True)]  # "" inherits `namespaces.app`
 Name = Annotated[str, Shape("name", empty=True)]  # of a Kubernetes object
 Zone = Annotated[str, Shape("zone")]
 Region = Annotated[str, Shape("region", empty=True)]
@@ -117,7 +119,7 @@ class ServiceSite:
     """
 
     name: str = field(default="", metadata={"key": ""})  # not a key of its own: the key above it
-    namespace: Namespace = ""
+    namespace: OwnNamespace = ""
     deployment: Name = ""
     service: Name = ""
     port: Port = 8080
@@ -127,6 +129,11 @@ class ServiceSite:
     replicas: Annotated[int | None, Within(0)] = None
     role: Literal["app", "synthetic"] = "app"
     freeze: Freeze = Freeze()
+
+
+def first_app(services: Mapping[str, ServiceSite]) -> ServiceSite:
+    """The first one with users who could miss it; the first of all where none has any."""
+    return min(services.values(), key=lambda each: (each.role != "app", not each.service))
 
 
 def _manual_services() -> Mapping[str, ServiceSite]:
@@ -173,21 +180,21 @@ def service_address(url: str) -> ServiceAddress | None:
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    url: Url = "http://prometheus-service.monitoring.svc:9090"
+    url: BaseUrl = "http://prometheus-service.monitoring.svc:9090"
     config_map: Name = "prometheus-config"
     expected_jobs: tuple[str, ...] = ("backend", "kubernetes-nodes", "kube-state-metrics")
 
 
 @dataclass(frozen=True, slots=True)
 class Grafana:
-    url: Url = "http://grafana.monitoring.svc:3000"
+    url: BaseUrl = "http://grafana.monitoring.svc:3000"
     deployment: Name = "grafana"
     dashboards_config_map: Name = "grafana-dashboards"
 
 
 @dataclass(frozen=True, slots=True)
 class Alertmanager:
-    url: Url = "http://alertmanager.monitoring.svc:9093"
+    url: BaseUrl = "http://alertmanager.monitoring.svc:9093"
     workload: Name = "alertmanager"
     config: Name = "alertmanager-config"
 
@@ -207,8 +214,8 @@ class Monitoring:
 class Urls:
     """What a person's browser opens; empty is "not set", and the answer names the key."""
 
-    grafana: Url = ""
-    alertmanager: Url = ""
+    grafana: BaseUrl = ""
+    alertmanager: BaseUrl = ""
     runbooks: Url = ""
     status_page_webhook: Url = ""
 
@@ -271,6 +278,15 @@ class CpuObjective:
     red_above: Amount = 80
 
 
+# The manual's named queries, built or not: a misspelt one would replace nothing, and nobody would know.
+_QUERY_NAMES = """
+avail success error budget burn p95 rps rps-peak slocpu nodecpu nodemem cpu7d leak restarts oom throttle
+cpulimit memlimit p90cpu p90mem maxmem pvc pvcfull disk nodeio netdrop dns ruleslow ruleeval engine firing
+targets gc heap dbpool spread hpaflap nodeidle grow
+"""
+QUERIES = tuple(f"Q-{name}" for name in _QUERY_NAMES.split())
+
+
 @dataclass(frozen=True, slots=True)
 class Slo:
     """queries: named queries (Q-avail …) to PromQL that replaces the built-in text."""
@@ -281,7 +297,7 @@ class Slo:
     latency: Latency = Latency()
     error_budget: ErrorBudget = ErrorBudget()
     cpu: CpuObjective = CpuObjective()
-    queries: Mapping[str, str] = field(default_factory=dict)
+    queries: Mapping[str, Annotated[str, Shape("query")]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +363,7 @@ class DbPool:
     max: Annotated[str, Shape("pool")] = "cores*2"
     max_example: Several = 20
     min_idle: Count = 5
-    timeout: Span = timedelta(seconds=30)
+    timeout: Annotated[timedelta, Within(0.001)] = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -574,8 +590,8 @@ class ClusterSite(Sections):
 
     @property
     def default_service(self) -> ServiceSite:
-        """The first service declared; what a command means when none is named."""
-        return next(iter(self.services.values()))
+        """What a command means when none is named: the first service declared that answers users."""
+        return first_app(self.services)
 
     def service(self, wanted: str = "") -> ServiceSite:
         """The service of this name, the default one for ""; raises UsageError naming the known ones."""

@@ -16,7 +16,8 @@ from bot.secret import Redactor, Secret, redact
 from bot.settings import BadSettings, effective, load, load_worker
 from bot.sitefile import parse
 from bot.siteschema import schema
-from commands.site import ClusterSite, Site
+from commands import queries
+from commands.site import QUERIES, ClusterSite, Site
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,6 +81,15 @@ def refused(text: str) -> list[str]:
             "slo: {queries: {avail: x}}",
             "1:17: slo.queries.avail: a named query begins with Q-, such as Q-avail",
         ),
+        (
+            "slo: {queries: {Q-avial: up}}",
+            "1:17: slo.queries.Q-avial: is no named query; did you mean `Q-avail`?",
+        ),
+        ("slo: {queries: {Q-zzzzzzz: up}}", "1:17: slo.queries.Q-zzzzzzz: is no named query"),
+        (
+            "slo: {queries: {Q-avail: ' '}}",
+            '1:26: slo.queries.Q-avail: must be a PromQL expression, not ""',
+        ),
         # types, and the traps of YAML 1.1
         ("slo: 1", '1:6: slo: must be a mapping of keys to values, not "1"'),
         ("slo: [a]", "1:6: slo: must be a mapping of keys to values, not a list"),
@@ -118,7 +128,8 @@ def refused(text: str) -> list[str]:
             "slo: {window: 08:30}",
             '1:15: slo.window: must be a duration such as 30s, 15m, 2h or 7d, not "08:30"',
         ),
-        ("slo: {window: 0d}", "1:15: slo.window: must be longer than 0s"),
+        ("slo: {window: 0d}", "1:15: slo.window: must be at least 1s"),
+        ("slo: {window: 0.5ms}", "1:15: slo.window: must be at least 1s"),
         (
             "roles: {oncall: {rota: [U0A], start: 5.1.2026}}",
             "1:38: roles.oncall.start: must be a day such as 2026-01-05, "
@@ -151,6 +162,14 @@ def refused(text: str) -> list[str]:
         (
             "urls: {grafana: 'http://h:99999'}",
             '1:17: urls.grafana: is not an address: "http://h:99999"',
+        ),
+        (
+            "monitoring: {prometheus: {url: 'http://h:9090?key=deadbeef'}}",
+            "1:32: monitoring.prometheus.url: must be an address without ? and #, because paths are put behind it",
+        ),
+        (
+            "urls: {grafana: 'https://g/#home'}",
+            "1:17: urls.grafana: must be an address without ? and #, because paths are put behind it",
         ),
         ("channels: {daily: sre-daily}", '1:19: channels.daily: must begin with "#", in quotes: "#sre-daily"'),
         (
@@ -207,6 +226,38 @@ def refused(text: str) -> list[str]:
             "a Service of the cluster, such as http://name.namespace.svc:9090",
         ),
         ("dependencies: [{name: a}]", "1:16: dependencies[0]: needs `url`"),
+        (
+            "services: {backend: }",
+            "1:20: services.backend: must be a mapping of keys to values, not \"\"",
+        ),
+        (
+            "services: {tg: {role: synthetic}}",
+            "1:11: services: names no service that answers users: one needs `role: app` and a `service`",
+        ),
+        (
+            "services: {a: {service: ''}}",
+            "1:11: services: names no service that answers users: one needs `role: app` and a `service`",
+        ),
+        (
+            "clusters: {eu: {services: {tg: {role: synthetic}}}}",
+            "1:27: clusters.eu.services: "
+            "names no service that answers users: one needs `role: app` and a `service`",
+        ),
+        ("namespaces: {watch: []}", "1:21: namespaces.watch: names no namespace; write all, or leave the key out"),
+        (
+            "namespaces: {watch: ['']}",
+            "1:22: namespaces.watch[0]: must be a namespace's name (lower case letters, digits and -), not \"\"",
+        ),
+        (
+            "slo: {success_rate: {target: 100}}",
+            "1:30: slo.success_rate.target: "
+            "must be below 100: a target of 100 leaves no error budget to spend or to measure",
+        ),
+        (
+            "slo: {availability: {target: 100}}",
+            "1:30: slo.availability.target: "
+            "must be below 100: a target of 100 leaves no error budget to spend or to measure",
+        ),
         ("services: {}", "1:11: services: names no service; leave the key out to keep the manual's"),
         # clusters
         ("cluster: {}\nclusters: {a: {}}", "1:1: cluster: give `cluster` or `clusters`, not both"),
@@ -310,6 +361,14 @@ def test_values_become_what_commands_work_with() -> None:
     assert site.roles.approvers == ("S0SRE",)
     assert site.thresholds.throttle_pct == 5
     assert site.cluster_for("").eks_name == "other"
+
+
+def test_the_first_service_that_answers_users_is_the_default_one() -> None:
+    site = parse("services: {tg: {role: synthetic}, web: {}, api: {}}")
+    assert site.cluster_for("").default_service.name == "web"
+    assert [check.url for check in site.cluster_for("").critical_checks] == [
+        "http://web.sre-shop.svc:8080/healthz"
+    ]
 
 
 def test_a_single_id_is_always_on_call() -> None:
@@ -420,6 +479,9 @@ def problems(environ: Mapping[str, str]) -> list[str]:
         ({"SLACK_SIGNING_SECRET": ""}, "SLACK_APP_TOKEN, SLACK_SIGNING_SECRET: neither is set: set SLACK_APP_TOKEN "
          "(Socket Mode, no address needed) or SLACK_SIGNING_SECRET (HTTP), or both"),
         ({"SLACK_API_URL": "slack.com"}, "SLACK_API_URL: must be an address such as https://slack.com/api/"),
+        ({"SLACK_API_URL": "http://[::1"}, "SLACK_API_URL: must be an address such as https://slack.com/api/"),
+        ({"SLACK_API_URL": "https://me:pw@slack.test/api"},
+         "SLACK_API_URL: must be an address alone, without a user, a password, ? and #"),
         ({"REDIS_URL": "redis"}, "REDIS_URL: must be an address such as redis://redis:6379/0 "
          "(a password is percent-encoded)"),
         ({"REDIS_URL": "redis://:p/w@h"}, "REDIS_URL: must be an address such as redis://redis:6379/0 "
@@ -609,6 +671,12 @@ def test_documented_defaults_are_the_real_ones() -> None:
             assert text == "–", path
         else:
             assert parse_default(path, text) == default, path
+
+
+def test_every_named_query_is_documented_and_each_built_one_may_be_replaced() -> None:
+    documentation = (ROOT / "docs/configuration.md").read_text()
+    assert [name for name in QUERIES if f"`{name}`" not in documentation] == []
+    assert set(queries.QUERIES) <= set(QUERIES) and len(set(QUERIES)) == 39
 
 
 def parse_default(path: str, text: str) -> Any:
