@@ -299,7 +299,7 @@ def test_the_queries_say_what_they_should_in_every_world(tmp_path):
 @pytest.mark.monitoring
 @needs_promtool
 def test_minutes_without_any_series_are_no_availability_once_there_was_one(tmp_path):
-    series = [{"series": _GONE, "values": "1x599 stale _x598 1x200"}]
+    series = [{"series": _GONE, "values": "1x599 stale _x599 1x200"}]
     units = {"m": "minutes", "d": "days"}
     checks = []
     for window, minute, share in VANISHED:
