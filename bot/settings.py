@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
@@ -76,13 +76,12 @@ class Settings:
 
     @property
     def redis_shown(self) -> str:
-        """The Redis address without its user and password, for messages."""
-        return re.sub(r"(?<=://)[^/]*@", "***@", self.redis_url.reveal())
+        """The Redis address without its user, password and options, for messages."""
+        return re.sub(r"(?<=://)[^/]*@", "***@", self.redis_url.reveal().partition("?")[0])
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every loaded secret, Redis's password by itself, for the redactor."""
-        redis_password = Secret(_password(self.redis_url.reveal()))
         named = (
             self.slack_bot_token,
             self.slack_signing_secret,
@@ -90,7 +89,7 @@ class Settings:
             self.grafana_token,
             self.status_page_token,
             self.git_token,
-            redis_password,
+            *_passwords(self.redis_url.reveal()),
             *self.alertmanager_tokens,
         )
         return tuple(secret for secret in named if secret)
@@ -292,11 +291,14 @@ def _bad_api_url(value: str) -> str:
     return ""
 
 
-def _password(url: str) -> str:
+def _passwords(url: str) -> tuple[Secret, ...]:
+    """Of a Redis address, as written and as meant: before the host, or as an option behind it."""
     try:
-        return urlsplit(url).password or ""
+        parts = urlsplit(url)
+        written = [parts.password or "", *parse_qs(parts.query).get("password", ())]
     except ValueError:
-        return ""
+        return ()
+    return tuple(Secret(way) for each in written for way in dict.fromkeys((each, unquote(each))))
 
 
 # --- Shown back -----------------------------------------------------------------------------------

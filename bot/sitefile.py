@@ -21,7 +21,7 @@ import yaml
 from bot.secret import looks_secret, without_tokens
 from bot.siterules import Objection, as_path, derive, section_objections, site_objections
 from bot.siteschema import Where, bare, keys_of, nearest
-from bot.sitevalues import SCALARS, Wrong, bad_member, choice, either, kind, objection, shown, text_of
+from bot.sitevalues import SCALARS, Wrong, bad_member, choice, either, kind, objection, text_of
 from commands.errors import SreError
 from commands.site import QUERIES, ClusterSite, OnCall, OneOrMany, Sections, ServiceSite, Site
 
@@ -138,14 +138,13 @@ class _Reader:
         return root
 
     def _syntax(self, text: str, error: yaml.MarkedYAMLError) -> None:
+        """Without the line and the names in it: what YAML stumbled over may be the secret itself."""
         mark = error.problem_mark or error.context_mark
         lines = text.splitlines()
         line = lines[mark.line] if mark and mark.line < len(lines) else ""
         tab = "\t" in line[: len(line) - len(line.lstrip())]
-        reason = "a tab in the indentation: YAML takes spaces only" if tab else str(error.problem)
-        if _SECRET_KEY.search(line):  # what YAML stumbled over may be the secret itself
-            line = f"{line.partition(':')[0]}: …"
-        self.wrong(mark, (), f"is not YAML: {reason}; the line is {shown(line)}")
+        reason = "a tab in the indentation: YAML takes spaces only" if tab else _unnamed(str(error.problem))
+        self.wrong(mark, (), f"is not YAML: {reason}")
 
     def _survey(self, root: yaml.Node) -> bool:
         """Refuse custom tags and secrets anywhere, and a tree that aliases blow up."""
@@ -166,7 +165,9 @@ class _Reader:
         if not re.fullmatch(
             r"tag:yaml\.org,2002:(str|int|float|bool|null|timestamp|map|seq|merge|value)", node.tag
         ):
-            self.wrong(node.start_mark, path, f"tags are not taken here: {shown(node.tag)}")
+            self.wrong(
+                node.start_mark, path, "tags are not taken here: a text that begins with ! needs quotes"
+            )
             self._tainted.add(id(node))
         elif isinstance(node, yaml.ScalarNode) and looks_secret(node.value):
             place = _instead(".".join(path), node.value)
@@ -381,6 +382,20 @@ class _Reader:
             given = [at for at in absolute if at in self.marks]
             if given and not self._bad & {*absolute, *map(as_path, dotted)}:
                 self.wrong(self.marks[given[0]], given[0], text)
+
+
+def _unnamed(problem: str) -> str:
+    """What YAML complains of, without the text it quotes: `*pass` is an alias to it, and `&pass` an anchor."""
+    if problem.startswith("found undefined alias"):
+        return "an alias without an anchor: a text that begins with * needs quotes"
+    if problem == "second occurrence":
+        return "an anchor is given twice: a text that begins with & needs quotes"
+    return re.sub(r"""'[^']*'|"[^"]*\"""", _unless_named, problem)
+
+
+def _unless_named(quoted: re.Match[str]) -> str:
+    """Single characters and the names of YAML's own tokens give nothing away."""
+    return quoted[0] if len(quoted[0]) == 3 or re.fullmatch(r"'<[a-z ]+>'", quoted[0]) else "…"
 
 
 def _children(node: yaml.Node, path: Where) -> list[tuple[yaml.Node, Where]]:
