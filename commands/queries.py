@@ -12,7 +12,7 @@ while a series that does not exist is an empty answer ("no data").
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from math import isfinite
@@ -217,24 +217,40 @@ def _plain(number: Decimal) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One number from Prometheus in percent, or in its place the words for why there is none."""
+    """One number from Prometheus in percent, or in its place the words for why there is none.
+
+    partial: what Prometheus said was left out of its answer; "" when it is whole.
+    """
 
     percent: Decimal | None
     why: str = ""
     mend: str = ""
+    partial: str = ""
+
+
+_REMARK = "PromQL info"  # Prometheus 3 sends these beside its warnings: about the query, not about the data
+PARTIAL_MEND = "Check the stores behind Prometheus' query address: its answer is not complete."
+
+
+def partial(answer: Vector | Gap) -> str:
+    """The first warning that data may be missing from an answer; remarks on the query itself are none."""
+    said = () if isinstance(answer, Gap) else answer.warnings
+    return next((warning for warning in said if not warning.startswith(_REMARK)), "")
 
 
 def measured(site: ClusterSite, name: str, answer: Vector | Gap) -> Measured:
     """What a query for one number says: a number, "no data", "no requests", or why it was not read."""
     if isinstance(answer, Gap):
         return Measured(None, answer.reason, answer.mend)
-    entry = QUERIES[name]
+    return replace(_one(site, QUERIES[name], answer), partial=partial(answer))
+
+
+def _one(site: ClusterSite, entry: NamedQuery, answer: Vector) -> Measured:
     if not answer.samples:
         return _nothing(site, entry)
     if len(answer.samples) > 1:
-        return Measured(
-            None, f"{len(answer.samples)} series instead of one", f"Let slo.queries.{name} return one number."
-        )
+        many = f"{len(answer.samples)} series instead of one"
+        return Measured(None, many, f"Let slo.queries.{entry.name} return one number.")
     return _number(entry, answer.samples[0])
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from commands.health.wording import Fact, buttons, one_line, took, unread, worst_first
 from commands.model import Finding, Gap, Inquiry, Light, Section, Seen, Suggestion, worst
 from commands.phrase import counted, span
-from commands.queries import query
+from commands.queries import partial, query
 from commands.reads import (
     AlertmanagerStatus,
     AlertmanagerView,
@@ -178,12 +178,15 @@ def _target(target: TargetView) -> Fact:
 
 
 def _targets_unlisted(gap: Gap, jobs: Mapping[str, Query], answers: Seen) -> Finding:
-    """The list was not readable; an expected job without any series is red all the same."""
+    """The list was not readable; an expected job without any series is red all the same.
+
+    A partial answer proves no absence: the job may be in the part that is missing.
+    """
     finding = unread("DH-3.3", "Scrape targets", gap, "expected all up")
     facts = []
     for job, read in jobs.items():
         answer = answers[read]
-        if not isinstance(answer, Gap) and answer.samples:
+        if not isinstance(answer, Gap) and answer.samples and not partial(answer):
             facts.append((Light.RED, f"job {job}: no target at all"))
     if not facts:
         return finding

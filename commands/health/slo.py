@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
-from typing import Any
 from urllib.parse import urlsplit
 
 from commands.health.wording import buttons, one_line, unread
 from commands.model import Finding, Gap, Inquiry, Light, Link, Section, Seen, Suggestion
 from commands.phrase import span
-from commands.queries import Measured, error_budget, measured, query, shown
-from commands.reads import Dashboards, DashboardView, Query, Retention, Vector
+from commands.queries import PARTIAL_MEND, Measured, error_budget, measured, query, shown
+from commands.reads import Dashboards, DashboardView, Query, Retention
 from commands.site import Availability, ClusterSite, CpuObjective, ErrorBudget, ServiceSite, SuccessRate
 
 RECENT = timedelta(minutes=5)  # the rate window of the manual's alert rules
@@ -107,7 +106,7 @@ def inquiry(site: ClusterSite, service: ServiceSite) -> Inquiry:
     dashboard = replace(_dashboard(site, boards, nearest), again_after=timedelta(0))  # a link is no news
     covered = _covered(site, seen[retention_read])
     findings = [replace(f, link=dashboard.link) for f in _findings(site, service, asked, seen, covered)]
-    note = " · ".join((_window_note(site, seen[retention_read]), *_partial(asked, seen)))
+    note = _window_note(site, seen[retention_read])
     return Section("slo", f"SLO · {service.name}", True, (*findings, dashboard), note)
 
 
@@ -159,7 +158,9 @@ def _availability(key: str, site: ClusterSite, service: ServiceSite, found: Meas
             Suggestion("Debug", f"debug layers {service.name}"),
         )
 
-    return _line(key, f"Availability, {over}", found, f"> {objective.target:g} %", judged)
+    line = _line(key, f"Availability, {over}", found, f"> {objective.target:g} %", judged)
+    # Here what is missing counts as down, so that a partial answer proves not even an outage.
+    return _doubted(line) if found.partial else line
 
 
 def _success(site: ClusterSite, service: ServiceSite, found: Measured, over: str) -> Finding:
@@ -252,10 +253,23 @@ def _cpu(site: ClusterSite, service: ServiceSite, found: Measured) -> Finding:
 def _line(
     key: str, label: str, found: Measured, threshold: str, judged: Callable[[Decimal], Finding]
 ) -> Finding:
-    """A finding from a number, or the words for why there is none."""
+    """A finding from a number, or the words for why there is none.
+
+    A partial answer can show that something is wrong, never that all is well.
+    """
     if found.percent is None:
-        return Finding(key, label, Light.UNKNOWN, found.why, threshold, mend=found.mend)
-    return replace(judged(found.percent), key=key, label=label, threshold=threshold)
+        line = Finding(key, label, Light.UNKNOWN, found.why, threshold, mend=found.mend)
+    else:
+        line = replace(judged(found.percent), key=key, label=label, threshold=threshold)
+    if not found.partial:
+        return line
+    line = replace(line, evidence=(*line.evidence, f"partial answer: {one_line(found.partial)}"))
+    return line if line.light is Light.RED else _doubted(line)
+
+
+def _doubted(finding: Finding) -> Finding:
+    mend = finding.mend or PARTIAL_MEND
+    return replace(finding, light=Light.UNKNOWN, alarm="", suggestions=(), mend=mend)
 
 
 def _flagged(finding: Finding, *offered: Suggestion) -> Finding:
@@ -289,12 +303,6 @@ def _window_note(site: ClusterSite, retention: timedelta | Gap | None) -> str:
     if retention < site.slo.window:
         return f"Prometheus, window {span(retention)} of {window}: it keeps no more"
     return f"Prometheus, window {window}"
-
-
-def _partial(asked: _Asked, seen: Seen) -> tuple[str, ...]:
-    answers: list[Any] = [seen[read] for read in asked.all]
-    said = [w for answer in answers if isinstance(answer, Vector) for w in answer.warnings]
-    return (f"partial answer: {one_line(said[0])}",) if said else ()
 
 
 # --- the dashboard --------------------------------------------------------------------------------

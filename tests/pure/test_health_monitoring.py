@@ -161,6 +161,12 @@ def test_when_targets_cannot_be_listed_missing_jobs_are_found_by_query(gone, lig
     assert line.evidence == tuple(f"job {job}: no target at all" for job in gone)
 
 
+def test_a_partial_answer_proves_no_missing_job():
+    gone = {query(SITE, "Q-targets", job="backend"): vector(1.0, warnings=("store unreachable",))}
+    answers = monitoring_answers(targets=UNLISTED) | absent() | gone
+    assert finding(section(monitoring.inquiry(SITE), answers), "DH-3.3").light is U
+
+
 def test_queries_that_are_not_answered_either_leave_it_unknown():
     answers = monitoring_answers(targets=UNLISTED) | dict.fromkeys(absent(), Gap("422"))
     assert finding(section(monitoring.inquiry(SITE), answers), "DH-3.3").light is U

@@ -186,9 +186,42 @@ def test_a_window_shorter_than_asked_is_stated(retention, note, label):
     assert finding(found, "DH-1.5").label == label
 
 
-def test_a_partial_answer_is_noted_with_its_warning():
-    found = judged(errors=vector(0.0, warnings=("store gateway\nunreachable",)))
-    assert found.note.endswith("partial answer: store gateway unreachable")
+PARTIAL = ("PromQL info: metric might not be a counter", "store gateway\nunreachable")
+NAMED = [
+    ("DH-1.5", "availability", 1.0, 0.5),
+    ("DH-1.10", "availability_now", 1.0, 0.5),
+    ("DH-1.6", "success", 1.0, 0.5),
+    ("DH-1.11", "errors", 0.0, 0.5),
+    ("DH-1.7", "budget", 0.0, 0.9),
+    ("DH-1.8", "cpu", 0.1, 0.9),
+]
+
+
+@pytest.mark.parametrize("key, name, good, bad", NAMED)
+def test_a_partial_answer_never_says_that_all_is_well(key, name, good, bad):
+    found = judged(**{name: vector(good, warnings=PARTIAL)})
+    line = finding(found, key)
+    assert (line.light, line.evidence) == (U, ("partial answer: store gateway unreachable",))
+    assert line.value[0].isdigit()
+    assert line.mend
+    assert found.light is U
+    # Missing data looks like an outage, so it must not call on-call for one; errors seen are errors.
+    line = finding(judged(**{name: vector(bad, warnings=PARTIAL)}), key)
+    assert line.evidence == ("partial answer: store gateway unreachable",)
+    expected = U if "availability" in name else R
+    assert (line.light, bool(line.alarm), bool(line.suggestions)) == (expected, expected is R, expected is R)
+
+
+@pytest.mark.parametrize("key, name, good, bad", NAMED)
+def test_a_remark_on_the_query_is_no_partial_answer(key, name, good, bad):
+    line = finding(judged(**{name: vector(good, warnings=PARTIAL[:1])}), key)
+    assert (line.light, line.evidence) == (G, ())
+
+
+def test_a_partial_answer_without_a_number_says_both():
+    line = finding(judged(success=vector(warnings=PARTIAL)), "DH-1.6")
+    assert (line.light, line.value) == (U, "no data")
+    assert line.evidence == ("partial answer: store gateway unreachable",)
 
 
 def test_everything_unread_is_unknown_never_green_and_reasons_stand():
