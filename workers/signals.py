@@ -6,10 +6,12 @@ redirects (to a login page, to https) is a wrong address, and the reason says wh
 judges, and no token or password is put into a reason. Called by workers/reader.py.
 """
 
+import ipaddress
 import re
 import ssl
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -93,20 +95,49 @@ class _BoundedBackend(httpcore.SyncBackend):
         return _BoundedStream(super().connect_tcp(*args, **kwargs))
 
 
-def _open_client() -> httpx.Client:
-    # Proxies and extra certificates come from the environment, as for every other program.
-    client = httpx.Client(
-        headers={"User-Agent": user_agent()},
-        follow_redirects=False,
+def _open_client(proxy: str) -> httpx.Client:
+    # Extra certificates come from the environment, as for every other program; so does the proxy, by `_proxy`.
+    transport = httpx.HTTPTransport(
+        proxy=proxy or None,
         trust_env=True,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=16),
     )
-    # httpx has no parameter for httpcore's backend, and a transport of our own would turn off the proxies
-    # of the environment. Private names; tests/edges/test_signals.py drips headers to see that they hold.
-    for transport in (client._transport, *client._mounts.values()):
-        if isinstance(transport, httpx.HTTPTransport):
-            transport._pool._network_backend = _BoundedBackend()
-    return client
+    # httpx has no parameter for httpcore's backend. A private name; tests/edges/test_signals.py drips headers
+    # to see that it holds.
+    transport._pool._network_backend = _BoundedBackend()
+    return httpx.Client(transport=transport, headers={"User-Agent": user_agent()}, follow_redirects=False)
+
+
+def _proxy(url: str) -> str:
+    """The environment's proxy for an address, "" for none.
+
+    httpx itself takes `10.0.0.0/8` in NO_PROXY for a name, and a pod's address is known by its network only:
+    the proxy's own answer would then be read as the pod's.
+    """
+    proxies = urllib.request.getproxies()
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""  # no address, as httpx will say
+    proxy = proxies.get(parts.scheme) or proxies.get("all") or ""
+    if not proxy or _is_exempt(parts.hostname or "", parts.netloc.rpartition("@")[2], proxies.get("no", "")):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _is_exempt(host: str, place: str, no_proxy: str) -> bool:
+    entries = [entry.strip().removeprefix("*.") for entry in no_proxy.split(",")]
+    if "*" in entries or any(_holds(entry, host) for entry in entries):
+        return True
+    named = urllib.request.proxy_bypass_environment(place, {"no": ",".join(entries)})  # type: ignore[attr-defined]
+    return bool(named)
+
+
+def _holds(network: str, host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network.strip("[]"), strict=False)
+    except ValueError:
+        return False
 
 
 # --- The client -----------------------------------------------------------------------------------
@@ -130,7 +161,7 @@ class Signals:
         self._proxy = proxy
         self._grafana_token = grafana_token
         self._lock = threading.Lock()
-        self._opened: httpx.Client | None = None
+        self._opened: dict[str, httpx.Client] = {}  # by proxy
         self._reads: Mapping[type[Read], Callable[[Any, float], Any]] = {
             reads.Query: self._query,
             reads.Targets: self._targets,
@@ -157,8 +188,8 @@ class Signals:
         return self._reads[type(read)](read, deadline)
 
     def close(self) -> None:
-        client, self._opened = self._opened, None
-        if client is not None:
+        opened, self._opened = self._opened, {}
+        for client in opened.values():
             client.close()
 
     # Prometheus.
@@ -326,7 +357,7 @@ class Signals:
         timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
         pieces: list[bytes] = []
         size = 0
-        with self._client().stream(method, url, headers=headers, data=form, timeout=timeout) as response:
+        with self._client(url).stream(method, url, headers=headers, data=form, timeout=timeout) as response:
             for piece in response.iter_bytes():
                 pieces.append(piece)
                 size += len(piece)
@@ -342,11 +373,12 @@ class Signals:
             cut=size > cap,
         )
 
-    def _client(self) -> httpx.Client:
+    def _client(self, url: str) -> httpx.Client:
+        proxy = _proxy(url)
         with self._lock:
-            if self._opened is None:
-                self._opened = _open_client()
-            return self._opened
+            if proxy not in self._opened:
+                self._opened[proxy] = _open_client(proxy)
+            return self._opened[proxy]
 
     def _unexpected(self, component: str, answer: Answer) -> Unanswered:
         """The error table for an answer that is not the component's own JSON."""

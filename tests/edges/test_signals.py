@@ -473,3 +473,58 @@ def test_every_server_has_its_own_lane() -> None:
     lane_of = {kind: number for number, lane in enumerate(lanes) for kind in lane}
     servers = (reads.Query, reads.GrafanaHealth, reads.AlertmanagerStatus, reads.PodHttp)
     assert len({lane_of[kind] for kind in servers}) == len(servers)
+
+
+# The environment's proxy.
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "answered_by"),
+    [
+        ("", "proxy"),
+        ("10.0.0.0/8", "proxy"),
+        ("127.0.0.0/8", "pod"),
+        (" .svc , 127.0.0.0/8, fd00::/8", "pod"),
+        ("127.0.0.1", "pod"),
+        ("fd00::/8", "proxy"),
+        ("*", "pod"),
+    ],
+)
+def test_a_pod_is_asked_by_proxy_unless_no_proxy_names_its_network(
+    monkeypatch: pytest.MonkeyPatch, no_proxy: str, answered_by: str
+) -> None:
+    with (
+        RudeServer(lambda _: page(200, "proxy", "text/plain")) as proxy,
+        RudeServer(lambda _: page(500, "pod", "text/plain")) as server,
+    ):
+        environment(monkeypatch, HTTP_PROXY=proxy.url, NO_PROXY=no_proxy)
+        assert ask(pod(server.url), server.url).body == answered_by
+
+
+@pytest.mark.parametrize(
+    ("url", "is_direct"),
+    [
+        ("http://[fd00::7]:8080/metrics", True),
+        ("http://[fe80::7]:8080/metrics", False),
+        ("http://prometheus.monitoring.svc:9090", True),
+        ("http://prometheus.example:9090", False),
+        ("http://user:word@grafana.example/", False),
+        ("http://a.corp.example", True),
+        ("http://10.1.2.3:8080", True),
+        ("http://10.1.2.4:8080", False),
+        ("http://[fd00::7:8080", True),  # no address at all, as httpx will say
+    ],
+)
+def test_what_no_proxy_names(monkeypatch: pytest.MonkeyPatch, url: str, is_direct: bool) -> None:
+    no_proxy = "fd00::/8,.svc, *.corp.example,10.1.2.3:8080"
+    environment(monkeypatch, ALL_PROXY="proxy.example:3128", NO_PROXY=no_proxy)
+    assert signals._proxy(url) == ("" if is_direct else "http://proxy.example:3128")
+
+
+def environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """A whole environment as far as proxies go."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
