@@ -4,29 +4,41 @@ EKS does not install metrics-server by itself, so its absence is no fault; which
 because one measures against what pods may use and the other against the whole machine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from math import isfinite
 
 from commands.health.wording import KEPT, NEW, Fact, buttons, one_line, unread, worst_first
 from commands.model import Finding, Gap, Light, Suggestion, worst
-from commands.queries import Measured, as_percent, measured_by, shown
+from commands.queries import PARTIAL_MEND, Measured, as_percent, measured_by, partial, shown
 from commands.reads import NodeUsage, NodeView, Vector
 from commands.site import ClusterSite
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """Use of each node in percent; gap stands in place of what could not be read at all.
+
+    silent: nodes without a number of their own. partial: what the source says it left out.
+    """
+
+    percents: Mapping[str, Decimal]
+    silent: tuple[str, ...] = ()
+    gap: Gap | None = None
+    partial: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """Use of each node in percent, by source; why stands in place of what could not be read at all."""
+    """Use of the nodes by source; instead: why it is not metrics-server."""
 
     source: str
-    cpu: Mapping[str, Decimal]
-    memory: Mapping[str, Decimal]
-    silent: tuple[str, ...] = ()  # nodes the source says nothing about
+    cpu: Use
+    memory: Use
     instead: str = ""
-    cpu_gap: Gap | None = None
-    memory_gap: Gap | None = None
 
 
 def from_metrics_server(
@@ -36,22 +48,30 @@ def from_metrics_server(
     if isinstance(nodes, Gap) or isinstance(usage, Gap) or not usage:
         return None
     used = {entry.node: entry for entry in usage}
-    measured = [node for node in _machines(nodes) if node.name in used]
-    silent = [
-        node.name
+    machines = [
+        node
         for node in _machines(nodes)
-        if node.name not in used and not (now and node.created and now - node.created < NEW)
+        if node.name in used or not (now and node.created and now - node.created < NEW)
     ]
     return Load(
         "metrics-server, of allocatable",
-        {n.name: as_percent(used[n.name].cpu / n.allocatable_cpu) for n in measured if n.allocatable_cpu},
-        {
-            n.name: as_percent(used[n.name].memory / n.allocatable_memory)
-            for n in measured
-            if n.allocatable_memory
-        },
-        tuple(silent),
+        _of_allocatable(machines, {n: u.cpu for n, u in used.items()}, lambda node: node.allocatable_cpu),
+        _of_allocatable(
+            machines, {n: u.memory for n, u in used.items()}, lambda node: node.allocatable_memory
+        ),
     )
+
+
+def _of_allocatable(
+    machines: Sequence[NodeView], used: Mapping[str, float], allocatable: Callable[[NodeView], float]
+) -> Use:
+    """A node that says nothing of its size has no number, whatever it uses."""
+    percents = {
+        node.name: as_percent(used[node.name] / allocatable(node))
+        for node in machines
+        if node.name in used and isfinite(used[node.name]) and allocatable(node) > 0
+    }
+    return Use(percents, tuple(node.name for node in machines if node.name not in percents))
 
 
 def from_prometheus(
@@ -69,18 +89,31 @@ def from_prometheus(
     )
     mend = usage.mend if isinstance(usage, Gap) else ""
     instead = f"metrics-server: {one_line(why)}"
-    shares, gaps = [], []
+    names = [] if isinstance(nodes, Gap) else [node.name for node in _machines(nodes)]
+    uses = []
     for name, answer in (("Q-nodecpu", cpu), ("Q-nodemem", memory)):
         found = {} if isinstance(answer, Gap) else measured_by(name, answer)
-        gaps.append(_no_load(instead, answer, found, mend))
-        shares.append({node: m.percent for node, m in found.items() if m.percent is not None})
-    known = set(shares[0]) & set(shares[1])
-    names = [] if isinstance(nodes, Gap) else [node.name for node in _machines(nodes)]
-    # Where Prometheus knows the machines by other names altogether, nobody can say who is missing.
-    silent = [name for name in names if name not in known] if known & set(names) else []
-    return Load(
-        "Prometheus, of the whole machine", shares[0], shares[1], tuple(silent), instead, gaps[0], gaps[1]
-    )
+        gap = _no_load(instead, answer, found, mend)
+        percents = {node: one.percent for node, one in found.items() if one.percent is not None}
+        wordless = [node for node, one in found.items() if one.percent is None]
+        silent = dict.fromkeys((*wordless, *_unheard(names, found)))
+        uses.append(Use(percents, tuple(silent), gap, partial(answer)))
+    return Load("Prometheus, of the whole machine", uses[0], uses[1], instead)
+
+
+def _unheard(names: Sequence[str], found: Collection[str]) -> list[str]:
+    """Nodes that Prometheus gives no number for, by name or by host name where that is one node's alone."""
+    hosts = Counter(map(_host, names))
+    heard = set(map(_host, found))
+    return [
+        name for name in names if name not in found and not (hosts[_host(name)] == 1 and _host(name) in heard)
+    ]
+
+
+def _host(name: str) -> str:
+    """A machine's own name: without the domain, and without the port that an instance has."""
+    bare = name.rpartition(":")[0] or name
+    return bare if bare.replace(".", "").isdigit() else bare.partition(".")[0]
 
 
 def _no_load(instead: str, answer: Vector | Gap, found: Mapping[str, Measured], mend: str) -> Gap | None:
@@ -99,28 +132,31 @@ def _machines(nodes: Sequence[NodeView]) -> list[NodeView]:
 def findings(site: ClusterSite, load: Load) -> tuple[Finding, Finding]:
     limits = site.thresholds.node
     return (
-        _use("DH-2.3", "Node CPU", load, load.cpu, load.cpu_gap, limits.cpu_pct),
-        _use("DH-2.4", "Node memory", load, load.memory, load.memory_gap, limits.memory_pct),
+        _use("DH-2.3", "Node CPU", load, load.cpu, limits.cpu_pct),
+        _use("DH-2.4", "Node memory", load, load.memory, limits.memory_pct),
     )
 
 
-def _use(
-    key: str, label: str, load: Load, percents: Mapping[str, Decimal], gap: Gap | None, limit: float
-) -> Finding:
+def _use(key: str, label: str, load: Load, use: Use, limit: float) -> Finding:
     threshold = f"< {limit:g} %"
-    use = sorted(percents.items(), key=lambda item: -item[1])
-    if gap is None and not use and not load.silent:
+    gap = use.gap
+    if gap is None and not use.percents and not use.silent:
         gap = Gap("no node reports its load")
     if gap is not None:
         return unread(key, label, gap, threshold)
+    highest = sorted(use.percents.items(), key=lambda item: -item[1])
     facts: list[Fact] = [
         (Light.RED, f"{node}: {shown(percent, (limit,))}")
-        for node, percent in use
+        for node, percent in highest
         if percent >= Decimal(str(limit))
     ]
-    facts += [(Light.UNKNOWN, f"{node}: no load reported") for node in load.silent]
+    if use.partial:
+        facts.append((Light.UNKNOWN, f"partial answer: {one_line(use.partial)}"))
+    facts += [(Light.UNKNOWN, f"{node}: no load reported") for node in use.silent]
     light = worst([light for light, _ in facts]) if facts else Light.GREEN
-    value = f"highest {shown(use[0][1], (limit,))} on {use[0][0]}" if use else "no load reported"
+    value = f"highest {shown(highest[0][1], (limit,))} on {highest[0][0]}" if highest else "no load reported"
     source = (f"from {load.source}, because {load.instead}",) if load.instead else ()
+    evidence = worst_first(facts)[:KEPT] + source
     offer = buttons(light, Suggestion("Top nodes", "node top"), Suggestion("Capacity", "capacity now"))
-    return Finding(key, label, light, value, threshold, worst_first(facts)[:KEPT] + source, suggestions=offer)
+    mend = PARTIAL_MEND if use.partial else ""
+    return Finding(key, label, light, value, threshold, evidence, suggestions=offer, mend=mend)

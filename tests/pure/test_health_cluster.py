@@ -378,6 +378,68 @@ def test_nodes_without_metrics(extra, light, why):
     assert finding(judged(nodes=(node(), extra)), "DH-2.3").light is light, why
 
 
+NO_SERVER = Gap("HTTP 404")
+NODES = (node("ip-1.eu-central-1.compute.internal"), node("ip-2.eu-central-1.compute.internal"))
+
+
+def by_instance(**values):
+    return Vector(tuple(Sample({"instance": f"{name}:9100"}, value) for name, value in values.items()))
+
+
+@pytest.mark.parametrize(
+    "answer, light, evidence",
+    [
+        (shares(**{each.name: 0.1 for each in NODES}), G, ()),
+        (shares(**{"ip-1": 0.1, "ip-2": 0.1}), G, ()),
+        (by_instance(**{"ip-1": 0.1, "ip-2": 0.1}), G, ()),
+        (shares(**{"ip-1": 0.1}), U, (f"{NODES[1].name}: no load reported",)),
+        (shares(**{"ip-1": 0.1, "ip-2": float("nan")}), U, ("ip-2: no load reported",)),
+        (
+            by_instance(**{"10.0.0.1": 0.1, "10.0.0.2": 0.9}),
+            R,
+            ("10.0.0.2:9100: 90 %", *(f"{each.name}: no load reported" for each in NODES)),
+        ),
+    ],
+    ids=["by name", "by host name", "by instance", "one is missing", "one is NaN", "foreign names"],
+)
+def test_a_node_without_a_number_in_prometheus_is_not_green(answer, light, evidence):
+    found = judged(usage=NO_SERVER, nodes=NODES, cpu=answer, memory=answer)
+    for key in ("DH-2.3", "DH-2.4"):
+        line = finding(found, key)
+        assert (line.light, line.evidence[:-1]) == (light, evidence)
+
+
+def test_a_host_name_that_two_nodes_share_is_neither_s_number():
+    twins = (node("web.a"), node("web.b"))
+    found = judged(usage=NO_SERVER, nodes=twins, cpu=shares(web=0.1), memory=shares(web=0.1))
+    assert finding(found, "DH-2.3").evidence[:-1] == ("web.a: no load reported", "web.b: no load reported")
+
+
+def test_foreign_numbers_without_the_nodes_still_show_what_is_not_a_number():
+    answer = by_instance(**{"10.0.0.1": 0.1, "10.0.0.2": float("nan")})
+    line = finding(judged(nodes=FORBIDDEN, cpu=answer, memory=answer), "DH-2.3")
+    assert (line.light, line.evidence[0]) == (U, "10.0.0.2:9100: no load reported")
+
+
+@pytest.mark.parametrize("size", [{"cpu": 0.0}, {"memory": 0.0}])
+def test_a_node_that_does_not_say_how_big_it_is_is_not_green(size):
+    usage = (NodeUsage("a", 1, GB), NodeUsage("b", 3.9, 9.9 * GB))
+    found = judged(nodes=(node("a"), node("b", **size)), usage=usage)
+    line = finding(found, "DH-2.3" if "cpu" in size else "DH-2.4")
+    assert (line.light, line.evidence) == (U, ("b: no load reported",))
+
+
+@pytest.mark.parametrize("busy, light", [(0.1, U), (0.9, R)])
+def test_node_load_from_a_partial_answer_is_never_green(busy, light):
+    said = ("PromQL info: no counter", "store unreachable")
+    answer = replace(shares(a=busy), warnings=said)
+    found = judged(usage=NO_SERVER, nodes=(node("a"),), cpu=answer, memory=replace(answer, warnings=said[:1]))
+    line = finding(found, "DH-2.3")
+    assert line.light is light
+    assert "partial answer: store unreachable" in line.evidence
+    assert finding(found, "DH-2.4").light is (G if light is U else R)
+
+
 # --- EKS ---
 
 
