@@ -99,7 +99,7 @@ def _cluster(status: AlertmanagerView | Gap) -> tuple[Light, str, str]:
 
 
 def _answered(key: str, label: str, healthy: Http, ready: Http, starting: str) -> Finding:
-    """Judged by status codes alone: the wording has changed between versions."""
+    """Judged by status codes, for the wording has changed between versions; but it never was a web page."""
     refused = next((answer.status for answer in (healthy, ready) if answer.status in (401, 403)), 0)
     if refused:
         return unread(
@@ -109,6 +109,12 @@ def _answered(key: str, label: str, healthy: Http, ready: Http, starting: str) -
         return Finding(
             key, label, Light.RED, f"/-/healthy answers HTTP {healthy.status}", "expected HTTP 200"
         )
+    if any(answer.status == 200 and _is_web_page(answer) for answer in (healthy, ready)):
+        gap = Gap(
+            f"a web page answers instead of {label}",
+            f"Check monitoring.{label.lower()}.url: a proxy or a login page may stand there.",
+        )
+        return unread(key, label, gap, "expected HTTP 200")
     if ready.status == 503:
         return Finding(
             key, label, Light.YELLOW, f"up, but {starting} (/-/ready: HTTP 503)", "expected HTTP 200"
@@ -122,6 +128,10 @@ def _answered(key: str, label: str, healthy: Http, ready: Http, starting: str) -
         f"healthy and ready in {took(healthy.took + ready.took)}",
         "expected HTTP 200",
     )
+
+
+def _is_web_page(answer: Http) -> bool:
+    return answer.body.lstrip("\ufeff \t\r\n").startswith("<")
 
 
 def _down(finding: Finding, value: str) -> Finding:

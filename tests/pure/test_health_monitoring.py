@@ -73,11 +73,27 @@ def test_components_are_probed_over_http_by_name_never_through_a_child_process()
     assert probes == {(c, p) for c in ("prometheus", "alertmanager") for p in ("/-/healthy", "/-/ready")}
 
 
-@pytest.mark.parametrize(
-    "body", ["Prometheus is Healthy.\n", "Prometheus Server is Healthy.\n", "", "<html>moved</html>"]
-)
+@pytest.mark.parametrize("body", ["Prometheus is Healthy.\n", "Prometheus Server is Healthy.\n", ""])
 def test_prometheus_is_judged_by_its_status_code_not_by_its_wording(body):
     assert finding(judged(healthy=replace(OK, body=body)), "DH-3.2").light is G
+
+
+PAGE = replace(OK, body="\n<!DOCTYPE html><title>Sign in</title>")
+
+
+@pytest.mark.parametrize(
+    "worse, key, label",
+    [
+        ({"healthy": PAGE}, "DH-3.2", "Prometheus"),
+        ({"healthy": PAGE, "ready": Http(503, timedelta(0))}, "DH-3.2", "Prometheus"),
+        ({"ready": PAGE}, "DH-3.2", "Prometheus"),
+        ({"am_healthy": PAGE}, "DH-3.7", "Alertmanager"),
+    ],
+)
+def test_a_web_page_in_its_place_says_nothing_of_a_component(worse, key, label):
+    line = finding(judged(**worse), key, label)
+    assert (line.light, line.value) == (U, f"unknown: a web page answers instead of {label}")
+    assert f"monitoring.{label.lower()}.url" in line.mend
 
 
 @pytest.mark.parametrize(
