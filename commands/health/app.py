@@ -159,10 +159,19 @@ def _generator(service: ServiceSite, view: DeploymentView | Gap | None) -> Findi
 
 def _replicas(view: DeploymentView, wanted: int | None) -> tuple[Light, tuple[str, ...]]:
     facts = []
+    scaled = f"scaled to {view.replicas or 'zero'}"
     if wanted is not None and view.replicas < wanted:
-        facts.append(f"scaled to {view.replicas}, the configuration expects {wanted}")
+        facts.append(f"{scaled}, the configuration expects {wanted}")
+    elif wanted is None and not view.replicas:
+        facts.append(scaled)
+    stuck = next(
+        (one for one in view.conditions if one.type == "Progressing" and one.status == "False"), None
+    )
     if view.observed_generation < view.generation:
         facts.append("its last change is not rolled out yet")
+    elif stuck and view.updated < view.replicas:
+        why = f" ({one_line(stuck.reason)})" if stuck.reason else ""
+        facts.append(f"its rollout is stuck{why}: {view.updated} of {view.replicas} updated")
     if view.replicas and not view.ready:
         return Light.RED, tuple(facts)
     return Light.YELLOW if facts or view.ready < view.replicas else Light.GREEN, tuple(facts)

@@ -20,7 +20,7 @@ from health_answers import (
 
 from commands.health import app
 from commands.model import Gap, Light
-from commands.reads import Deployment, Exposition, Http, PodExposition, PodHttp
+from commands.reads import Condition, Deployment, Exposition, Http, PodExposition, PodHttp
 from commands.site import Paths
 from commands.words import WORDS
 
@@ -89,6 +89,36 @@ def test_endpoints_are_counted_ready_and_not_ready(endpoints, light, value, evid
 def test_the_traffic_generator(view, light, value):
     line = finding(judged(app_answers(generator=view)), "DH-4.2")
     assert (line.light, line.value) == (light, value)
+
+
+STUCK = (Condition("Available", "True"), Condition("Progressing", "False", "ProgressDeadlineExceeded"))
+GOING = (Condition("Progressing", "True", "ReplicaSetUpdated"),)
+
+
+@pytest.mark.parametrize(
+    "wanted, view, light, facts",
+    [
+        (None, deployment(0, 0), Y, ("scaled to zero",)),
+        (None, deployment(1, 1), G, ()),
+        (0, deployment(0, 0), G, ()),
+        (1, deployment(0, 0), Y, ("scaled to zero, the configuration expects 1",)),
+        (3, deployment(2, 2), Y, ("scaled to 2, the configuration expects 3",)),
+        (None, deployment(1, 1, generation=4), Y, ("its last change is not rolled out yet",)),
+        (
+            None,
+            deployment(1, 1, updated=0, conditions=STUCK),
+            Y,
+            ("its rollout is stuck (ProgressDeadlineExceeded): 0 of 1 updated",),
+        ),
+        (None, deployment(1, 1, updated=0, conditions=GOING), G, ()),
+        (None, deployment(1, 1, conditions=STUCK), G, ()),
+    ],
+)
+def test_what_is_odd_about_the_traffic_generator_is_said(wanted, view, light, facts):
+    generator = replace(SITE.services["traffic-generator"], replicas=wanted)
+    site = replace(SITE, services={**SITE.services, "traffic-generator": generator})
+    line = finding(section(app.inquiry(site, BACKEND), app_answers(generator=view)), "DH-4.2")
+    assert (line.light, line.evidence) == (light, facts)
 
 
 def test_the_configuration_can_switch_the_generator_off():
