@@ -158,15 +158,14 @@ def _targets(site: ClusterSite, targets: Sequence[TargetView] | Gap) -> Finding:
     key, label, threshold = "DH-3.3", "Scrape targets", "expected all up"
     if isinstance(targets, Gap):
         return unread(key, label, targets, threshold)
-    facts = [*_missing(site, {target.job for target in targets}), *map(_target, _not_up(targets))]
+    missing = _missing(site, {target.job for target in targets})
+    facts = [*missing, *map(_target, _not_up(targets))]
     if not targets:
         facts.append((Light.RED, "Prometheus has no target at all"))
     up = sum(target.health == "up" for target in targets)
     light = worst([light for light, _ in facts]) if facts else Light.GREEN
-    missing = sum(fact.startswith("job ") for _, fact in facts)
-    value = f"{up} of {len(targets)} up" + (
-        f", {counted(missing, 'expected job')} missing" if missing else ""
-    )
+    value = f"{up} of {len(targets)} up"
+    value += f", {counted(len(missing), 'expected job')} missing" if missing else ""
     return Finding(key, label, light, value, threshold, worst_first(facts))
 
 

@@ -154,6 +154,11 @@ def test_an_expected_job_without_any_target_is_red_and_comes_first():
     assert line.evidence[-1].startswith("x ")
 
 
+def test_a_job_named_job_is_not_taken_for_a_missing_one():
+    line = finding(judged(targets=(*ALL_UP, target("down", "job"))), "DH-3.3")
+    assert (line.light, line.value) == (R, "3 of 4 up")
+
+
 def test_no_target_at_all_is_red_whatever_is_expected():
     prometheus = replace(SITE.monitoring.prometheus, expected_jobs=())
     site = replace(SITE, monitoring=replace(SITE.monitoring, prometheus=prometheus))
