@@ -275,6 +275,8 @@ def _nothing(site: ClusterSite, entry: NamedQuery) -> Measured:
 def _number(entry: NamedQuery, sample: Sample) -> Measured:
     if not isfinite(sample.value):
         return Measured(None, entry.on_nan)
+    if abs(sample.value) >= _ABSURD:
+        return Measured(None, f"{sample.value:g} is no {entry.unit}", f"Check what {entry.name} measures.")
     percent = as_percent(sample.value)
     # An overriding query that answers in percent would make everything green: 99.9 is 9990 %.
     if entry.unit == "share" and not 0 <= percent <= 100:
@@ -288,6 +290,7 @@ def _first(labels: Mapping[str, str], wanted: tuple[str, ...]) -> str:
 
 # --- numbers --------------------------------------------------------------------------------------
 
+_ABSURD = 1e12  # a share from here up is a broken series, and more digits than are calculated with
 _FINEST = 6  # decimals of a percentage that are kept: beyond them is the noise of binary fractions
 
 

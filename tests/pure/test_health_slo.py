@@ -145,9 +145,10 @@ def test_the_alarm_names_the_number_and_the_window():
         (vector(float("inf")), "no requests"),
         (Gap("timed out after 5 s", "check monitoring.prometheus.url"), "timed out after 5 s"),
         (vector(99.9), "99.9 is no share"),
+        (vector(1e20), "1e+20 is no share"),
         (vector(0.9, 0.8), "2 series instead of one"),
     ],
-    ids=["empty", "no traffic", "division by zero", "gap", "override in percent", "several series"],
+    ids=["empty", "no traffic", "division by zero", "gap", "override in percent", "absurd", "several series"],
 )
 def test_what_is_no_number_is_unknown_and_the_rest_is_still_judged(answer, words):
     found = judged(success=answer)

@@ -115,6 +115,16 @@ def test_an_empty_answer_means_what_the_query_says_it_means():
     assert measured(SITE, "Q-success", Gap("503", "wait")).why == "503"
 
 
+@pytest.mark.parametrize("name", QUERIES)
+@pytest.mark.parametrize("value", [1e12, 1e20, -1e20, 1.7e308, float("inf"), float("-inf"), float("nan")])
+def test_a_number_beyond_all_sense_is_unknown(name, value):
+    sample = Sample({"nodename": "ip-1"}, value)
+    for found in (measured(SITE, name, Vector((sample,))), measured_by(name, Vector((sample,)))["ip-1"]):
+        assert found.percent is None
+        assert found.why
+    assert measured(SITE, "Q-budget", Vector((Sample({}, 9e11),))).percent == Decimal("9e13")
+
+
 def test_one_number_per_node_by_its_name():
     found = measured_by(
         "Q-nodecpu",
