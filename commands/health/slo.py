@@ -207,7 +207,7 @@ def _budget(site: ClusterSite, service: ServiceSite, found: Measured, covered: t
                 "",
                 "",
                 budget_light(percent, limits),
-                f"{used} consumed, {minutes_left(site, percent)}",
+                f"{used} consumed, {minutes_left(site, percent, covered)}",
                 alarm=alarm,
             ),
             Suggestion("Error budget", f"slo budget {service.name}"),
@@ -219,12 +219,15 @@ def _budget(site: ClusterSite, service: ServiceSite, found: Measured, covered: t
     return _line("DH-1.7", label, found, f"< {limits.yellow_from:g} % consumed", judged)
 
 
-def minutes_left(site: ClusterSite, consumed: Decimal) -> str:
-    """What is left of the window's budget as minutes of full outage: 43.2 for 30 d at 99.9 %."""
-    total = Decimal(str(site.slo.window / timedelta(minutes=1))) * error_budget(site)
+def minutes_left(site: ClusterSite, consumed: Decimal, window: timedelta) -> str:
+    """What is left of the window's budget as minutes of full outage: 43.2 for 30 d at 99.9 %.
+
+    window: the one that `consumed` was measured over.
+    """
+    total = Decimal(str(window / timedelta(minutes=1))) * error_budget(site)
     left = total * (100 - consumed) / 100
     minutes = abs(left).quantize(Decimal("0.1"), rounding=ROUND_DOWN)
-    whole = f"{total.quantize(Decimal('0.1'))} min ({span(site.slo.window)})"
+    whole = f"{total.quantize(Decimal('0.1'))} min ({span(window)})"
     return f"overspent by {minutes} min of {whole}" if left < 0 else f"{minutes} of {whole} left"
 
 

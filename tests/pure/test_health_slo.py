@@ -234,7 +234,19 @@ def test_everything_unread_is_unknown_never_green_and_reasons_stand():
 
 def test_the_minutes_follow_window_and_objective():
     strict = replace(SITE, slo=Slo(window=timedelta(days=7), success_rate=SuccessRate(target=99.5)))
-    assert slo.minutes_left(strict, slo.Decimal(50)) == "25.2 of 50.4 min (7 d) left"
+    assert slo.minutes_left(strict, slo.Decimal(50), strict.slo.window) == "25.2 of 50.4 min (7 d) left"
+
+
+@pytest.mark.parametrize(
+    "retention, label, value",
+    [
+        (15 * DAY, "Error budget, 15 d", "50 % consumed, 10.8 of 21.6 min (15 d) left"),
+        (60 * DAY, "Error budget, 30 d", "50 % consumed, 21.6 of 43.2 min (30 d) left"),
+    ],
+)
+def test_the_minutes_are_those_of_the_window_that_was_measured(retention, label, value):
+    line = finding(judged(retention=retention, budget=0.5), "DH-1.7")
+    assert (line.label, line.value) == (label, value)
 
 
 def test_a_missing_browser_address_names_its_key_and_hides_nothing():
