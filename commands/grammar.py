@@ -20,6 +20,8 @@ from commands.model import Args, Suggestion
 
 LONGEST = 2000
 
+# The manual's flags that mean the same wherever they are typed. An ignored flag would be worse than a
+# refused one, so a command takes of these only what is honoured for it: see `taken`.
 EVERYWHERE: tuple[Flag, ...] = (
     Flag("namespace", "where to look; all for every namespace", "NAMESPACE", "n"),
     Flag("service", "a service of the configuration; all for every one", "SERVICE"),
@@ -31,6 +33,23 @@ EVERYWHERE: tuple[Flag, ...] = (
     Flag("dry-run", "show what would happen, do nothing"),
     Flag("private", "answer in a direct message"),
 )
+
+_ALWAYS = ("cluster", "private")  # honoured before a command is asked
+_ON_CHANGES = ("why", "incident", "dry-run")  # honoured by the plan and its approval
+
+
+def taken(command: Command, verb: str = "") -> list[Flag]:
+    """The flags of a command's verb: those for all, those of every change, and what it declares itself."""
+    word = words.WORDS.get(command.word)
+    found = word.verb(verb) if word else None
+    names = {*_ALWAYS, *(_ON_CHANGES if found and found.changes else ()), *(f.name for f in command.flags)}
+    own = [flag for flag in command.flags if all(flag.name != shared.name for shared in EVERYWHERE)]
+    return [*(flag for flag in EVERYWHERE if flag.name in names), *own]
+
+
+def taken_always() -> list[Flag]:
+    """The flags that every command takes."""
+    return [flag for flag in EVERYWHERE if flag.name in _ALWAYS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +272,7 @@ def _match_word(word: words.Word, tail: list[Token], commands: Sequence[Command]
     first = _exact_verb(word, tail[0]) if tail else None
     if first is not None:
         _served(word, first.name, own)  # says "not built yet" before it can complain about a flag
-    given, places = _split(tail, word, [*EVERYWHERE, *(flag for command in own for flag in command.flags)])
+    given, places = _split(tail, word, own)
     verb, places = _take_verb(word, places)
     if not verb and places:
         _refuse_slip(word, tail, places[0], commands)
@@ -312,8 +331,9 @@ _KEYED = re.compile(r"[A-Za-z][A-Za-z0-9-]*=.*", re.DOTALL)
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
 
-def _split(tail: list[Token], word: words.Word, flags: list[Flag]) -> tuple[dict[str, str], list[Token]]:
-    """The flags, checked, and the other tokens in their order."""
+def _split(tail: list[Token], word: words.Word, own: Sequence[Command]) -> tuple[dict[str, str], list[Token]]:
+    """The flags, checked, and the other tokens in their order. Whether the verb takes them is seen later."""
+    flags = [*EVERYWHERE, *(flag for command in own for flag in command.flags)]
     known = {key: flag for flag in reversed(flags) for key in (flag.short, flag.name) if key}
     given: dict[str, str] = {}
     places: list[Token] = []
@@ -323,7 +343,7 @@ def _split(tail: list[Token], word: words.Word, flags: list[Flag]) -> tuple[dict
         key, equals, value = token.text.lstrip("-").partition("=")
         flag = None if token.quoted else known.get(key.casefold())
         if token.is_flag and flag is None:
-            raise _unknown_flag(token, word.name, flags)
+            raise _unknown_flag(token, word.name, _taken_by_any(own))
         if flag is None or not (token.is_flag or equals):
             places.append(token)
             continue
@@ -362,6 +382,20 @@ def _namespace(value: str) -> str:
     return value.casefold()
 
 
+def _taken_by_any(own: Sequence[Command]) -> list[Flag]:
+    return list(
+        {f.name: f for command in own for verb in command.verbs for f in taken(command, verb)}.values()
+    )
+
+
+def _refuse_unused(line: str, given: Iterable[str], flags: list[Flag]) -> None:
+    names = [flag.name for flag in flags]
+    for name in given:
+        if name not in names:
+            its = _listed(f"--{each}" for each in names)
+            raise UsageError(f"`{line}` does not use `--{name}`, so nothing was done. Its flags: {its}.")
+
+
 def _unknown_flag(token: Token, line: str, flags: Iterable[Flag]) -> UsageError:
     typed = token.text.partition("=")[0]
     names = {flag.name: f"--{flag.name}" for flag in flags}
@@ -385,10 +419,8 @@ _PATH = re.compile(rf"(?:(?P<one>[A-Za-z0-9-]+)/)?(?P<two>[A-Za-z0-9-]+)/(?P<nam
 
 def _args(word: words.Word, verb: str, command: Command, given: dict[str, str], places: list[Token]) -> Args:
     line = f"{word.name} {verb}".strip()
-    flags = [*EVERYWHERE, *command.flags]
-    for name in given:
-        if all(name != flag.name for flag in flags):
-            raise _unknown_flag(Token(f"--{name}"), line, flags)
+    flags = taken(command, verb)
+    _refuse_unused(line, given, flags)
     _refuse_surplus(line, command, places, flags)
     if not places:
         return Args(word.name, verb, "", given)
@@ -396,6 +428,7 @@ def _args(word: words.Word, verb: str, command: Command, given: dict[str, str], 
     if namespace:
         if given.get("namespace", namespace) != namespace:
             raise UsageError(f"`{_shown(places[0].text)}` and `--namespace {given['namespace']}` disagree.")
+        _refuse_unused(line, ["namespace"], flags)
         given = {**given, "namespace": namespace}
     return Args(word.name, verb, name, given, " ".join(token.text for token in places[1:]))
 

@@ -78,7 +78,7 @@ _RULES = (
     "In a thread: `@sre` and the same words.",
     "The bare word only looks. A verb with `*` shows a plan and waits",
     "for somebody's Approve, one with `**` for two people's.",
-    "`--since 1h`, `since=1h` and `—since 1h` are the same.",
+    "`--cluster eu`, `cluster=eu` and `—cluster eu` are the same.",
     "More: `/sre help <word>`, `/sre help examples`",
 )
 
@@ -89,7 +89,7 @@ def _first_page(everything: Sequence[Command]) -> list[Section]:
         lines = [line for word, own in _grouped(everything, group) for line in _word_lines(word, own)]
         if lines:
             sections.append(_page(f"help-{group.name.lower()}", group.value, lines))
-    ending = [*_shortcut_lines(everything), *map(_flag_line, grammar.EVERYWHERE)]
+    ending = [*_shortcut_lines(everything), *map(_flag_line, grammar.taken_always())]
     return [*sections, _page("help-flags", "Flags everywhere, and shortcuts", ending)]
 
 
@@ -168,13 +168,20 @@ def _word_page(word: words.Word, own: Sequence[Command]) -> list[str]:
     for command in own:
         lines += _wrapped(command.summary)
     lines += _titled("Verbs", (f"`{verb.name}{verb.mark}` {verb.help}" for verb in verbs))
-    flags = {flag.name: flag for command in own for flag in command.flags}
-    lines += _titled("Flags, beside those everywhere", map(_flag_line, flags.values()))
+    lines += _titled("Flags, beside those everywhere", map(_flag_line, _flags(own)))
     lines += _titled("Examples", (f"`/sre {example}`" for command in own for example in command.examples))
     lines += _titled("By itself", (_due_line(due.text, due.cron) for own_ in own for due in own_.schedule))
     roles = sorted({command.role for command in own})
     rows = dict.fromkeys(row for command in own for row in command.rows)
     return [*lines, f"For: {', '.join(roles)}", *_wrapped(f"Manual: {', '.join(rows)}")]
+
+
+def _flags(own: Sequence[Command]) -> list[Flag]:
+    """What its commands take; told in a command's own words where it has some."""
+    found = {f.name: f for one in own for verb in one.verbs for f in grammar.taken(one, verb)}
+    found |= {flag.name: flag for one in own for flag in one.flags}
+    everywhere = grammar.taken_always()
+    return [flag for flag in found.values() if flag not in everywhere]
 
 
 def _titled(title: str, lines: Iterable[str]) -> list[str]:

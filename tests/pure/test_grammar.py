@@ -22,17 +22,30 @@ def _command(word: str, *verbs: str, names: str = "", flags: tuple[Flag, ...] = 
     return Command(word, verbs, f"about {word}", ("GE-1",), _nothing, (word,), flags, names)
 
 
+EVERY = grammar.EVERYWHERE  # for commands that honour all of them
+
 BUILT = (
     _command("health", "", "slo", "cluster"),
     _command(
-        "logs", "", names="NAME", flags=(Flag("tail", "lines", "100"), Flag("previous", "the last run"))
+        "logs",
+        "",
+        names="NAME",
+        flags=(*EVERY, Flag("tail", "lines", "100"), Flag("previous", "the last run")),
     ),
     _command("node", "list", "show", "drain", names="NODE"),
     _command(
-        "deploy", "", "list", "history", "scale", names="NAME", flags=(Flag("replicas", "how many", "2"),)
+        "deploy",
+        "",
+        "list",
+        "history",
+        "scale",
+        names="NAME",
+        flags=(*EVERY, Flag("replicas", "how many", "2")),
     ),
     _command("deploy", "limits", names="NAME", flags=(Flag("grep", "text", "TEXT"),)),
-    _command("incident", "", "declare", "note", names="SEVERITY TITLE…", flags=(Flag("due", "when", "5d"),)),
+    _command(
+        "incident", "", "declare", "note", names="SEVERITY TITLE…", flags=(*EVERY, Flag("due", "when", "5d"))
+    ),
     _command("help", "", "examples", names="WORD [VERB]"),
 )
 
@@ -123,8 +136,18 @@ def test_a_flag_may_be_typed_in_many_ways(text: str) -> None:
         ("--previous --tail 20", {"previous": "", "tail": "20"}),
     ],
 )
-def test_flags_of_the_word_and_flags_everywhere(text: str, flags: dict[str, str]) -> None:
+def test_flags_a_command_declares(text: str, flags: dict[str, str]) -> None:
     assert parsed(f"logs {text}").flags == flags
+
+
+def test_what_is_honoured_for_every_command_is_taken_by_every_command() -> None:
+    for word in ("health", "node", "help"):
+        assert parsed(f"{word} --cluster eu --private").flags == {"cluster": "eu", "private": ""}
+
+
+def test_a_change_takes_what_its_plan_and_approval_honour() -> None:
+    found = parsed("node drain n1 --why disk --incident INC-3 --dry-run")
+    assert found == args("node", "drain", "n1", why="disk", incident="INC-3", dry_run="")
 
 
 @pytest.mark.parametrize("text", ["logs backend -n shop", "logs -n shop backend", "logs n=shop backend"])
@@ -211,7 +234,22 @@ def test_what_slack_and_phones_do_to_text(typed: str, read: str) -> None:
         ("logs --tial 5", "`--tial` is no flag of `logs`. Did you mean `--tail`?.*`--previous`"),
         ("logs tial=5", "`tial` is no flag of `logs`. Did you mean `--tail`?"),
         ("logs -x", r"`-x` is no flag of `logs`\. Its flags: `--namespace`"),
-        ("deploy list --grep a", "`--grep` is no flag of `deploy list`"),
+        ("deploy list --grep a", "`deploy list` does not use `--grep`.*Its flags: .*`--replicas`"),
+        (
+            "health slo --since 1h",
+            r"^`health slo` does not use `--since`, so nothing was done\. "
+            r"Its flags: `--cluster`, `--private`\.$",
+        ),
+        ("health --dry-run", "`health` does not use `--dry-run`"),
+        ("health --window 7d", "`health` does not use `--window`"),
+        ("health --why x", "`health` does not use `--why`"),
+        ("health --incident INC-1", "`health` does not use `--incident`"),
+        ("health -n monitoring", "`health` does not use `--namespace`"),
+        ("help --service x", "`help` does not use `--service`"),
+        ("health --foo", r"`--foo` is no flag of `health`\. Its flags: `--cluster`, `--private`\."),
+        ("deploy limits shop/web", "`deploy limits` does not use `--namespace`"),
+        ("node show n1 --dry-run", "`node show` does not use `--dry-run`"),
+        ("node drain n1 --since 1h", "`node drain` does not use `--since`"),
         ("logs a b", "`logs` takes one NAME; `b` is too much"),
         ("health backend", "`health` takes no name, so `backend` means nothing here.*`slo`, `cluster`"),
         ("frobnicate", "`frobnicate` is no command.*`health`, `logs`.*`/sre help`"),

@@ -95,6 +95,15 @@ def test_page_one_shows_what_is_built_in_its_groups() -> None:
 
 
 @pytest.mark.parametrize("catalog", [SMALL, REAL], ids=["small", "real"])
+def test_flags_everywhere_are_those_that_every_command_takes(catalog: Catalog) -> None:
+    flags = re.findall(r"`(?:-\w/)?--([\w-]+)[^`]*`", pages("", catalog=catalog)[-1].note)
+    assert flags == ["cluster", "private"]
+    for command in catalog.commands:
+        for line in (f"{command.word} {verb}".strip() for verb in command.verbs):
+            assert catalog.parse(f"{line} --cluster x --private").command is command
+
+
+@pytest.mark.parametrize("catalog", [SMALL, REAL], ids=["small", "real"])
 def test_page_one_fits_a_phone(catalog: Catalog) -> None:
     for section in pages("", catalog=catalog):
         assert max(map(len, section.note.splitlines())) <= helping.WIDTH
@@ -147,6 +156,8 @@ def test_a_word_page_marks_what_needs_approval_and_hides_what_is_not_built() -> 
     (page,) = pages("help node")
     assert "`drain*` move all pods off a node" in page.note
     assert "cordon" not in page.note
+    assert "`--why TEXT` the reason, for the record" in page.note
+    assert "--since" not in page.note and "--private" not in page.note
     assert "For: oncall" in page.note
 
 
