@@ -11,11 +11,13 @@ import http.client
 import io
 import os
 import re
+import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +30,9 @@ import yaml
 from kubernetes import config as kubernetes_config
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTClientObject
+from kubernetes.config import kube_config
+from kubernetes.config.dateutil import parse_rfc3339
+from kubernetes.config.exec_provider import ExecProvider
 from urllib3 import exceptions as net
 
 from commands import reads
@@ -45,6 +50,8 @@ PAGE_BYTES = 32 * 1024 * 1024
 PAGE = 250
 POOL = 16
 LIST_ATTEMPTS = 3
+# Longer than a read: a plugin that is only slow must come to its end once, and its token is then kept.
+PLUGIN_SECONDS = 20.0
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -118,16 +125,116 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+class _PluginFailed(kubernetes_config.ConfigException):
+    """The kubeconfig's credential plugin gave no credentials, this time."""
+
+
+class _StillLoading(net.TimeoutError):
+    """Somebody else waits for the credential plugin already."""
+
+
+class _Plugin(ExecProvider):
+    """The vendor's, but for the end: a plugin that hangs is killed, with all that it started."""
+
+    def run(self, previous_response: Any = None) -> Json:
+        info = {"apiVersion": self.api_version, "kind": "ExecCredential", "spec": {"interactive": False}}
+        if self.cluster:
+            info["spec"]["cluster"] = self._described()
+        with subprocess.Popen(  # noqa: S603 - the kubeconfig says what to run
+            self.args,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.cwd,
+            env={**self.env, "KUBERNETES_EXEC_INFO": orjson.dumps(info).decode()},
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            try:
+                printed, complaint = process.communicate(timeout=PLUGIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise _PluginFailed(f"no answer in {PLUGIN_SECONDS:g} s") from None
+        if process.returncode:
+            raise _PluginFailed(f"exit code {process.returncode}, {complaint.strip() or 'without a word'}")
+        found = orjson.loads(printed)
+        if found["apiVersion"] != self.api_version:
+            raise _PluginFailed(f"it speaks {found['apiVersion']}, not {self.api_version}")
+        status: Json = found["status"]
+        return status
+
+    def _described(self) -> Json:
+        cluster: Json = dict(self.cluster.value)
+        for extension in cluster.get("extensions") or ():
+            if extension["name"] == "client.authentication.k8s.io/exec":
+                cluster["config"] = extension["extension"]
+        return cluster
+
+
+class _Loader(kube_config.KubeConfigLoader):
+    """The vendor's, but for credential plugins: over their failure it only logs, and asks as nobody."""
+
+    def _load_from_exec_plugin(self) -> bool | None:
+        user: Any = self._user
+        cluster: Any = self._cluster
+        if "exec" not in user:
+            return None
+        try:
+            base = self._get_base_path(cluster.path)  # type: ignore[no-untyped-call]
+            plugin = _Plugin(user["exec"], base, cluster)  # type: ignore[no-untyped-call]
+            self._take(plugin.run(), base)
+        except _PluginFailed:
+            raise
+        except orjson.JSONDecodeError:  # what it printed instead may be a secret
+            raise _PluginFailed("what it prints is no JSON") from None
+        except (*_BAD_CONFIG, OSError) as error:
+            raise _PluginFailed(f"{type(error).__name__}: {error}") from error
+        return True
+
+    def _take(self, status: Json, base: str) -> None:
+        if status.get("token"):
+            self.token = f"Bearer {status['token']}"
+        elif status.get("clientCertificateData") and status.get("clientKeyData"):
+            self.cert_file = self._file(status, "clientCertificateData", base)
+            self.key_file = self._file(status, "clientKeyData", base)
+        else:
+            raise _PluginFailed("neither a token nor a certificate with its key")
+        self.__dict__.pop("expiry", None)
+        if status.get("expirationTimestamp"):
+            self.expiry = parse_rfc3339(status["expirationTimestamp"])  # type: ignore[no-untyped-call]
+
+    def _file(self, status: Json, key: str, base: str) -> Any:
+        kept = kube_config.FileOrData(  # type: ignore[no-untyped-call]
+            status,
+            None,
+            data_key_name=key,
+            file_base_path=base,
+            base64_file_content=False,
+            temp_file_path=self._temp_file_path,
+        )
+        return kept.as_file()  # type: ignore[no-untyped-call]
+
+
 @dataclass(frozen=True, slots=True)
 class _Link:
     """A loaded configuration and its connections; replaced as a whole when credentials are refused."""
 
     config: Any
     pool: urllib3.PoolManager
+    renewing: threading.Lock = field(default_factory=threading.Lock)
 
-    def credentials(self) -> dict[str, str]:
-        """Asked for every request: this is what triggers the client's own token refresh."""
-        bearer = self.config.auth_settings().get("BearerToken")
+    def credentials(self, deadline: float) -> dict[str, str]:
+        """Asked for every request: this is what triggers the client's own token refresh.
+
+        One at a time: that may run a plugin, and one that hangs is enough.
+        """
+        if not self.renewing.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise _StillLoading
+        try:
+            bearer = self.config.auth_settings().get("BearerToken")
+        finally:
+            self.renewing.release()
         return {"Authorization": bearer["value"]} if bearer and bearer["value"] else {}
 
     def scrubbed(self, text: str) -> str:
@@ -340,6 +447,7 @@ class Cluster:
             raise self._no_answer(subject, link, error) from error
 
     def _once(self, link: _Link, target: str, accept: str, deadline: float, cap: int) -> Answer:
+        credentials = link.credentials(deadline)
         started = time.monotonic()
         left = min(deadline - started, ANSWER_SECONDS)
         if left <= 0:
@@ -347,7 +455,7 @@ class Cluster:
         response = link.pool.request(
             "GET",
             link.config.host + target,
-            headers={"Accept": accept, "User-Agent": user_agent(), **link.credentials()},
+            headers={"Accept": accept, "User-Agent": user_agent(), **credentials},
             timeout=urllib3.Timeout(total=left, connect=min(CONNECT_SECONDS, left), read=left),
             retries=False,
             redirect=False,
@@ -372,7 +480,7 @@ class Cluster:
         link = self._link
         if link is not None and link is not instead_of:
             return link
-        # Loading may run a credential plugin, which has no timeout of its own.
+        # Loading may run a credential plugin, which may take longer than a read.
         if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise Unreachable(f"{subject.what}: credentials for the Kubernetes API are still being loaded")
         try:
@@ -388,12 +496,12 @@ class Cluster:
             if self._is_inside:
                 kubernetes_config.load_incluster_config(config)  # type: ignore[no-untyped-call]
             else:
-                kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
-                    config_file=self._kubeconfig_path,
-                    context=self._site.context or None,
-                    client_configuration=config,
-                    persist_config=False,
-                )
+                merged = kube_config.KubeConfigMerger(self._kubeconfig_path)  # type: ignore[no-untyped-call]
+                context = self._site.context or None
+                loader = _Loader(merged.config, context, config_base_path=None)  # type: ignore[no-untyped-call]
+                loader.load_and_set(config)  # type: ignore[no-untyped-call]
+        except _PluginFailed as error:
+            raise self._plugin_failed(subject, str(error)) from error
         except (*_BAD_CONFIG, OSError) as error:
             raise self._unconfigured(subject, error) from error
         config.retries = False
@@ -428,9 +536,19 @@ class Cluster:
             mend="mount the ServiceAccount token" if self._is_inside else mend,
         )
 
+    def _plugin_failed(self, subject: _Subject, words: str) -> Unanswered:
+        return Unreachable(
+            f"{subject.what}: no credentials from the kubeconfig's plugin: {_short(words)}",
+            mend=f"run the `exec` command of cluster {self._site.name} in the kubeconfig by hand",
+        )
+
     def _no_answer(self, subject: _Subject, link: _Link, error: Exception) -> Unanswered:
         what, host = subject.what, link.config.host
         match error:
+            case _PluginFailed():
+                return self._plugin_failed(subject, link.scrubbed(str(error)))
+            case _StillLoading():
+                return Unreachable(f"{what}: credentials for the Kubernetes API are still being loaded")
             case kubernetes_config.ConfigException():
                 return Refused(f"{what}: no credentials: {_short(link.scrubbed(str(error)))}")
             case net.NameResolutionError():

@@ -16,12 +16,13 @@ from rude_server import DROP, HANG, HTML, Asked, RudeServer, page
 
 from commands import reads
 from commands.errors import Refused, Unanswered, Unreachable
-from commands.model import Read
+from commands.model import Gap, Read
 from commands.site import ClusterSite, ServiceAddress
 from sandbox.controlplane import ControlPlane
 from sandbox.kube import KubeStandIn
 from workers import cluster as module
 from workers.cluster import Cluster, quantity
+from workers.reader import Reader
 
 TOKEN = "s3cret-bearer-token"
 RENEW = "renew the kubeconfig's credentials of cluster sre-training-cluster"
@@ -286,6 +287,132 @@ def test_a_kubeconfig_that_is_no_yaml(tmp_path: Path) -> None:
     path.write_text("a: [")
     with pytest.raises(Refused, match="nodes: no credentials from the kubeconfig"):
         Cluster(ClusterSite(), path).read(reads.Nodes(), soon())
+
+
+# Credential plugins, as `aws eks update-kubeconfig` writes them into a kubeconfig.
+
+
+class Plugin:
+    """A kubeconfig whose user is a script; the server lets nobody in but the bearer of `good`."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._script = folder / "plugin.sh"
+        self.runs = folder / "runs"
+        self.kubeconfig = kubeconfig(folder / "config", url)
+        config = json.loads(self.kubeconfig.read_text())
+        api = "client.authentication.k8s.io/v1beta1"
+        config["users"][0]["user"] = {"exec": {"apiVersion": api, "command": str(self._script)}}
+        self.kubeconfig.write_text(json.dumps(config))
+
+    def does(self, body: str) -> None:
+        self._script.write_text(f"#!/bin/sh\necho $$ >> {self.runs}\n{body}\n")
+        self._script.chmod(0o755)
+
+    def gives(self, token: str, until: str = "2099-01-01T00:00:00Z") -> None:
+        status = {"token": token, "expirationTimestamp": until}
+        found = {
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
+            "kind": "ExecCredential",
+            "status": status,
+        }
+        self.does(f"echo '{json.dumps(found)}'")
+
+    def started(self) -> int:
+        return len(self.runs.read_text().split())
+
+
+def guarded(asked: Asked) -> bytes:
+    if "authorization" not in asked.headers:
+        return status(403, 'User "system:anonymous" cannot list resource "nodes"')
+    return items() if asked.headers["authorization"] == "Bearer good" else status(401, "Unauthorized")
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Iterator[Plugin]:
+    with RudeServer(guarded) as server:
+        yield Plugin(tmp_path, server.url)
+
+
+PLUGIN = "run the `exec` command of cluster sre-training-cluster in the kubeconfig by hand"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("echo 'sts\nthrottled' >&2; exit 255", "exit code 255, sts throttled"),
+        ("exit 1", "exit code 1, without a word"),
+        ("echo s3cret", "what it prints is no JSON"),
+        ('echo \'{"apiVersion": "client.authentication.k8s.io/v1beta1", "status": {}}\'',
+         "neither a token nor a certificate with its key"),
+        ('echo \'{"apiVersion": "v2", "status": {}}\'', "it speaks v2, not client.authentication.k8s.io/v1beta1"),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_fails_is_named_and_asked_again(plugin: Plugin, body: str, words: str) -> None:
+    client = Cluster(ClusterSite(), plugin.kubeconfig)
+    plugin.does(body)
+    with pytest.raises(Unreachable) as caught:
+        client.read(reads.Nodes(), soon())
+    assert caught.value.reason == f"nodes: no credentials from the kubeconfig's plugin: {words}"
+    assert caught.value.mend == PLUGIN
+    plugin.gives("good")
+    assert client.read(reads.Nodes(), soon()) == ()
+    assert client.read(reads.Nodes(), soon()) == ()
+    assert plugin.started() == 2
+
+
+def test_a_plugin_that_is_not_there(plugin: Plugin) -> None:
+    with pytest.raises(Unreachable, match="plugin: FileNotFoundError") as caught:
+        Cluster(ClusterSite(), plugin.kubeconfig).read(reads.Nodes(), soon())
+    assert caught.value.mend == PLUGIN
+
+
+def test_a_token_that_expired_is_renewed_once_the_plugin_works_again(plugin: Plugin) -> None:
+    client = Cluster(ClusterSite(), plugin.kubeconfig)
+    plugin.gives("good", until="2020-01-01T00:00:00Z")
+    assert client.read(reads.Nodes(), soon()) == ()
+    plugin.does("exit 1")
+    with pytest.raises(Unreachable, match="plugin: exit code 1"):
+        client.read(reads.Nodes(), soon())
+    plugin.gives("good")
+    assert client.read(reads.Nodes(), soon()) == ()
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_a_plugin_that_hangs_runs_once_at_a_time_and_is_killed(
+    plugin: Plugin, monkeypatch: pytest.MonkeyPatch, is_loaded: bool
+) -> None:
+    monkeypatch.setattr(module, "PLUGIN_SECONDS", 1.0)
+    client = Cluster(ClusterSite(), plugin.kubeconfig)
+    if is_loaded:
+        plugin.gives("good", until="2020-01-01T00:00:00Z")
+        assert client.read(reads.Nodes(), soon()) == ()
+        plugin.runs.unlink()
+    # The one that hangs is a child of the script, and holds its output open.
+    plugin.does(f"sleep 60 & echo $! >> {plugin.runs}; wait")
+    source = [Reader([client], timedelta(seconds=0.5)) for _ in range(3)]
+    began = time.monotonic()
+    for reader in source:
+        seen = reader.see((reads.Nodes(), reads.NodeMetrics()), began + 0.6)
+        assert all(isinstance(answer, Gap) for answer in seen.values())
+    assert plugin.started() == 2
+    with pytest.raises(Unreachable, match=r"plugin: no answer in 1 s"):
+        client.read(reads.Nodes(), soon())
+    for process in plugin.runs.read_text().split():
+        wait_until_gone(int(process))
+
+
+def wait_until_gone(process: int) -> None:
+    """A zombie is as good as gone."""
+    until = time.monotonic() + 3
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"process {process} still runs")
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "", "a?b", "A", "a%2fb"])
