@@ -483,10 +483,23 @@ def _kubernetes(kube: _Kube) -> Iterator[Check]:
         mend = "renew the ServiceAccount token, or the credentials in KUBECONFIG"
         yield Check(about, BROKEN, "the credentials are not accepted (401)", mend)
         return
-    version = orjson.loads(body).get("gitVersion", "?") if status == 200 else f"(version: {status})"
-    yield Check(about, GOOD, f"answers, {version}")
+    version = _git_version(body) if status == 200 else ""
+    if not version and status != 403:  # 403: it keeps its version to itself
+        mend = (
+            "look at the API server, or at what stands between: KUBECONFIG may name a proxy or a login page"
+        )
+        yield Check(about, BROKEN, f"/version answers {status}, and not as an API server does", mend)
+        return
+    yield Check(about, GOOD, f"answers, {version or 'but does not tell its version (403)'}")
     yield from _rights(kube, about)
     yield from _metrics_api(kube, about)
+
+
+def _git_version(body: bytes) -> str:
+    try:
+        return str(orjson.loads(body)["gitVersion"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _rights(kube: _Kube, about: str) -> Iterator[Check]:
@@ -544,7 +557,8 @@ def _component(kube: _Kube, name: str, settings: Settings, patience: float) -> I
         return
     yield Check(about, GOOD, f"{url} is ready {way}")
     if name == "grafana":
-        yield from _grafana_token(about, settings, get)
+        by_proxy = cluster.monitoring.access == "proxy"
+        yield from _grafana_by_proxy(about, get) if by_proxy else _grafana_token(about, settings, get)
 
 
 def _status_mend(status: int, key: str) -> str:
@@ -566,6 +580,17 @@ def _get(kube: _Kube, url: str, patience: float, path: str, headers: Mapping[str
         url.rstrip("/") + path, headers=dict(headers), timeout=patience, follow_redirects=False
     )
     return answer.status_code, answer.content
+
+
+def _grafana_by_proxy(
+    about: str, get: Callable[[str, Mapping[str, str]], tuple[int, bytes]]
+) -> Iterator[Check]:
+    status, _ = get("/api/search?limit=1", {})
+    if status == 200:
+        yield Check(about, GOOD, "dashboards may be searched without a token")
+        return
+    found = f"GRAFANA_TOKEN is not tried: the API server's proxy cannot pass a token (without: {status})"
+    yield Check(about, OPEN, found, "set `monitoring.access: direct`, or let Grafana show without a login")
 
 
 def _grafana_token(

@@ -31,7 +31,7 @@ VARIABLES: Mapping[str, str] = {
     "SLACK_API_URL": "Slack's API address",
     "REDIS_URL": "the Redis server that holds all state",
     "ALERTMANAGER_WEBHOOK_TOKEN": "the bearer token of Alertmanager's webhook; two, by comma, while rotating",
-    "GRAFANA_TOKEN": "a Grafana service-account token (Viewer)",
+    "GRAFANA_TOKEN": "a Grafana service-account token (Viewer); not passed on with `monitoring.access: proxy`",
     "STATUS_PAGE_TOKEN": "the token sent to urls.status_page_webhook",
     "GIT_TOKEN": "the token for dashboards.git",
     "PORT": "where the bot listens for Slack, Alertmanager, probes and metrics",

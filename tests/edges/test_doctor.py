@@ -285,6 +285,30 @@ def test_credentials_that_are_not_accepted(house: House, tmp_path: Path) -> None
     assert (found.state, found.found) == (BROKEN, "the credentials are not accepted (401)")
 
 
+@pytest.mark.parametrize(
+    ("answer", "state", "said"),
+    [
+        (page(503, "<html>maintenance"), BROKEN, "/version answers 503, and not as an API server does"),
+        (page(302, "", location="/login"), BROKEN, "/version answers 302, and not as an API server does"),
+        (page(200, "<html>a login page"), BROKEN, "/version answers 200, and not as an API server does"),
+        (page(200, []), BROKEN, "/version answers 200, and not as an API server does"),
+        (page(403, {}), GOOD, "answers, but does not tell its version (403)"),
+    ],
+)
+def test_an_answer_that_is_no_version(
+    house: House, tmp_path: Path, answer: bytes, state: str, said: str
+) -> None:
+    with RudeServer(lambda asked: answer) as rude:
+        config = tmp_path / "rude"
+        config.write_text(
+            house.kube.kubeconfig(tmp_path / "real").read_text().replace(house.kube.url, rude.url)
+        )
+        found = house.of("Kubernetes shop", replace(house.settings, kubeconfig=str(config)))
+    assert (found[0].state, found[0].found) == (state, said)
+    if state == BROKEN:
+        assert len(found) == 1 and "KUBECONFIG" in found[0].mend
+
+
 def test_a_context_that_is_not_in_the_kubeconfig(house: House) -> None:
     text = SITE.replace("{name: shop,", "{name: shop, context: elsewhere,")
     (found,) = house.of("Kubernetes shop", house.with_site(text % {"monitoring": house.monitoring.url}))
@@ -346,6 +370,33 @@ def test_a_component_that_is_not_configured_or_not_there(house: House) -> None:
 def test_grafanas_token(house: House, token: str, state: str) -> None:
     found = house.of("Grafana", replace(house.settings, grafana_token=Secret(token)))[-1]
     assert found.state == state and "set GRAFANA_TOKEN" in found.mend
+
+
+@pytest.mark.parametrize(
+    ("status", "check"),
+    [
+        (200, (GOOD, "dashboards may be searched without a token")),
+        (
+            401,
+            (
+                OPEN,
+                "GRAFANA_TOKEN is not tried: the API server's proxy cannot pass a token (without: 401)",
+            ),
+        ),
+    ],
+)
+def test_grafanas_token_does_not_pass_the_api_server(
+    house: House, status: int, check: tuple[str, str]
+) -> None:
+    def answer(request: Any) -> ProxyAnswer:
+        return ProxyAnswer(status if request.path.startswith("/api/search") else 200, b"{}")
+
+    metadata = {"name": "grafana", "namespace": "monitoring"}
+    spec = {"ports": [{"port": 3000}]}
+    house.kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+    house.kube.proxy("monitoring", "service/grafana:3000", answer)
+    text = "cluster: {name: shop, eks: false}\nmonitoring: {access: proxy}"
+    assert seen(house.of("Grafana", house.with_site(text)))[-1] == check
 
 
 # --- AWS ------------------------------------------------------------------------------------------
