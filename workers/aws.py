@@ -114,11 +114,17 @@ class Aws:
         what = f"eks:{action}"
         if time.monotonic() >= deadline:
             raise Unreachable(f"{what}: no time left to ask")
+        client = None
         try:
-            return getattr(self._eks(deadline), _snake(action))(**arguments)
+            client = self._eks(deadline)
+            return getattr(client, _snake(action))(**arguments)
         except ClientError as error:
+            if _code(error) in _BAD_CREDENTIALS:
+                self._forget(client)
             return self._refusal(error, what, resource)
         except BotoCoreError as error:
+            if isinstance(error, NoCredentialsError | CredentialRetrievalError):
+                self._forget(client)
             raise _no_answer(error, what, self._site.region) from error
 
     def _eks(self, deadline: float) -> Any:
@@ -139,9 +145,15 @@ class Aws:
         finally:
             self._lock.release()
 
+    def _forget(self, client: Any) -> None:
+        """A client looks for credentials when it is made, and never again."""
+        with self._lock:
+            if self._client is client:
+                self._client = None
+
     def _refusal(self, error: ClientError, what: str, resource: str) -> None:
         """None for "no such resource"; everything else is raised."""
-        code = str(error.response.get("Error", {}).get("Code", ""))
+        code = _code(error)
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code == "ResourceNotFoundException":
             return None
@@ -154,6 +166,10 @@ class Aws:
         if code in _THROTTLED or status == 429 or status >= 500:
             raise Unreachable(f"{what}: AWS answers {code or status}, try later") from error
         raise Refused(f"{what}: AWS answers {code or status}") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _no_answer(error: BotoCoreError, what: str, region: str) -> Unanswered:

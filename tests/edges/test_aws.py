@@ -181,3 +181,35 @@ def test_a_bug_is_not_taken_for_a_refusal(moto: sandbox.Aws, monkeypatch: pytest
     monkeypatch.setattr(module, "_snake", lambda _: "no_such_method")
     with pytest.raises(AttributeError):
         Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
+
+
+def test_credentials_that_come_later_are_found(moto: sandbox.Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    moto.eks_cluster("shop")
+    client = Aws(ClusterSite(region=REGION))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(Unreachable, match="no AWS credentials found"):
+        client.read(CLUSTER, soon())
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASECRET")
+    assert client.read(CLUSTER, soon()).status == "ACTIVE"
+
+
+def test_credentials_that_were_refused_are_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(asked: Asked) -> bytes:
+        if "AKIAOLD" in asked.headers["authorization"]:
+            return said(403, "ExpiredTokenException")
+        return page(200, {"cluster": {"status": "ACTIVE"}})
+
+    with RudeServer(answer) as server:
+        use(monkeypatch, server.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOLD")
+        client = Aws(ClusterSite(region=REGION))
+        with pytest.raises(Refused, match="does not accept the credentials"):
+            client.read(CLUSTER, soon())
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANEW")
+        assert client.read(CLUSTER, soon()).status == "ACTIVE"
+
+
+def test_half_of_the_credentials(moto: sandbox.Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(Unreachable, match="eks:DescribeCluster: no AWS credentials found"):
+        Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
