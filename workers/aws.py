@@ -31,6 +31,9 @@ from workers.reader import user_agent
 
 # One retry: the house's limit for a read is five seconds in all, and a second retry would not fit.
 _ATTEMPTS = 2
+# What is left of the deadline when the search for the running update is given up, and how many are looked at.
+_SPARE_SECONDS = 0.5
+_UPDATES = 20
 
 _DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 _BAD_CREDENTIALS = frozenset(
@@ -87,12 +90,25 @@ class Aws:
         )
 
     def _running_update(self, name: str, deadline: float) -> str:
-        """Best effort: the verdict does not depend on it, and it needs two more permissions."""
+        """Best effort: the verdict does not depend on it, and it needs two more permissions.
+
+        On a thread of its own, because a call may take longer than the whole read has left.
+        """
+        until = deadline - _SPARE_SECONDS
+        found: list[str] = []
+        search = threading.Thread(
+            target=lambda: found.append(self._search_update(name, until)), name="eks-updates", daemon=True
+        )
+        search.start()
+        search.join(max(0.0, until - time.monotonic()))
+        return found[0] if found else ""
+
+    def _search_update(self, name: str, until: float) -> str:
+        arn = f"cluster/{name}"
         try:
-            listed = self._ask("ListUpdates", f"cluster/{name}", deadline, name=name)
-            for update in (listed or {}).get("updateIds", []):
-                arn = f"cluster/{name}"
-                asked = self._ask("DescribeUpdate", arn, deadline, name=name, updateId=update)
+            listed = self._ask("ListUpdates", arn, until, name=name)
+            for update in (listed or {}).get("updateIds", [])[:_UPDATES]:
+                asked = self._ask("DescribeUpdate", arn, until, name=name, updateId=update)
                 if asked and (asked.get("update") or {}).get("status") == "InProgress":
                     return str(update)
         except Unanswered:

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from rude_server import DROP, HTML, Asked, RudeServer, page
+from rude_server import DROP, HANG, HTML, Asked, RudeServer, page
 
 from commands import reads
 from commands.errors import Refused, Unanswered, Unreachable
@@ -14,6 +15,7 @@ from commands.site import ClusterSite
 from sandbox import aws as sandbox
 from workers import aws as module
 from workers.aws import Aws
+from workers.reader import Reader
 
 REGION = "eu-central-1"
 CLUSTER = reads.EksCluster("shop")
@@ -213,3 +215,42 @@ def test_half_of_the_credentials(moto: sandbox.Aws, monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(Unreachable, match="eks:DescribeCluster: no AWS credentials found"):
         Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
+
+
+@pytest.mark.parametrize("stuck", ["/updates", "/updates/u0"])
+def test_an_update_whose_details_hang_is_still_an_update(monkeypatch: pytest.MonkeyPatch, stuck: str) -> None:
+    def answer(asked: Asked) -> Any:
+        if asked.target.endswith(stuck):
+            return HANG
+        if asked.target.endswith("/updates"):
+            return page(200, {"updateIds": ["u0"]})
+        return page(200, {"cluster": {"status": "UPDATING"}})
+
+    with RudeServer(answer) as server:
+        use(monkeypatch, server.url)
+        seen = Reader([Aws(ClusterSite(region=REGION))], timedelta(seconds=2)).see((CLUSTER,))
+    assert (seen[CLUSTER].status, seen[CLUSTER].update) == ("UPDATING", "")
+
+
+def test_an_update_whose_details_are_refused_is_still_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(asked: Asked) -> bytes:
+        return DENIED if "/updates" in asked.target else page(200, {"cluster": {"status": "UPDATING"}})
+
+    with RudeServer(answer) as server:
+        use(monkeypatch, server.url)
+        found = Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
+    assert (found.status, found.update) == ("UPDATING", "")
+
+
+def test_only_so_many_updates_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(asked: Asked) -> bytes:
+        if asked.target.endswith("/updates"):
+            return page(200, {"updateIds": [f"u{number}" for number in range(100)]})
+        if "/updates/" in asked.target:
+            return page(200, {"update": {"status": "Successful"}})
+        return page(200, {"cluster": {"status": "UPDATING"}})
+
+    with RudeServer(answer) as server:
+        use(monkeypatch, server.url)
+        assert Aws(ClusterSite(region=REGION)).read(CLUSTER, soon()).update == ""
+    assert len(server.asked) == 22
