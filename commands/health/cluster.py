@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from commands.health import load, pods
-from commands.health.wording import KEPT, Fact, age, buttons, one_line, unread, worst_first
+from commands.health.wording import Fact, age, buttons, one_line, unread, worst_first
 from commands.model import Finding, Gap, Inquiry, Light, Reads, Section, Suggestion, worst
 from commands.queries import query
 from commands.reads import (
@@ -76,7 +76,7 @@ def _nodes(nodes: Sequence[NodeView] | Gap, now: datetime | None) -> Finding:
         light,
         f"{ready} of {len(nodes)} Ready" + (", " + _kinds(troubled) if facts else ""),
         threshold,
-        worst_first(facts)[:KEPT],
+        worst_first(facts),
         suggestions=buttons(light, *show),
     )
 

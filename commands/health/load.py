@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from math import isfinite
 
-from commands.health.wording import KEPT, NEW, Fact, buttons, one_line, unread, worst_first
+from commands.health.wording import NEW, Fact, buttons, one_line, unread, worst_first
 from commands.model import Finding, Gap, Light, Suggestion, worst
 from commands.queries import PARTIAL_MEND, Measured, as_percent, measured_by, partial, shown
 from commands.reads import NodeUsage, NodeView, Vector
@@ -156,7 +156,7 @@ def _use(key: str, label: str, load: Load, use: Use, limit: float) -> Finding:
     light = worst([light for light, _ in facts]) if facts else Light.GREEN
     value = f"highest {shown(highest[0][1], (limit,))} on {highest[0][0]}" if highest else "no load reported"
     source = (f"from {load.source}, because {load.instead}",) if load.instead else ()
-    evidence = worst_first(facts)[:KEPT] + source
+    evidence = worst_first(facts) + source
     offer = buttons(light, Suggestion("Top nodes", "node top"), Suggestion("Capacity", "capacity now"))
     mend = PARTIAL_MEND if use.partial else ""
     return Finding(key, label, light, value, threshold, evidence, suggestions=offer, mend=mend)

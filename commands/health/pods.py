@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from commands.health.wording import KEPT, NEW, Fact, buttons, one_line, unread, worst_first
+from commands.health.wording import NEW, Fact, buttons, one_line, unread, worst_first
 from commands.model import Finding, Gap, Light, Suggestion, worst
 from commands.phrase import counted, span
 from commands.reads import RESTARTED_LATELY, PodSurvey, PodView
@@ -199,7 +199,7 @@ def not_well(surveys: Surveys, now: datetime | None) -> Finding:
         light,
         _pods_value(surveys, sum(len(group.pods) for group in groups)),
         threshold,
-        worst_first(facts)[:KEPT],
+        worst_first(facts),
         suggestions=buttons(light, *(_pod_buttons(groups[0].pods[0]) if groups else ())),
         mend=surveys.mend,
     )
@@ -251,13 +251,18 @@ def failed(surveys: Surveys) -> Finding:
         return unread(key, label, surveys.nothing, threshold)
     ended = [pod for pod in surveys.sick if pod.phase == "Failed"]
     facts: list[Fact] = [(Light.YELLOW, _failed_line(pod)) for pod in ended]
+    vague = sum(_without_details(pod) for pod in surveys.sick)
+    if vague:
+        facts.append(
+            (Light.UNKNOWN, f"{counted(vague, 'pod')} without details: whether it failed is not known")
+        )
     if surveys.left:
         facts.append((Light.YELLOW, f"perhaps more among the {surveys.left} pods not looked at one by one"))
     facts += surveys.gaps
     light = worst([light for light, _ in facts]) if facts else Light.GREEN
     value = str(len(ended)) if ended else "none among those read" if facts else "none"
     offer = buttons(light, Suggestion("List them", "pod list --failed -n all"))
-    evidence = worst_first(facts)[:KEPT]
+    evidence = worst_first(facts)
     return Finding(key, label, light, value, threshold, evidence, None, offer, mend=surveys.mend)
 
 

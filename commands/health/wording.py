@@ -44,5 +44,5 @@ def buttons(light: Light, *offered: Suggestion) -> tuple[Suggestion, ...]:
 
 
 def worst_first(facts: Iterable[Fact]) -> tuple[str, ...]:
-    """Facts with their lights as evidence, worst first and otherwise in the order given."""
-    return tuple(text for _, text in sorted(facts, key=lambda fact: _ORDER.index(fact[0])))
+    """Facts with their lights as evidence, worst first and otherwise in the order given; at most KEPT."""
+    return tuple(text for _, text in sorted(facts, key=lambda fact: _ORDER.index(fact[0])))[:KEPT]

@@ -544,3 +544,17 @@ def test_buttons_type_words_that_exist():
 
 def test_prometheus_is_only_asked_when_metrics_server_is_not_there():
     assert query(SITE, "Q-nodecpu") not in drive(cluster.inquiry(SITE), cluster_answers())[1]
+
+
+def test_a_pod_whose_details_did_not_come_may_have_failed():
+    found = judged(pods=survey(pod("Evicted", phase="")))
+    line = finding(found, "DH-2.6")
+    assert line.light is U
+    assert line.evidence == ("1 pod without details: whether it failed is not known",)
+
+
+def test_a_cluster_full_of_trouble_keeps_a_bounded_record():
+    found = judged(
+        pods=survey(*(pod("CrashLoopBackOff", f"pod-{n}", owner=f"Bare/pod-{n}") for n in range(500)))
+    )
+    assert len(finding(found, "DH-2.2").evidence) == 50

@@ -288,3 +288,11 @@ def test_everything_unread_is_unknown_with_its_reason():
     found = section(monitoring.inquiry(SITE), answers)
     assert {line.light for line in found.findings} == {U}
     assert all("shutting down" in line.value and line.mend == "wait" for line in found.findings)
+
+
+def test_thousands_of_targets_down_keep_a_bounded_record():
+    targets = tuple(TargetView("backend", f"10.0.0.{n}:80", "down", "refused") for n in range(3000))
+    line = finding(judged(targets=targets), "DH-3.3")
+    assert line.light is R
+    assert len(line.evidence) == 50
+    assert line.value.startswith("0 of 3000 up")
