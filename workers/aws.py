@@ -158,6 +158,13 @@ class Aws:
                 session = boto3.session.Session()
                 self._client = session.client("eks", region_name=self._site.region, config=config)
             return self._client
+        except BotoCoreError:
+            raise
+        except ValueError as error:  # its words repeat the address, with its password
+            raise Refused(
+                "eks: the endpoint that the environment names is no HTTP address",
+                mend="check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_EKS and the AWS configuration file",
+            ) from error
         finally:
             self._lock.release()
 

@@ -577,7 +577,7 @@ class Cluster:
 
     def _refusal(self, subject: _Subject, answer: Answer, status: Json | None) -> Unanswered | _Expired:
         """The error table: what an answer other than 200 means."""
-        if answer.status == 410:
+        if answer.status == 410 and subject.verb == "list":
             return _Expired()
         if answer.status == 429:
             return Unreachable(

@@ -95,13 +95,30 @@ class _BoundedBackend(httpcore.SyncBackend):
         return _BoundedStream(super().connect_tcp(*args, **kwargs))
 
 
-def _open_client(proxy: str) -> httpx.Client:
+def _open_client(what: str, proxy: str) -> httpx.Client:
     # Extra certificates come from the environment, as for every other program; so does the proxy, by `_proxy`.
-    transport = httpx.HTTPTransport(
-        proxy=proxy or None,
-        trust_env=True,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=16),
-    )
+    try:
+        trusted = httpx.create_ssl_context(trust_env=True)
+    except OSError as error:
+        raise Refused(
+            f"{what}: the certificates that the environment names cannot be read ({type(error).__name__})",
+            mend="check SSL_CERT_FILE and SSL_CERT_DIR",
+        ) from error
+    try:
+        transport = httpx.HTTPTransport(
+            verify=trusted,
+            proxy=proxy or None,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=16),
+        )
+    except (
+        ValueError,
+        ImportError,
+        httpx.InvalidURL,
+    ) as error:  # its words repeat the address, with its password
+        raise Refused(
+            f"{what}: the proxy that the environment names is no HTTP address",
+            mend="check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY",
+        ) from error
     # httpx has no parameter for httpcore's backend. A private name; tests/edges/test_signals.py drips headers
     # to see that it holds.
     transport._pool._network_backend = _BoundedBackend()
@@ -336,12 +353,13 @@ class Signals:
         started = time.monotonic()
         until = min(deadline, started + ANSWER_SECONDS)
         try:
-            return self._stream(url, started, until, cap, headers, form)
+            return self._stream(self._client(what, url), url, started, until, cap, headers, form)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise _no_answer(what, url, error, mend) from error
 
     def _stream(
         self,
+        client: httpx.Client,
         url: str,
         started: float,
         until: float,
@@ -357,7 +375,7 @@ class Signals:
         timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
         pieces: list[bytes] = []
         size = 0
-        with self._client(url).stream(method, url, headers=headers, data=form, timeout=timeout) as response:
+        with client.stream(method, url, headers=headers, data=form, timeout=timeout) as response:
             for piece in response.iter_bytes():
                 pieces.append(piece)
                 size += len(piece)
@@ -373,11 +391,11 @@ class Signals:
             cut=size > cap,
         )
 
-    def _client(self, url: str) -> httpx.Client:
+    def _client(self, what: str, url: str) -> httpx.Client:
         proxy = _proxy(url)
         with self._lock:
             if proxy not in self._opened:
-                self._opened[proxy] = _open_client(proxy)
+                self._opened[proxy] = _open_client(what, proxy)
             return self._opened[proxy]
 
     def _unexpected(self, component: str, answer: Answer) -> Unanswered:

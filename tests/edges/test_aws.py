@@ -254,3 +254,12 @@ def test_only_so_many_updates_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
         use(monkeypatch, server.url)
         assert Aws(ClusterSite(region=REGION)).read(CLUSTER, soon()).update == ""
     assert len(server.asked) == 22
+
+
+@pytest.mark.parametrize("url", ["not a url", "me:s3cret@host", "http://me:s3cret@[::1"])
+def test_an_endpoint_that_is_no_address(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    use(monkeypatch, url)
+    with pytest.raises(Refused) as caught:
+        Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
+    assert caught.value.reason == "eks: the endpoint that the environment names is no HTTP address"
+    assert caught.value.mend == "check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_EKS and the AWS configuration file"

@@ -289,6 +289,21 @@ def test_a_kubeconfig_that_is_no_yaml(tmp_path: Path) -> None:
         Cluster(ClusterSite(), path).read(reads.Nodes(), soon())
 
 
+@pytest.mark.parametrize("answer", [status(410, "is gone"), page(410, "gone", "text/plain")])
+def test_a_single_object_does_not_expire(refusal: Told, answer: bytes) -> None:
+    kind, reason, _ = refusal(reads.Deployment("sre-shop", "backend"), answer)
+    assert kind is Refused
+    assert reason.startswith("deployment sre-shop/backend: ") and "410" in reason
+
+
+def test_a_proxied_page_that_the_api_server_calls_gone(tmp_path: Path) -> None:
+    with (
+        talking(tmp_path, lambda _: status(410, "is gone")) as (client, _),
+        pytest.raises(Refused, match="410"),
+    ):
+        client.via_pod("sre-shop", "backend-1", 8080, "/healthz", deadline=soon(), cap=1000)
+
+
 # Credential plugins, as `aws eks update-kubeconfig` writes them into a kubeconfig.
 
 

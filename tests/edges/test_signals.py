@@ -521,6 +521,34 @@ def test_what_no_proxy_names(monkeypatch: pytest.MonkeyPatch, url: str, is_direc
     assert signals._proxy(url) == ("" if is_direct else "http://proxy.example:3128")
 
 
+@pytest.mark.parametrize(
+    "proxy",
+    ["ftp://me:s3cret@proxy:3128", "socks5://me:s3cret@proxy", "http://me:s3cret@[::1", "http://p:s3cret"],
+)
+def test_a_proxy_that_is_none_is_a_gap_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    environment(monkeypatch, HTTP_PROXY=proxy)
+    with pytest.raises(Refused) as caught:
+        ask(UP, "http://prometheus.example:9090")
+    assert caught.value.reason == "prometheus: the proxy that the environment names is no HTTP address"
+    assert caught.value.mend == "check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_are_none_are_a_gap(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content:
+        path.write_text(content)
+    environment(monkeypatch)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(Refused, match="prometheus: the certificates that the environment names") as caught:
+        ask(UP, "http://prometheus.example:9090")
+    assert caught.value.mend == "check SSL_CERT_FILE and SSL_CERT_DIR"
+
+
 def environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
     """A whole environment as far as proxies go."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
