@@ -12,7 +12,8 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -35,6 +36,10 @@ PAGE_BYTES = 5 * 1024 * 1024
 # Of a health page only its beginning is kept; the rest is read to know that it arrives.
 PROBE_BYTES = 256 * 1024
 SHOWN_BYTES = 4 * 1024
+
+_PIECE_BYTES = 64 * 1024
+# What `_unpacked` understands.
+_HEADERS = {"User-Agent": user_agent(), "Accept-Encoding": "gzip"}
 
 # Classic text only: the OpenMetrics form of a page names counters differently.
 _EXPOSITION = "text/plain;version=0.0.4;q=1,*/*;q=0.1"
@@ -122,7 +127,26 @@ def _open_client(what: str, proxy: str) -> httpx.Client:
     # httpx has no parameter for httpcore's backend. A private name; tests/edges/test_signals.py drips headers
     # to see that it holds.
     transport._pool._network_backend = _BoundedBackend()
-    return httpx.Client(transport=transport, headers={"User-Agent": user_agent()}, follow_redirects=False)
+    return httpx.Client(transport=transport, headers=_HEADERS, follow_redirects=False)
+
+
+def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+    """The body in small pieces. httpx unpacks whatever arrived at once: 64 kB of gzip may be 64 MB of zeros."""
+    packed = response.headers.get("Content-Encoding", "").strip().lower()
+    if packed in ("", "identity"):
+        yield from response.iter_raw()
+        return
+    if packed not in ("gzip", "x-gzip"):
+        raise httpx.DecodingError(f"not asked for: {packed}")
+    unpack = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        for piece in response.iter_raw():
+            while piece:
+                yield unpack.decompress(piece, _PIECE_BYTES)
+                piece = unpack.unconsumed_tail
+        yield unpack.flush()
+    except zlib.error as error:
+        raise httpx.DecodingError(str(error)) from error
 
 
 def _proxy(url: str) -> str:
@@ -376,7 +400,7 @@ class Signals:
         pieces: list[bytes] = []
         size = 0
         with client.stream(method, url, headers=headers, data=form, timeout=timeout) as response:
-            for piece in response.iter_bytes():
+            for piece in _unpacked(response):
                 pieces.append(piece)
                 size += len(piece)
                 if size > cap:

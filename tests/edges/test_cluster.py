@@ -1,7 +1,9 @@
 """The Kubernetes client: its answers on an API server, its words for every way to get none."""
 
+import gzip
 import json
 import time
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -234,6 +236,38 @@ def test_an_endless_page_is_cut(refusal: Told, monkeypatch: pytest.MonkeyPatch) 
 
 
 # Credentials.
+
+
+def bomb(size: int) -> bytes:
+    """Zeros, packed a thousand to one."""
+    return page(200, gzip.compress(bytes(size)), "text/plain", Content_Encoding="gzip")
+
+
+def peak(act: Callable[[], Any]) -> int:
+    """How much memory Python asked for at most meanwhile."""
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_packed_answer_is_unpacked_no_further_than_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE_BYTES", 200_000)
+    with talking(tmp_path, lambda asked: packed) as (client, _):
+        packed = bomb(1000)
+        with pytest.raises(Refused):  # imports, certificates
+            client.read(reads.Nodes(), soon())
+        packed = bomb(64 << 20)
+
+        def ask() -> None:
+            with pytest.raises(Refused, match="in one answer"):
+                client.read(reads.Nodes(), soon())
+
+        assert peak(ask) < 8 << 20
 
 
 def test_the_server_learns_who_asks(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Signals against servers that misbehave, and against the real Prometheus and Alertmanager."""
 
+import gzip
 import math
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -196,6 +198,44 @@ def test_an_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signals, "API_BYTES", 2 << 20)
     answer = page(200, b" " * (3 << 20))
     assert refusal(UP, answer) == (Refused, "prometheus: more than 2 MiB in one answer", "")
+
+
+def bomb(size: int) -> bytes:
+    """Zeros, packed a thousand to one."""
+    return page(200, gzip.compress(bytes(size)), "text/plain", Content_Encoding="gzip")
+
+
+def peak(act: Callable[[], Any]) -> int:
+    """How much memory Python asked for at most meanwhile."""
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_packed_answer_is_unpacked_no_further_than_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "PROBE_BYTES", 200_000)
+    probe = reads.Probe("grafana", "/")
+    with RudeServer(lambda _: packed) as server:
+        packed = bomb(1000)
+        ask(probe, server.url)  # imports, certificates
+        packed = bomb(64 << 20)
+        assert peak(lambda: ask(probe, server.url)) < 8 << 20
+
+
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024, 200_000, 1_000_000])
+def test_a_packed_answer_arrives_whole(size: int) -> None:
+    text = "".join(f"{number} " for number in range(size // 6))
+    packed = page(200, gzip.compress(f'{{"database": "{text}"}}'.encode()), Content_Encoding="gzip")
+    assert told(reads.GrafanaHealth(), packed).database == text
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_what_cannot_be_unpacked(encoding: str) -> None:
+    answer = page(200, "no such thing", Content_Encoding=encoding)
+    assert refusal(UP, answer) == (Refused, "prometheus: the answer cannot be decompressed", "")
 
 
 def test_targets_keep_their_last_error() -> None:
