@@ -506,7 +506,13 @@ class Cluster:
             raise self._unconfigured(subject, error) from error
         config.retries = False
         config.connection_pool_maxsize = POOL
-        pool = RESTClientObject(config).pool_manager
+        try:
+            pool = RESTClientObject(config).pool_manager
+        except (net.HTTPError, ImportError, ValueError) as error:  # its words may hold the proxy's password
+            raise Refused(
+                f"{subject.what}: the proxy to the Kubernetes API is no HTTP address",
+                mend="check HTTPS_PROXY, or `proxy-url` in the kubeconfig",
+            ) from error
         pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
         return _Link(config, pool)
 

@@ -338,6 +338,20 @@ def test_a_proxied_page_that_the_api_server_calls_gone(tmp_path: Path) -> None:
         client.via_pod("sre-shop", "backend-1", 8080, "/healthz", deadline=soon(), cap=1000)
 
 
+@pytest.mark.parametrize(
+    "proxy", ["ftp://me:s3cret@proxy:1", "socks5://me:s3cret@proxy:1", "http://me:s3cret@[::1"]
+)
+def test_a_proxy_that_is_none_is_a_gap_without_its_password(tmp_path: Path, proxy: str) -> None:
+    path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1")
+    config = json.loads(path.read_text())
+    config["clusters"][0]["cluster"]["proxy-url"] = proxy
+    path.write_text(json.dumps(config))
+    with pytest.raises(Refused) as caught:
+        Cluster(ClusterSite(), path).read(reads.Nodes(), soon())
+    assert caught.value.reason == "nodes: the proxy to the Kubernetes API is no HTTP address"
+    assert caught.value.mend == "check HTTPS_PROXY, or `proxy-url` in the kubeconfig"
+
+
 # Credential plugins, as `aws eks update-kubeconfig` writes them into a kubeconfig.
 
 
