@@ -32,7 +32,7 @@ setup: ## .venv from requirements.lock, and the programs that tests and sandbox 
 	@.ci/system python
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install -q --disable-pip-version-check 'uv>=0.13,<0.14'
-	.venv/bin/uv pip sync -q --python $(PY) --require-hashes requirements.lock
+	.venv/bin/uv pip sync -q --system-certs --python $(PY) --require-hashes requirements.lock
 	@touch $@
 
 .venv/.system: .ci/system .venv/.locked
@@ -77,7 +77,7 @@ fmt: .venv/.locked ## format, and mend what ruff can mend
 	.venv/bin/ruff format .
 
 lock: .venv/.locked ## requirements.lock anew from pyproject.toml; LOCKFLAGS=--upgrade for newer versions
-	.venv/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header -q --extra dev \
+	.venv/bin/uv pip compile --system-certs --universal --generate-hashes --no-emit-index-url --no-header -q --extra dev \
 		$(LOCKFLAGS) pyproject.toml -o requirements.lock
 
 clean: ## remove .venv and everything made here; the control plane in the user's cache stays

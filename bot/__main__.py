@@ -28,18 +28,18 @@ COURIERS = 4  # Slack calls under way at once; each channel still gets its messa
 
 
 def main(arguments: list[str]) -> int:
+    if arguments not in ([], ["doctor"]):
+        print("usage: python -m bot [doctor]", file=sys.stderr)
+        return 2
     try:
         loaded = settings.load(os.environ)
     except settings.BadSettings as error:
         print(error, file=sys.stderr)
         return 2
-    if arguments == ["doctor"]:
+    if arguments:
         from bot import doctor  # it brings clients that the serving process does not need
 
         return doctor.main(loaded, os.environ)
-    if arguments:
-        print("usage: python -m bot [doctor]", file=sys.stderr)
-        return 2
     logs.configure(loaded.redactor(), loaded.log_level)
     _forget_environment()
     _serve(loaded)

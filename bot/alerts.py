@@ -97,7 +97,7 @@ def merge(old: AlertGroup | None, heard: Notification, channel: str, now: dateti
 
 
 def _opened(heard: Notification, channel: str, now: datetime, *, episode: int) -> AlertGroup:
-    firing_since = [alert.starts_at for alert in heard.alerts if alert.status == "firing"]
+    since = [alert.starts_at for alert in heard.alerts if alert.starts_at.timestamp() > 0]
     return AlertGroup(
         id=heard.id,
         group_labels=heard.group_labels,
@@ -105,7 +105,7 @@ def _opened(heard: Notification, channel: str, now: datetime, *, episode: int) -
         channel=channel,
         alerts=heard.alerts,
         episode=episode,
-        opened=min(firing_since, default=now),
+        opened=min(since, default=now),
         updated=now,
         external_url=heard.external_url,
         truncated=heard.truncated,

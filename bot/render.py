@@ -238,7 +238,8 @@ def _summary(request: Request) -> Message:
 
 
 def _headline(request: Request) -> str:
-    subject = f"{request.text} · {request.cluster}" if request.cluster else request.text
+    is_named = "cluster" in request.args.flags
+    subject = request.text if is_named or not request.cluster else f"{request.text} · {request.cluster}"
     if request.state is State.FAILED:
         return f"❌ {escape(subject)}: failed, nothing was changed (reference {request.reference})"
     lights = [section.light for section in request.sections if section.done]
@@ -361,7 +362,7 @@ def _page_lines(finding: Finding) -> list[str]:
 def _detail(section: Section) -> Message:
     bad = sum(finding.light is not Light.GREEN for finding in section.findings)
     text = f"{ICON[section.light]} {escape(section.title)}: " + (
-        f"{bad} of {len(section.findings)} need a look" if bad else "all green"
+        f"{bad} of {len(section.findings)} {'needs' if bad == 1 else 'need'} a look" if bad else "all green"
     )
     return Message(f"section:{section.key}", text, tuple(_bounded(_section_blocks(section))), in_thread=True)
 

@@ -258,6 +258,11 @@ class Change:
         self.pipe.set(f"sre:once:{name}", value, px=milliseconds(ttl), nx=True)
         return self
 
+    def forget(self, name: str) -> "Change":
+        """Take such a mark away."""
+        self.pipe.delete(f"sre:once:{name}")
+        return self
+
     def audit(self, what: str, **facts: str) -> "Change":
         """Append one audit line; keep facts free of secrets and of outside text longer than a line."""
         line = {"what": what, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}

@@ -99,8 +99,9 @@ class Web:
         headers["content-type"] = environ.get("CONTENT_TYPE", "")
         try:
             request = BoltRequest(body=body.decode("utf-8"), headers=headers)
-        except ValueError:  # signed, and yet not what Slack sends
-            return _text("400 Bad Request", "the body is neither a form nor JSON\n")
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            # Signed, and yet not what Slack sends: Bolt looks into the body as it takes it.
+            return _text("400 Bad Request", "the body is neither a form nor a JSON object\n")
         answer = self._slack.dispatch(request)
         kept = [(k, value) for k, values in answer.headers.items() for value in values]
         return f"{answer.status} {HTTPStatus(answer.status).phrase}", kept, (answer.body or "").encode()
@@ -177,6 +178,7 @@ class Web:
 
 def serve(web: Web, port: int, host: str = "0.0.0.0") -> Any:  # noqa: S104 - the pod's address is not known here
     """A server bound to the port; call its `run()` to serve and `close()` from elsewhere to stop."""
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits its turn
     return waitress.create_server(
         web,
         host=host,
@@ -186,6 +188,7 @@ def serve(web: Web, port: int, host: str = "0.0.0.0") -> Any:  # noqa: S104 - th
         max_request_body_size=MAX_BODY,
         # Many who send half a request and wait must not keep the others out.
         connection_limit=1000,
+        asyncore_use_poll=True,
         channel_timeout=10,
         cleanup_interval=5,
     )

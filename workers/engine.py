@@ -153,6 +153,10 @@ class Engine:
         change.audit(request.state.value, id=request.id, by=request.actor.user, text=request.text, **facts)
         for name, again_after in (marks or {}).items():
             change.remind(name, request.id, again_after)
+        for section in request.sections:
+            for finding in section.findings:
+                if finding.light is Light.GREEN:  # red again is news again
+                    change.forget(_told_mark(request, replace(finding, light=Light.RED)))
         change.commit()
 
     def _fresh(self, request: Request, mark: Callable[[Request, Finding], str]) -> list[Finding]:
@@ -235,8 +239,8 @@ def _told_mark(request: Request, finding: Finding) -> str:
 
 
 def _mention_mark(request: Request, finding: Finding) -> str:
-    """One person is on call for all channels."""
-    return f"mention:{request.cluster}:{finding.key}:{finding.label}"
+    """Per channel, as the other: what somebody was shown elsewhere on-call need not have seen."""
+    return f"mention:{request.cluster}:{request.place.channel}:{finding.key}:{finding.label}"
 
 
 def _mention(member: str) -> str:

@@ -16,6 +16,7 @@ from commands.model import Finding, Gap, Light, Suggestion, worst
 from commands.phrase import counted, span
 from commands.reads import RESTARTED_LATELY, PodSurvey, PodView
 
+BACK_OFF = timedelta(minutes=5)  # the kubelet's longest pause between two starts of a container
 CREATING = timedelta(minutes=5)  # network and volumes are attached by then
 # The view does not hold the grace period. 15 min is longer than any sane one and is what the checked
 # rule "pod_stuck_terminating" waits for; the same patience holds for a running pod that is not ready.
@@ -78,7 +79,8 @@ def pod_light(pod: PodView, now: datetime | None) -> Light:
     if pod.status.startswith("Init:"):
         return Light.YELLOW if pod.age > CREATING else Light.GREEN
     if _is_restless(pod, now):
-        return Light.RED if pod.restarts > FEW_RESTARTS else Light.YELLOW
+        is_loop = pod.restarts > FEW_RESTARTS and not _has_outlived_back_off(pod, now)
+        return Light.RED if is_loop else Light.YELLOW
     if pod.status in ("Terminating", "Running", "NotReady"):
         return Light.YELLOW if _unready_for(pod, now) > PATIENCE else Light.GREEN
     return Light.YELLOW
@@ -107,6 +109,11 @@ def _is_restless(pod: PodView, now: datetime | None) -> bool:
     if pod.status not in ("Running", "NotReady") or pod.last_restart is None or _is_of_a_job(pod):
         return False
     return now is None or now - pod.last_restart < RESTARTED_LATELY
+
+
+def _has_outlived_back_off(pod: PodView, now: datetime | None) -> bool:
+    """It has run for longer than the kubelet ever waits before the next start, so it is not the same loop."""
+    return bool(now and pod.last_restart and now - pod.last_restart > BACK_OFF)
 
 
 def _is_of_a_job(pod: PodView) -> bool:

@@ -204,7 +204,17 @@ def test_what_another_channel_was_told_is_news_here(state: State) -> None:
         opened(state, id=id, place=Place(channel))
         engine(state, FakeReader(), TwoParts(red())).answer(id)
     assert [state.request(id).record.has_news for id in ("RTEST0001", "RTEST0002")] == [True, True]  # type: ignore[union-attr]
-    assert not state.request("RTEST0002").record.flags  # type: ignore[union-attr]  # but on-call is mentioned once
+    assert len(state.request("RTEST0002").record.flags) == 1  # type: ignore[union-attr]
+
+
+def test_red_again_after_green_is_news_but_no_second_mention_within_the_hour(state: State) -> None:
+    for id, light in (("RTEST0001", Light.RED), ("RTEST0002", Light.GREEN), ("RTEST0003", Light.RED)):
+        opened(state, id=id)
+        flagged = TwoParts(lambda _, light=light: build.finding(light, alarm="Service outage likely"))
+        engine(state, FakeReader(), flagged).answer(id)
+    told = [state.request(id).record for id in ("RTEST0001", "RTEST0002", "RTEST0003")]  # type: ignore[union-attr]
+    assert [record.has_news for record in told] == [True, False, True]
+    assert [len(record.flags) for record in told] == [1, 0, 0]
 
 
 def red(alarm: str = "Service outage likely", **changes: Any) -> Callable[[Any], Finding]:
@@ -235,13 +245,15 @@ def test_a_red_flag_mentions_on_call_once_per_hour(state: State) -> None:
     first, second = (state.request(id).record for id in ("RTEST0001", "RTEST0002"))  # type: ignore[union-attr]
     assert (first.mention, len(first.flags), first.has_news) == ("<@U0ALICE0001>", 1, True)
     assert (second.mention, second.flags, second.has_news) == ("", (), False)
-    assert 3_590_000 < state.redis.pttl(f"sre:once:mention:{NAME}:DH-1.5:Availability") <= 3_600_000
+    assert (
+        3_590_000 < state.redis.pttl(f"sre:once:mention:{NAME}:C0SREDAILY1:DH-1.5:Availability") <= 3_600_000
+    )
 
 
 def test_a_window_of_weeks_is_news_once_a_day(state: State) -> None:
     opened(state)
     engine(state, FakeReader(), TwoParts(red(again_after=timedelta(days=1)))).answer("RTEST0001")
-    assert state.redis.pttl(f"sre:once:mention:{NAME}:DH-1.5:Availability") > 86_000_000
+    assert state.redis.pttl(f"sre:once:mention:{NAME}:C0SREDAILY1:DH-1.5:Availability") > 86_000_000
 
 
 def test_a_private_answer_alarms_nobody_and_spends_no_mention(state: State) -> None:

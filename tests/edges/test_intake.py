@@ -330,8 +330,9 @@ def test_a_forged_body_never_reaches_the_log(house: House, caplog: pytest.LogCap
     assert "hunter2" not in caplog.text
 
 
-def test_a_signed_body_that_is_no_json_is_a_clear_400(house: House) -> None:
-    assert signed(house, b"{not json", "application/json").status_code == 400
+@pytest.mark.parametrize("body", [b"{not json", b"[1]", b"7", b"[" * 100_000])
+def test_a_signed_body_that_is_no_json_object_is_a_clear_400(house: House, body: bytes) -> None:
+    assert signed(house, body, "application/json").status_code == 400
 
 
 def test_the_url_check_of_a_new_app_is_answered(house: House) -> None:
