@@ -338,6 +338,7 @@ def test_a_proxied_page_that_the_api_server_calls_gone(tmp_path: Path) -> None:
         client.via_pod("sre-shop", "backend-1", 8080, "/healthz", deadline=soon(), cap=1000)
 
 
+@pytest.mark.filterwarnings("ignore:SOCKS support")
 @pytest.mark.parametrize(
     "proxy", ["ftp://me:s3cret@proxy:1", "socks5://me:s3cret@proxy:1", "http://me:s3cret@[::1"]
 )
