@@ -50,6 +50,8 @@ class Actions:
         person, place = self._typist(user, channel)
         if thread_ts is not None:
             raise NotThere("Slack does not take slash commands in threads")
+        if person.is_stranger:  # assumed: an app's commands are offered where it is installed
+            raise NotThere(f"{command} is not a command of your workspace")
         form = payloads.command(
             self.workspace,
             person,

@@ -29,7 +29,7 @@ from commands.model import Actor, Place
 from commands.site import ClusterSite, Site
 from sandbox.process import free_ports
 from sandbox.redis_server import RedisServer
-from sandbox.slack import SlackStandIn
+from sandbox.slack import NotThere, SlackStandIn
 from tests import build
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -159,6 +159,8 @@ def test_help_is_answered_at_once_to_the_asker_alone(house: House) -> None:
 
 def test_a_stranger_of_a_shared_channel_is_refused(house: House, slack_client: WebClient) -> None:
     """A mention and a button carry the person's own workspace; Slack offers strangers no slash command."""
+    with pytest.raises(NotThere):
+        house.slack.command("mallory", "#incidents", "health")
     house.slack.mention("mallory", "#incidents", "health")
     assert house.requests() == []
     assert Courier(house.state, slack_client, str).step()
