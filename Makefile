@@ -53,8 +53,9 @@ cluster: .venv/.system ## the tests that need a real Kubernetes control plane
 sandbox: .venv/.system ## the whole house on this machine, with a stand-in for Slack: no account needed
 	@$(PY) -m sandbox $(ARGS)
 
-bench: .venv/.system ## the benchmarks
+bench: .venv/.system ## the benchmarks, the last one on a real control plane with 10,000 pods
 	$(PY) -m benchmarks $(ARGS)
+	assets=$$($(PY) -m sandbox.envtest) && KUBEBUILDER_ASSETS=$$assets $(PY) -m benchmarks.health_cluster
 
 # --- Keeping it right ---
 
