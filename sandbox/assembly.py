@@ -12,7 +12,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,11 +26,11 @@ from starlette.routing import BaseRoute, Route
 from sandbox import monitoring
 from sandbox.aws import Aws
 from sandbox.grafana import TOKEN, Grafana
-from sandbox.house import ALERT_TOKEN, House
+from sandbox.house import ALERT_TOKEN, House, wait_until
 from sandbox.kube import KubeStandIn, ProxyAnswer, ProxyRequest
 from sandbox.kube.status import unavailable
 from sandbox.monitoring import Alertmanager, Prometheus
-from sandbox.process import free_ports
+from sandbox.process import ChildFailed, free_ports
 from sandbox.redis_server import RedisServer
 from sandbox.shop import PACE, Shop, inventory, rules
 from sandbox.shop.history import ShopPrometheus
@@ -40,6 +40,7 @@ from sandbox.slack.cast import ALICE, BOB
 
 Json = dict[str, Any]
 
+FIRST_LOOK_SECONDS = 10
 WORKERS = 2
 APPROVERS = "S0APPROVERS"  # of the cast
 
@@ -77,6 +78,7 @@ class Sandbox:
             eks = threads.submit(self._make_eks_cluster)
             self._start_house(closing)
             eks.result()
+            self._await_first_look()
             self._closing = closing.pop_all()
         return self
 
@@ -155,6 +157,20 @@ class Sandbox:
                 environment={"GRAFANA_TOKEN": TOKEN},
             )
         )
+
+    def _await_first_look(self) -> None:
+        """Prometheus finds its targets and the Watchdog reaches the bot within seconds of the start; who asks
+        before them would see an unhealthy shop. Not for ever: a slow machine shows what it has."""
+        if self.prometheus is None or self.alertmanager is None:
+            return
+        with suppress(ChildFailed):
+            wait_until(self._is_seen, seconds=FIRST_LOOK_SECONDS, what="the first scrapes and the Watchdog")
+
+    def _is_seen(self) -> bool:
+        assert self.prometheus is not None
+        rates = ("http_requests_total", "container_cpu_usage_seconds_total", "node_cpu_seconds_total")
+        asked = " and on() ".join(f"sum(rate({name}[5m])) > 0" for name in rates)
+        return bool(self.prometheus.query(asked)) and 'outcome="stored"' in self.house.get("/metrics")[1]
 
     def site(self) -> Json:
         """sre-bot.yaml: the manual's defaults, with this cast in its roles."""
