@@ -138,7 +138,6 @@ class Courier:
         self._redact = redact
         self._pace = pace or Pace()
         self._failures = 0
-        self.refused = ""  # why Slack refuses everything until somebody mends the installation; "" when not
 
     def run(self, stop: Event) -> None:
         """Send until told to stop; waits for Redis and Slack to come back by itself."""
@@ -200,7 +199,7 @@ class Courier:
         if before.ts:
             return self._edit(claim, message, before)
         try:
-            channel = before.channel or root.channel or self._channel(record)
+            channel = self._place(before.channel or root.channel or claim.lane)
             thread = _thread(record, message, root, channel)
             found = self._find(claim, message, before, thread) if before.trying else ""
         except SlackApiError as error:
@@ -270,7 +269,7 @@ class Courier:
                 return ""
 
     def _went_well(self, claim: Claim, message: Message, then: Next) -> Next:
-        self._failures, self.refused = 0, ""
+        self._failures = 0
         self._outbox.unbury(claim.card, message.key)
         return then
 
@@ -284,10 +283,8 @@ class Courier:
         if no.is_limit:
             return Next(again=no.retry_after, pause=no.retry_after)
         if no.code in _ADMIN:
-            self.refused = f"Slack refuses: {no.code}" + (
-                f", scope {no.needed} is missing" if no.needed else ""
-            )
-            log.error("%s; everything waits. `python -m bot doctor` names the mend", self.refused)
+            scope = f", scope {no.needed} is missing" if no.needed else ""
+            log.error("Slack refuses: %s%s; all waits. `python -m bot doctor` names the mend", no.code, scope)
             return Next(again=self._pace.mend)
         if no.code in _NO_EDIT and before.ts:
             log.warning("%s of %s cannot be edited (%s): posted anew", message.key, claim.card, no.code)
@@ -298,7 +295,7 @@ class Courier:
             log.warning(
                 "%s cannot be posted where it was asked for (%s): sent to the asker", claim.card, no.code
             )
-            self._outbox.note_sent(claim.card, message.key, Sent(channel=self._direct(asker)))
+            self._outbox.note_sent(claim.card, message.key, Sent(channel=f"@{asker}"))
             return Next(again=timedelta(0))
         log.error("Slack will not take %s of %s: %s", message.key, claim.card, no.code)
         self._outbox.bury(claim.card, message.key, claim.lane, no.code)
@@ -315,27 +312,21 @@ class Courier:
 
     # --- Slack ---
 
-    def _channel(self, record: Record) -> str:
-        """The channel to post to: the asker's direct messages for a private request."""
-        if isinstance(record, Request):
-            if record.place.private:
-                return self._direct(record.actor.user)
-            return self._by_name(record.place.channel)
-        return self._by_name(record.channel if isinstance(record, AlertGroup) else record.place.channel)
+    def _place(self, lane: str) -> str:
+        """Where to post: "#name" and "@user" as the ids that history, too, takes; an id as it is.
 
-    def _by_name(self, channel: str) -> str:
-        """The id of "#name"; unchanged when it is an id already or no such channel can be seen.
-
-        History, which finds a post whose answer got lost, takes ids only.
+        A name that no channel bears is tried as it is, so that Slack says what is wrong with it.
         """
-        if not channel.startswith("#"):
-            return channel
-        known = self._state.recall(f"channel-{channel}")
+        if lane.startswith("@"):
+            return self._direct(lane[1:])
+        if not lane.startswith("#"):
+            return lane
+        known = self._state.recall(f"channel-{lane}")
         if not known:
-            known = self._listed(channel[1:])
+            known = self._listed(lane[1:])
             if known:
-                self._state.remember(f"channel-{channel}", known, timedelta(hours=1))
-        return known or channel
+                self._state.remember(f"channel-{lane}", known, timedelta(hours=1))
+        return known or lane
 
     def _listed(self, name: str) -> str:
         where: dict[str, Any] = {
