@@ -17,17 +17,8 @@ from commands import grammar
 from commands.catalog import Catalog
 from commands.command import Command
 from commands.errors import Denied, SayBack, Unreachable
-from commands.model import (
-    Actor,
-    Place,
-    Read,
-    Reads,
-    Request,
-    Section,
-    Seen,
-    Suggestion,
-    Whisper,
-)
+from commands.finding import Suggestion
+from commands.model import Actor, Place, Read, Reads, Request, Section, Seen, Whisper
 from commands.reads import DeadLetters, EffectiveConfig, RunLog, Whoami
 from commands.site import Site
 

@@ -12,20 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from commands.model import (
-    Alert,
-    AlertGroup,
-    Finding,
-    Light,
-    Link,
-    Record,
-    Request,
-    Section,
-    State,
-    Suggestion,
-    Whisper,
-    worst,
-)
+from commands.finding import Finding, Light, Link, Suggestion, worst
+from commands.model import Alert, AlertGroup, Record, Request, Section, State, Whisper
 from commands.phrase import counted, span
 
 # Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.

@@ -7,6 +7,7 @@ Help, usage, completion, the schedule and the Slack manifest derive from the sam
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from commands.change import Change
 from commands.model import Args, Inquiry
 from commands.site import ClusterSite
 
@@ -32,6 +33,10 @@ class Part:
 Parts = Mapping[str, Part]
 
 
+def no_parts(args: Args, site: ClusterSite) -> Parts:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A scheduled run of a command.
@@ -55,18 +60,23 @@ class Command:
     verbs: the verbs served here; "" stands for the bare word. names: what the name argument means in
     usage lines ("NODE"), "" where the command takes none. rows: the manual's rows it carries.
     role: who may submit it ("anyone", or a key of `roles:`).
-    parts: from the parsed text and the cluster's site to the sections to read, in the order shown.
+    parts: from the parsed text and the cluster's site to the sections to read, in the order shown; raises
+    UsageError over a name or flag that cannot be meant. A changing command has none, or such a check only.
+    change: what its verbs would change; all verbs of one command change, or none does.
     immediate: answered in the acknowledgement itself, to the asker alone, from the bot's own store only.
+    decides: the desk itself carries its verbs out (approve, reject, cancel).
     """
 
     word: str
     verbs: tuple[str, ...]
     summary: str
     rows: tuple[str, ...]
-    parts: Callable[[Args, ClusterSite], Parts]
+    parts: Callable[[Args, ClusterSite], Parts] = no_parts
     examples: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()
     names: str = ""
     role: str = "anyone"
+    change: Change | None = None
     immediate: bool = False
+    decides: bool = False
     schedule: tuple[Due, ...] = ()

@@ -16,7 +16,8 @@ from datetime import timedelta
 from commands import words
 from commands.command import Command, Flag
 from commands.errors import UsageError
-from commands.model import Args, Suggestion
+from commands.finding import Suggestion
+from commands.model import Args
 
 LONGEST = 2000
 

@@ -12,7 +12,8 @@ from datetime import datetime, tzinfo
 
 from commands import grammar, words
 from commands.command import Command, Flag, Part, Parts
-from commands.model import Args, Finding, Gap, Inquiry, Light, Section, Suggestion
+from commands.finding import Finding, Light, Suggestion
+from commands.model import Args, Gap, Inquiry, Section
 from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog, RunView, Whoami
 from commands.site import ClusterSite
 

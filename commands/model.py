@@ -6,70 +6,13 @@ truth about one thing; its Slack messages are a projection of it (bot/render.py)
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from commands.errors import Unanswered, Unreachable
-
-
-class Light(StrEnum):
-    """How a finding is judged. UNKNOWN is a colour of its own: what was not read is never green."""
-
-    GREEN = "green"
-    YELLOW = "yellow"
-    RED = "red"
-    UNKNOWN = "unknown"
-
-
-# Worst first. A red symptom outranks an unread source, and an unread source outranks a warning:
-# a summary must never look better than what is not known.
-_ORDER = (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN)
-
-
-def worst(lights: "list[Light] | tuple[Light, ...]") -> Light:
-    """The light a summary shows for these; UNKNOWN when there are none, because nothing was read."""
-    return min(lights, key=_ORDER.index, default=Light.UNKNOWN)
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """A button that types a command for the presser: `label` is what it says, `text` what it submits."""
-
-    label: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    label: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One judged line.
-
-    key: the manual's row it answers, such as "DH-1.5" (several findings may share a row).
-    value, threshold: as people read them, units included ("99.95 %", "> 99.9 %").
-    evidence: the facts behind the judgement, worst first; the renderer cuts and counts.
-    alarm: set on a red flag: the sentence that goes with the mention of on-call.
-    again_after: how long this is not news again, nor on-call mentioned again for it (DH-1.9: an hour; longer
-    where the measured window is so long that it stays red for days; zero for what is no news at all).
-    mend: for UNKNOWN, the exact line that makes the source readable.
-    """
-
-    key: str
-    label: str
-    light: Light
-    value: str = ""
-    threshold: str = ""
-    evidence: tuple[str, ...] = ()
-    link: Link | None = None
-    suggestions: tuple[Suggestion, ...] = ()
-    alarm: str = ""
-    mend: str = ""
-    again_after: timedelta = timedelta(hours=1)
+from commands.finding import Finding, Light, Suggestion, worst
+from commands.plan import Asking, Plan, Progress, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +27,30 @@ class Section:
     done: bool = False
     findings: tuple[Finding, ...] = ()
     note: str = ""
+    attachments: tuple["Attachment", ...] = ()
 
     @property
     def light(self) -> Light:
         return worst([finding.light for finding in self.findings])
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a section: too long for a message, or meant to be kept.
+
+    A command gives name, title and content; the engine keeps the content in the store (and in the bucket
+    where `keep_in_bucket` is set and one is configured) and writes down where: `stored` is its key in the
+    store, sha256 and size what was kept, bucket the S3 address or why there is none.
+    """
+
+    name: str
+    title: str
+    content: str = ""
+    keep_in_bucket: bool = False
+    stored: str = ""
+    sha256: str = ""
+    size: int = 0
+    bucket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +134,65 @@ class Place:
 
 
 class State(StrEnum):
-    """Where a request stands on the road."""
+    """Where a request stands on the road.
+
+    A question goes reading → answered. A change goes reading → awaiting → approved → applying and ends as one
+    of succeeded, partial, failed, cancelled; a plan that says no ends as blocked.
+    """
 
     READING = "reading"
     ANSWERED = "answered"
+    AWAITING = "awaiting"
+    BLOCKED = "blocked"
+    APPROVED = "approved"
+    APPLYING = "applying"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
     FAILED = "failed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
 
 
-# The only arrows. Changing verbs add theirs (awaiting, approved, applying…) to this table.
+# The only arrows. One to itself is how a record is saved on the way: a section that was read, the first of two
+# approvals, waiting behind another change, a checkpoint. APPROVED → AWAITING: the plan made anew needs more
+# than was approved, so people are asked again.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    State.READING: frozenset({State.READING, State.ANSWERED, State.FAILED}),
+    State.READING: frozenset(
+        {State.READING, State.ANSWERED, State.AWAITING, State.BLOCKED, State.FAILED, State.CANCELLED}
+    ),
     State.ANSWERED: frozenset(),
+    State.AWAITING: frozenset(
+        {
+            State.AWAITING,
+            State.APPROVED,
+            State.REJECTED,
+            State.EXPIRED,
+            State.CANCELLED,
+            State.FAILED,
+        }
+    ),
+    State.BLOCKED: frozenset(),
+    State.APPROVED: frozenset(
+        {
+            State.APPROVED,
+            State.APPLYING,
+            State.AWAITING,
+            State.BLOCKED,
+            State.EXPIRED,
+            State.CANCELLED,
+            State.FAILED,
+        }
+    ),
+    State.APPLYING: frozenset(
+        {State.APPLYING, State.SUCCEEDED, State.PARTIAL, State.FAILED, State.CANCELLED}
+    ),
+    State.SUCCEEDED: frozenset(),
+    State.PARTIAL: frozenset(),
     State.FAILED: frozenset(),
+    State.REJECTED: frozenset(),
+    State.EXPIRED: frozenset(),
+    State.CANCELLED: frozenset(),
 }
 
 
@@ -207,6 +217,11 @@ class Request:
     late_since: the due time of a scheduled run that was started late; None when on time.
     flags: the red flags this run mentions on-call for (at most one per flag per hour).
     reference: names the log lines of a failure to the user, without its insides.
+
+    Of a change only: plan as last made; asking since it is put before people; progress since it is applied;
+    verdict once something was seen of its result; behind, while approved, the id of the change it waits for;
+    ended_by and ended_why, of whom and why it was rejected or cancelled. why: the requester's reason, or
+    the approver's where none was given.
     """
 
     id: str
@@ -225,6 +240,14 @@ class Request:
     flags: tuple[Flag, ...] = ()
     mention: str = ""
     reference: str = ""
+    why: str = ""
+    plan: Plan | None = None
+    asking: Asking | None = None
+    progress: Progress | None = None
+    verdict: Verdict | None = None
+    behind: str = ""
+    ended_by: str = ""
+    ended_why: str = ""
 
     @property
     def is_open(self) -> bool:

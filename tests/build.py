@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from commands.model import Actor, Alert, AlertGroup, Args, Finding, Light, Place, Request, Section, Whisper
+from commands.finding import Finding, Light
+from commands.model import Actor, Alert, AlertGroup, Args, Place, Request, Section, Whisper
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 TEAM = "T0EMULATED1"

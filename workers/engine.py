@@ -21,7 +21,8 @@ from bot.state import KEEP, Conflict, State, Stored, new_id
 from commands.catalog import Catalog
 from commands.command import Part
 from commands.errors import SayBack, UsageError
-from commands.model import Finding, Flag, Light, Reads, Request, Section, Seen
+from commands.finding import Finding, Light
+from commands.model import Flag, Reads, Request, Section, Seen
 from commands.model import State as Standing
 from commands.site import Site
 

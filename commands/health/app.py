@@ -6,8 +6,9 @@ its own address, the ones that are not ready too.
 
 from collections.abc import Callable, Sequence
 
+from commands.finding import Finding, Light, Suggestion, worst
 from commands.health.wording import Fact, buttons, one_line, took, unread, worst_first
-from commands.model import Finding, Gap, Inquiry, Light, Read, Section, Seen, Suggestion, worst
+from commands.model import Gap, Inquiry, Read, Section, Seen
 from commands.phrase import counted
 from commands.reads import (
     Deployment,

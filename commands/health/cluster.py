@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from commands.finding import Finding, Light, Suggestion, worst
 from commands.health import load, pods
 from commands.health.wording import Fact, age, buttons, one_line, unread, worst_first
-from commands.model import Finding, Gap, Inquiry, Light, Reads, Section, Suggestion, worst
+from commands.model import Gap, Inquiry, Reads, Section
 from commands.queries import query
 from commands.reads import (
     Condition,

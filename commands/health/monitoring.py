@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from commands.finding import Finding, Light, Suggestion, worst
 from commands.health.wording import Fact, buttons, one_line, took, unread, worst_first
-from commands.model import Finding, Gap, Inquiry, Light, Section, Seen, Suggestion, worst
+from commands.model import Gap, Inquiry, Section, Seen
 from commands.phrase import counted, span
 from commands.queries import partial, query
 from commands.reads import (

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from commands.finding import Finding, Light, Suggestion, worst
 from commands.health.wording import NEW, Fact, buttons, one_line, unread, worst_first
-from commands.model import Finding, Gap, Light, Suggestion, worst
+from commands.model import Gap
 from commands.phrase import counted, span
 from commands.reads import RESTARTED_LATELY, PodSurvey, PodView
 

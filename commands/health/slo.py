@@ -12,8 +12,9 @@ from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 from urllib.parse import urlsplit
 
+from commands.finding import Finding, Light, Link, Suggestion
 from commands.health.wording import buttons, one_line, unread
-from commands.model import Finding, Gap, Inquiry, Light, Link, Section, Seen, Suggestion
+from commands.model import Gap, Inquiry, Section, Seen
 from commands.phrase import span
 from commands.queries import PARTIAL_MEND, Measured, error_budget, measured, query, shown
 from commands.reads import Dashboards, DashboardView, Query, Retention

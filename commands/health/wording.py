@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from commands.model import Finding, Gap, Light, Suggestion
+from commands.finding import Finding, Light, Suggestion
+from commands.model import Gap
 from commands.phrase import span
 
 Fact = tuple[Light, str]  # one line of evidence and how it is judged

@@ -8,7 +8,8 @@ import pytest
 
 from commands.catalog import Catalog, Declared
 from commands.command import Command
-from commands.model import Gap, Light, Section
+from commands.finding import Light
+from commands.model import Gap, Section
 from commands.reads import Condition, Nodes, NodeView
 from commands.site import ClusterSite
 from tests.drift.tree import ROOT

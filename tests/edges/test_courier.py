@@ -13,7 +13,8 @@ from slack_sdk import WebClient
 from bot.courier import Courier, Pace
 from bot.outbox import ClaimLost, Outbox
 from bot.state import State
-from commands.model import Light, Line, Place, Record, Request, Whisper
+from commands.finding import Light
+from commands.model import Line, Place, Record, Request, Whisper
 from commands.model import State as Standing
 from sandbox.slack import SlackStandIn
 from tests import build

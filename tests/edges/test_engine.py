@@ -15,7 +15,8 @@ from bot import render
 from bot.state import State
 from commands.catalog import Catalog
 from commands.command import Command, Part, Parts
-from commands.model import Args, Finding, Light, Place, Read, Request, Section, Seen, Suggestion
+from commands.finding import Finding, Light, Suggestion
+from commands.model import Args, Place, Read, Request, Section, Seen
 from commands.model import State as Standing
 from commands.reads import GrafanaHealth, Targets
 from commands.site import ClusterSite, Site

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from commands.model import Finding, Inquiry, Read, Section, Seen
+from commands.finding import Finding
+from commands.model import Inquiry, Read, Section, Seen
 from commands.queries import query
 from commands.reads import (
     AlertmanagerStatus,

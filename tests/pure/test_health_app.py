@@ -18,8 +18,9 @@ from health_answers import (
     section,
 )
 
+from commands.finding import Light
 from commands.health import app
-from commands.model import Gap, Light
+from commands.model import Gap
 from commands.reads import Condition, Deployment, Exposition, Http, PodExposition, PodHttp
 from commands.site import Paths
 from commands.words import WORDS

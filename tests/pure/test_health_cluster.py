@@ -20,8 +20,9 @@ from health_answers import (
     survey,
 )
 
+from commands.finding import Light
 from commands.health import cluster, pods
-from commands.model import Gap, Light
+from commands.model import Gap
 from commands.queries import query
 from commands.reads import (
     Condition,

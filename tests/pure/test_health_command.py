@@ -10,7 +10,8 @@ from health_answers import NOW, SITE, all_answers, section
 from commands import health
 from commands.catalog import Catalog
 from commands.errors import UsageError
-from commands.model import Args, Gap, Light
+from commands.finding import Light
+from commands.model import Args, Gap
 from commands.reads import Now
 
 FOUR = ["slo", "cluster", "monitoring", "app"]

@@ -20,8 +20,9 @@ from health_answers import (
 )
 
 from commands.errors import Unreachable
+from commands.finding import Light
 from commands.health import monitoring
-from commands.model import Gap, Light
+from commands.model import Gap
 from commands.queries import query
 from commands.reads import (
     AlertmanagerView,

@@ -21,8 +21,9 @@ from health_answers import (
     vector,
 )
 
+from commands.finding import Light
 from commands.health import slo
-from commands.model import Gap, Light
+from commands.model import Gap
 from commands.queries import query
 from commands.reads import Dashboards, DashboardView, Retention, Vector
 from commands.site import Slo, SuccessRate, Urls

@@ -11,7 +11,8 @@ from commands import words
 from commands.catalog import Catalog, Declared
 from commands.command import Command, Due, Flag, Parts
 from commands.errors import UsageError
-from commands.model import Args, Finding, Gap, Read, Section, Seen
+from commands.finding import Finding
+from commands.model import Args, Gap, Read, Section, Seen
 from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog, RunView, Whoami
 from commands.site import ClusterSite
 

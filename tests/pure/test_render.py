@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bot import render
 from bot.secret import Redactor
-from commands.model import Finding, Flag, Light, Line, Link, Place, Record, Section, Suggestion, Whisper
+from commands.finding import Finding, Light, Link, Suggestion
+from commands.model import Flag, Line, Place, Record, Section, Whisper
 from commands.model import State as Standing
 from sandbox.slack import limits
 from tests import build

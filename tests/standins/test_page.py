@@ -20,7 +20,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from bot import render
-from commands.model import Finding, Light, Link, Section, Suggestion
+from commands.finding import Finding, Light, Link, Suggestion
+from commands.model import Section
 from sandbox import page
 from sandbox.slack import SlackStandIn
 from tests.standins.browser import PROGRAM, Browser, Tab

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from bot.state import State, connect
-from commands.model import Finding, Light, Request
+from commands.finding import Finding, Light
+from commands.model import Request
 from sandbox.house import House
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn

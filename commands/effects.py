@@ -1,0 +1,193 @@
+"""The closed vocabulary of what the bot may change, as data; workers/effects.py alone carries it out.
+
+An effect names its object with the uid it had when the plan was made, and what must still hold when it is
+applied. Applying one twice changes nothing the second time: a resumed change repeats the effect whose
+outcome was lost. Dry run, the card, the audit, the digest and RBAC all derive from these values. Adding one
+means a class here, a `case` in workers/effects.py and a line in commands/needs.py.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An object of the cluster. kind as kubectl writes it ("Node", "Pod", "Deployment"); namespace "" for
+    what has none; uid as read, so that another object of the same name is never meant."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def path(self) -> str:
+        """ "shop/backend-1", or the bare name of a cluster-wide object."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.path}"
+
+
+# --- Nodes ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cordon:
+    """Set spec.unschedulable and the annotation sre-bot/cordoned (who, request, why)."""
+
+    target: Target
+    note: str
+    kind: Literal["cordon"] = "cordon"
+
+
+@dataclass(frozen=True, slots=True)
+class Uncordon:
+    """Clear spec.unschedulable, and the bot's own annotation only."""
+
+    target: Target
+    kind: Literal["uncordon"] = "uncordon"
+
+
+# --- Pods -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """policy/v1 eviction of this uid while it is on this node. grace in seconds; None: the pod's own."""
+
+    target: Target
+    node: str
+    grace: int | None = None
+    kind: Literal["evict"] = "evict"
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Delete this uid, past any disruption budget. grace in seconds; None: the pod's own."""
+
+    target: Target
+    grace: int | None = None
+    kind: Literal["delete-pod"] = "delete-pod"
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """Set and remove labels and annotations of a pod, each as (key, value)."""
+
+    target: Target
+    labels: tuple[tuple[str, str], ...] = ()
+    without_labels: tuple[str, ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    without_annotations: tuple[str, ...] = ()
+    kind: Literal["relabel"] = "relabel"
+
+
+@dataclass(frozen=True, slots=True)
+class DenyTraffic:
+    """Create a NetworkPolicy that lets nothing in or out of the pods with this label. Its target has no uid."""
+
+    target: Target
+    label: tuple[str, str]
+    kind: Literal["deny-traffic"] = "deny-traffic"
+
+
+@dataclass(frozen=True, slots=True)
+class AllowTraffic:
+    """Delete a NetworkPolicy that DenyTraffic made."""
+
+    target: Target
+    kind: Literal["allow-traffic"] = "allow-traffic"
+
+
+# --- Workloads: Deployment, StatefulSet, DaemonSet --------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """Put the pod template of an earlier revision back.
+
+    revision: its number; source: the ReplicaSet or ControllerRevision that holds it. template: hash of the
+    template that is in force now (reads.WorkloadView.template): another one means somebody deployed since.
+    target_template: hash of the template to come, by which a repeated effect knows that it is done.
+    cause: written as kubernetes.io/change-cause.
+    """
+
+    target: Target
+    revision: int
+    source: Target
+    template: str
+    target_template: str
+    cause: str
+    kind: Literal["roll-back"] = "roll-back"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Set the template's kubectl.kubernetes.io/restartedAt to `at` (RFC 3339, fixed when it was planned)."""
+
+    target: Target
+    template: str
+    at: str
+    kind: Literal["restart"] = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Set spec.replicas from `was` to `replicas`, through the scale subresource."""
+
+    target: Target
+    was: int
+    replicas: int
+    kind: Literal["scale"] = "scale"
+
+
+Effect = (
+    Cordon | Uncordon | Evict | DeletePod | Relabel | DenyTraffic | AllowTraffic | RollBack | Restart | Scale
+)
+
+
+# --- What became of one ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The API server took it. warnings are its own (HTTP Warning headers)."""
+
+    note: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Already:
+    """It was so before: the object is gone, or as wanted."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Not now, and trying again later is right: a disruption budget (`by` names it, "namespace/name"), or a
+    namespace that is going away. reason is complete as it stands. seconds: when to try, if the server said."""
+
+    reason: str
+    by: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What the effect relied on no longer holds: another uid, another template, another number of replicas."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The API server refuses it for good (403, 422, 500 over two budgets); mend where there is one."""
+
+    reason: str
+    mend: str = ""
+
+
+Outcome = Done | Already | Blocked | Moved | Rejected
