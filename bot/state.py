@@ -302,9 +302,30 @@ class Change:
         self.pipe.hset(_RUNS, run.view.name, _RUN_CODEC.dump_json(run))
         return self
 
+    def wake(self, request: Request, after: timedelta) -> "Change":
+        """Let the sweeper look at this open request after so long, and not before."""
+        self.pipe.zadd(_OPEN, {request.id: self._in(milliseconds(after))})
+        return self
+
+    def line_up(self, request: Request) -> "Change":
+        """Take the request's place behind every other change that needs one of its plan's locks.
+
+        All places are taken in one transaction by Redis's clock, so two changes stand in the same order in
+        every line, and none waits for one that waits for it.
+        """
+        for name in _lines(request):
+            self.pipe.zadd(name, {request.id: self._in(0)}, nx=True)
+        return self
+
     def close(self, request: Request) -> "Change":
-        """The request is over: the sweeper need not look any more."""
+        """The request is over: the sweeper need not look any more, and who waits behind it may go on."""
         self.pipe.zrem(_OPEN, request.id)
+        return self.step_out(request)
+
+    def step_out(self, request: Request) -> "Change":
+        """Give up its places in the lines: it is over, or people are asked again."""
+        for name in _lines(request):
+            self.pipe.zrem(name, request.id)
         return self
 
     def _in(self, ms: int) -> Any:
@@ -423,6 +444,17 @@ class State:
         queued = {job.split("-")[1] for job in self.queue.job_ids}
         return [id for id, is_held in zip(ids, held, strict=True) if not is_held and id not in queued]
 
+    def ahead(self, request: Request) -> str:
+        """The id of a change this one waits for, the nearest; "" when it may begin."""
+        for name in _lines(request):
+            rank = self.redis.zrank(name, request.id)
+            if rank is None:
+                raise LookupError(f"{request.id} does not stand in {name}")
+            if rank:
+                ahead: bytes = self.redis.zrange(name, rank - 1, rank - 1)[0]
+                return ahead.decode()
+        return ""
+
     def drop_open(self, id: str) -> None:
         self.redis.zrem(_OPEN, id)
 
@@ -479,6 +511,12 @@ class State:
     def recall(self, name: str) -> str:
         value = self.redis.get(f"sre:memo:{name}")
         return value.decode() if value else ""
+
+
+def _lines(request: Request) -> list[str]:
+    """Who waits for whom, a sorted set per cluster and lock."""
+    locks = request.plan.locks if request.plan else ()
+    return [f"sre:line:{request.cluster}:{lock}" for lock in locks]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from commands.effects import Effect
 from commands.model import Read
 
 # --- Time -----------------------------------------------------------------------------------------
@@ -153,6 +154,22 @@ class NodeUsage:
 @dataclass(frozen=True, slots=True)
 class NodeMetrics(Read):
     """metrics.k8s.io → tuple[NodeUsage, ...]; a Gap when the API is absent or down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What the API server said to a dry run: whether it would take the effect, its words, its warnings."""
+
+    would: bool
+    said: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun(Read):
+    """The effect with `dryRun=All`, which nothing comes of → Rehearsal."""
+
+    effect: Effect
 
 
 # --- AWS ------------------------------------------------------------------------------------------
@@ -385,6 +402,13 @@ class DeadLetters(Read):
 @dataclass(frozen=True, slots=True)
 class Whoami(Read):
     """→ tuple[str, ...]: the roles the asker holds by config and user groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceKept(Read):
+    """Of these pods (by uid), whose evidence is kept → frozenset[str]."""
+
+    uids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
