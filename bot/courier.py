@@ -26,8 +26,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot import render
+from bot.blocks import Message
 from bot.outbox import Claim, ClaimLost, Outbox, Sent
-from bot.render import Message
 from bot.state import State
 from commands.model import AlertGroup, Record, Request
 

@@ -1,54 +1,45 @@
-"""Pure: a record → the Slack messages that show it. The only module that builds a block.
+"""Pure: a record → the Slack messages that show it.
 
 Every message has a key that never changes, blocks, and a fallback text for notifications, screen readers
-and workspaces that refuse a block. All of Slack's size limits and all escaping live here: what came from
-outside (labels, log lines, error texts) goes through `escape`, and through `redact` before that.
+and workspaces that refuse a block. What came from outside (labels, log lines, error texts) goes through
+`redact` here, and then through `escape`. Blocks themselves are built in bot/blocks.py, changes are drawn
+in bot/changecard.py.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import fields, is_dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
+from bot.blocks import (
+    FALLBACK,
+    Block,
+    Message,
+    bounded,
+    buttons,
+    context,
+    cut,
+    escape,
+    modal,
+    moment,
+    paragraph,
+    paragraphs,
+    text_input,
+)
 from commands.finding import Finding, Light, Link, Suggestion, worst
 from commands.model import Alert, AlertGroup, Record, Request, Section, State, Whisper
 from commands.phrase import counted, span
 
-# Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.
-BLOCKS = 50
-SECTION = 3000
-TEXT = 12_500  # of all blocks together: undocumented, refused above 13,297 (slackapi/bolt-js issue 2509)
-FALLBACK = 3500  # chat.update refuses a text over 4,000 characters
-BUTTON_TEXT = 75
-BUTTON_VALUE = 2000
-URL = 3000
-
 _EVIDENCE = 5  # lines of evidence under a finding before "and n more"
 _TOP = 6  # findings repeated on the summary card
 _ALERTS = 10  # alerts listed on a group's card
+REASON = 500  # characters of a reason that somebody types
 
 ICON = {Light.GREEN: "🟢", Light.YELLOW: "🟡", Light.RED: "🔴", Light.UNKNOWN: "⚪"}
 _PENDING = "⏳"
 _WORST = (Light.RED, Light.UNKNOWN, Light.YELLOW)
 _WORDS = {Light.YELLOW: "yellow", Light.RED: "red", Light.UNKNOWN: "unknown"}
-
-Block = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One Slack message of a card.
-
-    key: unique within the card and stable over edits. whisper_to: a user who alone sees it (ephemeral).
-    """
-
-    key: str
-    text: str
-    blocks: tuple[Block, ...] = field(default_factory=tuple)
-    in_thread: bool = False
-    whisper_to: str = ""
 
 
 def messages(record: Record, redact: Callable[[str], str]) -> tuple[Message, ...]:
@@ -63,7 +54,7 @@ def messages(record: Record, redact: Callable[[str], str]) -> tuple[Message, ...
         drawn = _alert_group(record)
     else:
         drawn = (_whisper(record),)
-    return tuple(replace(message, text=_cut(message.text, FALLBACK)) for message in drawn)
+    return tuple(replace(message, text=cut(message.text, FALLBACK)) for message in drawn)
 
 
 def private(
@@ -76,108 +67,33 @@ def private(
     text, sections, suggestions = _redacted((text, sections, suggestions), redact)
     blocks = [block for section in sections for block in _section_blocks(section)]
     said = escape(text) or ", ".join(escape(section.title) for section in sections)
-    body = _bounded([*(blocks or [_text(said)]), *_buttons(suggestions)])
-    return Message("private", _cut(said, FALLBACK), tuple(body))
+    body = bounded([*(blocks or [paragraph(said)]), *buttons(suggestions)])
+    return Message("private", cut(said, FALLBACK), tuple(body))
 
 
-# --- text ---
+# --- windows ---
 
 
-def escape(text: str) -> str:
-    """Text from outside, harmless in mrkdwn: no mention, no forged link (Slack's own three escapes)."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def reject_view(value: str) -> Block:
+    """The window of the Reject button. Its submission has callback_id "reject", the button's value as
+    private_metadata, and the reason at state.values.reason.reason.value."""
+    reason = text_input("reason", "Why not?", "The requester reads it, and it stays in the audit.", REASON)
+    return modal("reject", value, f"Reject {_id(value)}", "Reject", reason)
 
 
-def link(url: str, label: str) -> str:
-    """An mrkdwn link, or just the label when the URL is not one a browser should follow."""
-    return f"<{_href(url)}|{_label(label)}>" if _href(url) else escape(label)
+def why_view(value: str) -> Block:
+    """The window of the Approve button where the requester gave no reason; like `reject_view`, "approve"."""
+    reason = text_input(
+        "reason", "What is it for?", "The requester gave no reason; the audit needs one.", REASON
+    )
+    return modal("approve", value, f"Approve {_id(value)}", "Approve", reason)
 
 
-def moment(at: datetime) -> str:
-    """A time shown in each reader's own zone, with UTC for clients that cannot."""
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
+def _id(value: str) -> str:
+    return value.partition(" ")[0]
 
 
-def _href(url: str) -> str:
-    # A URL with a bar or bracket could end the link early; a scheme other than http(s) could run something.
-    return url if re.fullmatch(r"https?://[^\s<>|]+", url) and len(url) <= URL else ""
-
-
-def _label(label: str) -> str:
-    return escape(label).replace("|", "¦").replace("\n", " ")
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-# --- blocks ---
-
-
-def _text(mrkdwn: str) -> Block:
-    said = _cut(mrkdwn, SECTION) if mrkdwn.strip() else "…"  # Slack refuses a text of nothing
-    return {"type": "section", "text": {"type": "mrkdwn", "text": said, "verbatim": True}}
-
-
-def _context(*parts: str) -> Block:
-    elements = [{"type": "mrkdwn", "text": _cut(part, 2000), "verbatim": True} for part in parts if part]
-    return {"type": "context", "elements": elements}
-
-
-def _paragraphs(lines: list[str]) -> list[Block]:
-    """Lines packed into as few section blocks as fit."""
-    blocks: list[Block] = []
-    held = ""
-    for line in (_cut(line, SECTION) for line in lines):
-        if held and len(held) + 1 + len(line) > SECTION:
-            blocks.append(_text(held))
-            held = line
-        else:
-            held = f"{held}\n{line}" if held else line
-    return [*blocks, _text(held)] if held else blocks
-
-
-def _buttons(suggestions: tuple[Suggestion, ...], links: tuple[Link, ...] = ()) -> list[Block]:
-    """At most five buttons; a suggestion's button types its command for whoever presses it."""
-    elements: list[Block] = []
-    for n, suggestion in enumerate(dict.fromkeys(suggestions)):
-        label = {"type": "plain_text", "text": _cut(suggestion.label, BUTTON_TEXT), "emoji": True}
-        elements.append(
-            {
-                "type": "button",
-                "action_id": f"submit:{n}",
-                "text": label,
-                "value": suggestion.text[:BUTTON_VALUE],
-            }
-        )
-    for n, target in enumerate(dict.fromkeys(links)):
-        if _href(target.url):
-            label = {"type": "plain_text", "text": _cut(target.label, BUTTON_TEXT), "emoji": True}
-            elements.append({"type": "button", "action_id": f"link:{n}", "text": label, "url": target.url})
-    return [{"type": "actions", "elements": elements[:5]}] if elements else []
-
-
-def _bounded(blocks: list[Block]) -> list[Block]:
-    """As many of the blocks as one message takes, and a line that says how many did not fit."""
-    kept: list[Block] = []
-    room = TEXT
-    for block in blocks:
-        room -= _length(block)
-        if room < 0 or len(kept) == BLOCKS - 1:
-            left_out = counted(len(blocks) - len(kept), "more block")
-            return [*kept, _context(f"… {left_out} did not fit into one message")]
-        kept.append(block)
-    return kept
-
-
-def _length(node: Any) -> int:
-    """Characters of every text in a block."""
-    if isinstance(node, str):
-        return len(node)
-    if isinstance(node, Mapping):
-        return sum(_length(value) for value in node.values())
-    return sum(_length(value) for value in node) if isinstance(node, list | tuple) else 0
-
+# --- redaction ---
 
 R = TypeVar("R")
 
@@ -209,20 +125,20 @@ def _request(request: Request) -> tuple[Message, ...]:
 
 def _summary(request: Request) -> Message:
     headline = _headline(request)
-    blocks = [_text(f"*{headline}*")]
+    blocks = [paragraph(f"*{headline}*")]
     if request.sections:
-        blocks.append(_text("   ".join(_tally(section) for section in request.sections)))
+        blocks.append(paragraph("   ".join(_tally(section) for section in request.sections)))
     findings = [f for section in request.sections for f in section.findings if f.light is not Light.GREEN]
     findings.sort(key=lambda finding: _severity(finding.light))
     lines = _top_lines(findings)
-    blocks += _paragraphs(lines[:_TOP])
+    blocks += paragraphs(lines[:_TOP])
     if len(lines) > _TOP:
-        blocks.append(_context(f"and {len(lines) - _TOP} more, in the thread"))
+        blocks.append(context(f"and {len(lines) - _TOP} more, in the thread"))
     suggestions = tuple(s for finding in findings for s in finding.suggestions)[:3]
     if request.state is State.ANSWERED:
-        blocks += _buttons(suggestions)
-    blocks.append(_context(_origin(request)))
-    return Message("card", headline, tuple(_bounded(blocks)))
+        blocks += buttons(suggestions)
+    blocks.append(context(_origin(request)))
+    return Message("card", headline, tuple(bounded(blocks)))
 
 
 def _headline(request: Request) -> str:
@@ -272,7 +188,7 @@ def _one_line(finding: Finding) -> str:
         line += f"  · {escape(finding.alarm)}"
     elif finding.light is not Light.GREEN and finding.evidence and finding.value in ("", "unknown"):
         line += f"  {escape(finding.evidence[0])}"
-    return _cut(line.replace("\n", " "), 600)
+    return cut(line.replace("\n", " "), 600)
 
 
 def _top_lines(findings: list[Finding]) -> list[str]:
@@ -288,14 +204,14 @@ def _top_line(finding: Finding) -> str:
     """The line of the summary card; what is red names its worst case there, for who reads no further."""
     line = _one_line(finding)
     if finding.light is Light.RED and finding.evidence and not finding.alarm and finding.value:
-        line += f"  · {escape(_cut(finding.evidence[0], 160))}"
+        line += f"  · {escape(cut(finding.evidence[0], 160))}"
     return line
 
 
 def _shared_line(findings: list[Finding]) -> str:
     names = ", ".join(escape(finding.label) for finding in findings[:4])
     more = f" and {len(findings) - 4} more" if len(findings) > 4 else ""
-    return _cut(f"{ICON[findings[0].light]} *{names}*{more}  {escape(_judged(findings[0]))}", 600)
+    return cut(f"{ICON[findings[0].light]} *{names}*{more}  {escape(_judged(findings[0]))}", 600)
 
 
 def _judged(finding: Finding) -> str:
@@ -308,7 +224,7 @@ def _judged(finding: Finding) -> str:
 def _finding_lines(finding: Finding) -> list[str]:
     lines = [_one_line(finding)]
     shown = finding.evidence[:_EVIDENCE]
-    lines += [f"      • {escape(_cut(fact, 400))}" for fact in shown]
+    lines += [f"      • {escape(cut(fact, 400))}" for fact in shown]
     if len(finding.evidence) > _EVIDENCE:
         lines.append(f"      • and {len(finding.evidence) - _EVIDENCE} more")
     return lines
@@ -320,7 +236,7 @@ def _section_lines(findings: tuple[Finding, ...]) -> list[str]:
     for n, finding in enumerate(findings):
         lines += _finding_lines(finding)
         if finding.mend and finding.mend not in {later.mend for later in findings[n + 1 :]}:
-            lines += [f"      → {escape(line)}" for line in _cut(finding.mend, 600).split("\n")]
+            lines += [f"      → {escape(line)}" for line in cut(finding.mend, 600).split("\n")]
     return lines
 
 
@@ -334,12 +250,12 @@ def _section_blocks(section: Section) -> list[Block]:
         lines += [line for finding in section.findings for line in _page_lines(finding)]
     else:
         lines += _section_lines(section.findings)
-    blocks = _paragraphs(lines)
+    blocks = paragraphs(lines)
     if section.note and not is_page:
-        blocks.append(_context(escape(section.note)))
+        blocks.append(context(escape(section.note)))
     links = tuple(finding.link for finding in section.findings if finding.link)
     suggestions = tuple(s for finding in section.findings for s in finding.suggestions)[:3]
-    return [*blocks, *_buttons(suggestions, links)]
+    return [*blocks, *buttons(suggestions, links)]
 
 
 def _page_lines(finding: Finding) -> list[str]:
@@ -352,7 +268,7 @@ def _detail(section: Section) -> Message:
     text = f"{ICON[section.light]} {escape(section.title)}: " + (
         f"{bad} of {len(section.findings)} {'needs' if bad == 1 else 'need'} a look" if bad else "all green"
     )
-    return Message(f"section:{section.key}", text, tuple(_bounded(_section_blocks(section))), in_thread=True)
+    return Message(f"section:{section.key}", text, tuple(bounded(_section_blocks(section))), in_thread=True)
 
 
 def _alarm(request: Request) -> tuple[Message, ...]:
@@ -360,8 +276,8 @@ def _alarm(request: Request) -> tuple[Message, ...]:
         return ()
     who = f"{request.mention} " if request.mention else ""
     text = who + "🔴 " + " · ".join(escape(flag.text) for flag in request.flags)
-    nobody = () if request.mention else (_context("No on-call is configured: set `roles.oncall`."),)
-    return (Message("alarm", text, (_text(text), *nobody), in_thread=True),)
+    nobody = () if request.mention else (context("No on-call is configured: set `roles.oncall`."),)
+    return (Message("alarm", text, (paragraph(text), *nobody), in_thread=True),)
 
 
 # --- alert groups ---
@@ -369,7 +285,9 @@ def _alarm(request: Request) -> tuple[Message, ...]:
 
 def _alert_group(group: AlertGroup) -> tuple[Message, ...]:
     lines = [
-        Message(f"{group.episode}:{line.key}", escape(line.text), (_text(escape(line.text)),), in_thread=True)
+        Message(
+            f"{group.episode}:{line.key}", escape(line.text), (paragraph(escape(line.text)),), in_thread=True
+        )
         for line in group.lines
     ]
     return (_group_card(group), *lines)
@@ -384,25 +302,25 @@ def _group_card(group: AlertGroup) -> Message:
         headline = f"🔥 {escape(name)} · {escape(worst_severity)}: {state}"
     else:
         headline = f"✅ {escape(name)}: resolved after {span(group.updated - group.opened)}"
-    blocks = [_text(f"*{headline}*")]
+    blocks = [paragraph(f"*{headline}*")]
     listed = [*firing, *resolved]
-    blocks += _paragraphs([_alert_line(alert, group) for alert in listed[:_ALERTS]])
+    blocks += paragraphs([_alert_line(alert, group) for alert in listed[:_ALERTS]])
     if len(listed) > _ALERTS:
-        blocks.append(_context(f"and {counted(len(listed) - _ALERTS, 'more alert')}"))
+        blocks.append(context(f"and {counted(len(listed) - _ALERTS, 'more alert')}"))
     if group.omitted:
-        blocks.append(_context(f"{counted(group.omitted, 'earlier change')} may not be in the thread"))
+        blocks.append(context(f"{counted(group.omitted, 'earlier change')} may not be in the thread"))
     if group.truncated:
-        blocks.append(_context(f"+{group.truncated} not sent by Alertmanager (max_alerts)"))
-    blocks += _buttons((), _group_links(group))
-    blocks.append(_context(_group_origin(group)))
-    return Message(f"{group.episode}:card", headline, tuple(_bounded(blocks)))
+        blocks.append(context(f"+{group.truncated} not sent by Alertmanager (max_alerts)"))
+    blocks += buttons((), _group_links(group))
+    blocks.append(context(_group_origin(group)))
+    return Message(f"{group.episode}:card", headline, tuple(bounded(blocks)))
 
 
 def _group_name(group: AlertGroup) -> str:
     names = list(dict.fromkeys(alert.name for alert in group.alerts if alert.name))
     shared = group.group_labels.get("alertname") or ", ".join(names[:3]) or "alert without a name"
     others = [f"{k}={v}" for k, v in sorted(group.group_labels.items()) if k != "alertname"]
-    return _cut(" ".join([shared, *others]), 250)
+    return cut(" ".join([shared, *others]), 250)
 
 
 def _group_severity(group: AlertGroup) -> str:
@@ -420,8 +338,8 @@ def _alert_line(alert: Alert, group: AlertGroup) -> str:
     when = f"since {moment(alert.starts_at)}"
     if alert.status == "resolved" and alert.ends_at:
         when = f"resolved after {span(alert.ends_at - alert.starts_at)}"
-    labels = f"\n      `{escape(_cut(' '.join(own), 300)).replace('`', 'ʼ')}`" if own else ""
-    return f"{icon} {escape(_cut(said, 300)).replace(chr(10), ' ')} · {when}{labels}"
+    labels = f"\n      `{escape(cut(' '.join(own), 300)).replace('`', 'ʼ')}`" if own else ""
+    return f"{icon} {escape(cut(said, 300)).replace(chr(10), ' ')} · {when}{labels}"
 
 
 def _group_links(group: AlertGroup) -> tuple[Link, ...]:
@@ -435,7 +353,7 @@ def _group_links(group: AlertGroup) -> tuple[Link, ...]:
 
 
 def _group_origin(group: AlertGroup) -> str:
-    return f"opened {moment(group.opened)} · receiver {escape(_cut(group.receiver, 80))} · {group.id}"
+    return f"opened {moment(group.opened)} · receiver {escape(cut(group.receiver, 80))} · {group.id}"
 
 
 # --- whispers ---

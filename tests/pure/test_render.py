@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import render
+from bot import blocks, render
 from bot.secret import Redactor
 from commands.finding import Finding, Light, Link, Suggestion
 from commands.model import Flag, Line, Place, Record, Section, Whisper
@@ -22,7 +22,7 @@ from tests import build
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
-def drawn(record: Record) -> tuple[render.Message, ...]:
+def drawn(record: Record) -> tuple[blocks.Message, ...]:
     return render.messages(record, lambda text: text)
 
 
@@ -136,7 +136,7 @@ def test_a_secret_is_masked_before_it_is_escaped_or_cut(secret: str) -> None:
         build.request(state=Standing.ANSWERED, sections=(build.section("slo", long),)), redact
     ):
         said = json.dumps([each.text, each.blocks], ensure_ascii=False)
-        assert secret not in said and render.escape(secret) not in said and secret[:20] not in said
+        assert secret not in said and blocks.escape(secret) not in said and secret[:20] not in said
 
 
 def test_redaction_of_one_line_leaves_the_next_one_alone() -> None:
@@ -176,7 +176,7 @@ def test_a_url_a_browser_should_not_follow_is_no_link(url: str) -> None:
     linked = build.section("slo", build.finding(link=Link("Dashboard", url)))
     shown = json.dumps([m.blocks for m in drawn(build.request(state=Standing.ANSWERED, sections=(linked,)))])
     assert '"url"' not in shown
-    assert render.link(url, "runbook") == "runbook"
+    assert blocks.link(url, "runbook") == "runbook"
 
 
 TEXT = st.text(max_size=30) | st.sampled_from(
@@ -196,7 +196,7 @@ SECTIONS = st.lists(
 ).map(tuple)  # fmt: skip
 
 
-def check(messages: tuple[render.Message, ...]) -> None:
+def check(messages: tuple[blocks.Message, ...]) -> None:
     for message in messages:
         assert len(message.text) <= 4000
         limits.message_blocks([_plain(block) for block in message.blocks])

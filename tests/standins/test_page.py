@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from bot import render
+from bot.blocks import moment
 from commands.finding import Finding, Light, Link, Suggestion
 from commands.model import Section
 from sandbox import page
@@ -467,7 +468,7 @@ def test_everything_the_bot_draws_today_is_known_to_the_page(tab: Tab, bot: Fake
     findings = Section("db", "Databases", True, (finding,), note="read 2 s ago")
     message = render.private("Databases", (findings,), (), lambda text: text)
     at = datetime(2026, 11, 23, 12, 30, tzinfo=UTC)
-    dated = section(f"asked by <@{BOB}> · {render.moment(at)}")
+    dated = section(f"asked by <@{BOB}> · {moment(at)}")
     bot.web.chat_postMessage(channel=DAILY, text=message.text, blocks=[*message.blocks, dated])
     shown(tab, "orders-db")
     assert tab.count(".unknown") == 0

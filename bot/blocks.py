@@ -1,0 +1,213 @@
+"""Pure: the parts of a Slack message, within Slack's limits. The only module that builds a block or a view.
+
+What came from outside (names, labels, log lines, error texts) is a text that the caller has redacted
+(bot/render.py does it for a whole record) and passes through `escape` here. Drawn with these: the
+records by bot/render.py, changes by bot/changecard.py.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from commands.finding import Link, Suggestion
+from commands.phrase import counted
+
+# Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.
+BLOCKS = 50
+SECTION = 3000
+TEXT = 12_500  # of all blocks together: undocumented, refused above 13,297 (slackapi/bolt-js issue 2509)
+FALLBACK = 3500  # chat.update refuses a text over 4,000 characters
+BUTTON_TEXT = 75
+BUTTON_VALUE = 2000
+URL = 3000
+CONFIRM_TITLE, CONFIRM_TEXT, CONFIRM_BUTTON = 100, 300, 30
+VIEW_TITLE = 24  # also of its two buttons
+
+Block = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One Slack message of a card.
+
+    key: unique within the card and stable over edits. whisper_to: a user who alone sees it (ephemeral).
+    """
+
+    key: str
+    text: str
+    blocks: tuple[Block, ...] = field(default_factory=tuple)
+    in_thread: bool = False
+    whisper_to: str = ""
+
+
+# --- text ---
+
+
+def escape(text: str) -> str:
+    """Text from outside, harmless in mrkdwn: no mention, no forged link (Slack's own three escapes)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def link(url: str, label: str) -> str:
+    """An mrkdwn link, or just the label when the URL is not one a browser should follow."""
+    return f"<{_href(url)}|{_label(label)}>" if _href(url) else escape(label)
+
+
+def moment(at: datetime) -> str:
+    """A time shown in each reader's own zone, with UTC for clients that cannot."""
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
+
+
+def _href(url: str) -> str:
+    # A URL with a bar or bracket could end the link early; a scheme other than http(s) could run something.
+    return url if re.fullmatch(r"https?://[^\s<>|]+", url) and len(url) <= URL else ""
+
+
+def _label(label: str) -> str:
+    return escape(label).replace("|", "¦").replace("\n", " ")
+
+
+def cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+# --- blocks ---
+
+
+def paragraph(mrkdwn: str) -> Block:
+    said = cut(mrkdwn, SECTION) if mrkdwn.strip() else "…"  # Slack refuses a text of nothing
+    return {"type": "section", "text": {"type": "mrkdwn", "text": said, "verbatim": True}}
+
+
+def context(*parts: str) -> Block:
+    elements = [{"type": "mrkdwn", "text": cut(part, 2000), "verbatim": True} for part in parts if part]
+    return {"type": "context", "elements": elements}
+
+
+def paragraphs(lines: list[str]) -> list[Block]:
+    """Lines packed into as few section blocks as fit."""
+    blocks: list[Block] = []
+    held = ""
+    for line in (cut(line, SECTION) for line in lines):
+        if held and len(held) + 1 + len(line) > SECTION:
+            blocks.append(paragraph(held))
+            held = line
+        else:
+            held = f"{held}\n{line}" if held else line
+    return [*blocks, paragraph(held)] if held else blocks
+
+
+def buttons(suggestions: tuple[Suggestion, ...], links: tuple[Link, ...] = ()) -> list[Block]:
+    """At most five buttons; a suggestion's button types its command for whoever presses it."""
+    elements: list[Block] = []
+    for n, suggestion in enumerate(dict.fromkeys(suggestions)):
+        label = {"type": "plain_text", "text": cut(suggestion.label, BUTTON_TEXT), "emoji": True}
+        elements.append(
+            {
+                "type": "button",
+                "action_id": f"submit:{n}",
+                "text": label,
+                "value": suggestion.text[:BUTTON_VALUE],
+            }
+        )
+    for n, target in enumerate(dict.fromkeys(links)):
+        if _href(target.url):
+            label = {"type": "plain_text", "text": cut(target.label, BUTTON_TEXT), "emoji": True}
+            elements.append({"type": "button", "action_id": f"link:{n}", "text": label, "url": target.url})
+    return [{"type": "actions", "elements": elements[:5]}] if elements else []
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What Slack asks before it takes a press."""
+
+    title: str
+    text: str
+    yes: str
+    no: str = "Back"
+    is_danger: bool = False
+
+
+def button(action: str, label: str, value: str, style: str = "", ask: Ask | None = None) -> Block:
+    """A button of the bot's own actions. value: from the unredacted record, or a press would name nothing.
+
+    style: "primary", "danger" or "".
+    """
+    made: Block = {"type": "button", "action_id": action, "text": _plain(label, BUTTON_TEXT), "value": value}
+    if style:
+        made["style"] = style
+    if ask:
+        made["confirm"] = {
+            "title": _plain(ask.title, CONFIRM_TITLE),
+            "text": {"type": "mrkdwn", "text": cut(ask.text, CONFIRM_TEXT), "verbatim": True},
+            "confirm": _plain(ask.yes, CONFIRM_BUTTON),
+            "deny": _plain(ask.no, CONFIRM_BUTTON),
+            **({"style": "danger"} if ask.is_danger else {}),
+        }
+    return made
+
+
+def actions(*elements: Block) -> list[Block]:
+    return [{"type": "actions", "elements": list(elements)}] if elements else []
+
+
+def preformatted(lines: Iterable[str]) -> list[Block]:
+    """Lines as they are, aligned: no mark in them means anything."""
+    text = cut("\n".join(lines), SECTION)
+    if not text.strip():
+        return []
+    part = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
+    return [{"type": "rich_text", "elements": [part]}]
+
+
+def modal(form: str, value: str, title: str, submit: str, *body: Block) -> Block:
+    """A window with a form. form: its callback_id; value comes back as private_metadata."""
+    return {
+        "type": "modal",
+        "callback_id": form,
+        "private_metadata": value,
+        "title": _plain(title, VIEW_TITLE),
+        "submit": _plain(submit, VIEW_TITLE),
+        "close": _plain("Back", VIEW_TITLE),
+        "blocks": list(body),
+    }
+
+
+def text_input(name: str, label: str, hint: str, longest: int) -> Block:
+    """A field of several lines that must be filled; block_id and action_id are both its name."""
+    field = {"type": "plain_text_input", "action_id": name, "multiline": True, "max_length": longest}
+    return {
+        "type": "input",
+        "block_id": name,
+        "label": _plain(label, 2000),
+        "hint": _plain(hint, 2000),
+        "element": {**field, "focus_on_load": True},
+    }
+
+
+def _plain(text: str, limit: int) -> Block:
+    return {"type": "plain_text", "text": cut(text, limit) or "…", "emoji": True}
+
+
+def bounded(blocks: list[Block]) -> list[Block]:
+    """As many of the blocks as one message takes, and a line that says how many did not fit."""
+    kept: list[Block] = []
+    room = TEXT
+    for block in blocks:
+        room -= _length(block)
+        if room < 0 or len(kept) == BLOCKS - 1:
+            left_out = counted(len(blocks) - len(kept), "more block")
+            return [*kept, context(f"… {left_out} did not fit into one message")]
+        kept.append(block)
+    return kept
+
+
+def _length(node: Any) -> int:
+    """Characters of every text in a block."""
+    if isinstance(node, str):
+        return len(node)
+    if isinstance(node, Mapping):
+        return sum(_length(value) for value in node.values())
+    return sum(_length(value) for value in node) if isinstance(node, list | tuple) else 0
