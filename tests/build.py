@@ -4,12 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from commands.effects import Cordon, Evict, Target
 from commands.finding import Finding, Light
-from commands.model import Actor, Alert, AlertGroup, Args, Place, Request, Section, Whisper
+from commands.model import Actor, Alert, AlertGroup, Args, Place, Request, Section, State, Whisper
+from commands.plan import Asking, Mark, Plan, Progress, Standing, Step, Wave
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 TEAM = "T0EMULATED1"
 ALICE = Actor("U0ALICE0001", TEAM)
+BOB = Actor("U0BOB000001", TEAM)
 
 
 def finding(light: Light = Light.GREEN, **changes: Any) -> Finding:
@@ -24,6 +27,67 @@ def request(id: str = "RTEST0001", **changes: Any) -> Request:
     pending = tuple(Section(key, key) for key in ("slo", "cluster"))
     made = Request(
         id, "health", Args("health"), ALICE, Place("C0SREDAILY1"), "training", NOW, sections=pending
+    )
+    return replace(made, **changes)
+
+
+NODE = Target("Node", "", "node-3", "6f1d0c9e-1111-4a52-9d7e-0a1b2c3d4e5f")
+
+
+def pod(name: str = "backend-1", namespace: str = "shop") -> Target:
+    return Target("Pod", namespace, name, f"uid-of-{namespace}-{name}")
+
+
+def step(name: str = "backend-1", **changes: Any) -> Step:
+    """The eviction of a pod of node-3; another effect with `effect=`."""
+    target = pod(name)
+    return replace(Step(f"evict {target.uid}", Evict(target, NODE.name), f"evict {target.path}"), **changes)
+
+
+CORDON = Step(f"cordon {NODE.uid}", Cordon(NODE, "by U0ALICE0001 (RTEST0001)"), "cordon node-3")
+
+
+def plan(*pods: str, **changes: Any) -> Plan:
+    """A drain of node-3: a cordon, then the evictions of these pods side by side."""
+    steps = tuple(step(name) for name in pods or ("backend-1", "frontend-1"))
+    made = Plan(
+        title="Drain node-3",
+        findings=(finding(key="drain.capacity", label="Room elsewhere", value="all fit", threshold=""),),
+        waves=(Wave("Cordon", (CORDON,)), Wave("Evict", steps)),
+        facts=("t3.large in eu-west-1a, kubelet v1.33.1, Ready",),
+        stays=("kube-system/kube-proxy-x1: DaemonSet",),
+        scope=(f"Node node-3 {NODE.uid}", "Deployment shop/backend", "Deployment shop/frontend"),
+        undo="uncordon node-3",
+        before=(("node-3", "schedulable"),),
+        locks=("drain", "node/node-3"),
+        estimate=timedelta(seconds=40),
+        timeout=timedelta(minutes=5),
+    )
+    return replace(made, **changes)
+
+
+def asking(plan: Plan, **changes: Any) -> Asking:
+    expires = NOW + timedelta(minutes=15)
+    return replace(Asking(1, plan.digest, plan.approvers, expires, roles=("sre",)), **changes)
+
+
+def progress(marks: dict[str, Standing] | None = None, **changes: Any) -> Progress:
+    """Under way for 12 seconds; marks by the key of a step."""
+    begun, at = NOW + timedelta(minutes=1), NOW + timedelta(minutes=1, seconds=12)
+    made = {key: Mark(standing, at, tries=1) for key, standing in (marks or {}).items()}
+    return replace(Progress("worker-1", begun, begun + timedelta(minutes=5), made, at=at), **changes)
+
+
+def change_request(plan: Plan, **changes: Any) -> Request:
+    """A drain put before people by Alice."""
+    made = request(
+        text="drain node-3",
+        args=Args("node", "drain", "node-3"),
+        sections=(),
+        state=State.AWAITING,
+        why="kernel update",
+        plan=plan,
+        asking=asking(plan),
     )
     return replace(made, **changes)
 
