@@ -17,6 +17,7 @@ from typing import Any
 
 from commands.errors import Refused, Unanswered
 from commands.reads import RESTARTED_LATELY, PodSurvey, PodView
+from workers.fields import moment, part
 
 Json = dict[str, Any]
 AskPage = Callable[[Mapping[str, str], float], Json]
@@ -355,12 +356,3 @@ def _containers(status: Json) -> list[Json]:
 def _condition(status: Json, kind: str) -> Json:
     conditions: list[Json] = status.get("conditions") or []
     return next((each for each in conditions if each.get("type") == kind), {})
-
-
-def part(item: Json, key: str) -> Json:
-    """An object's field that is an object; {} where it is absent or null."""
-    return item.get(key) or {}
-
-
-def moment(text: Any) -> datetime | None:
-    return datetime.fromisoformat(str(text)) if text else None

@@ -51,6 +51,7 @@ class Answer:
     retry_after: timedelta | None = None
     location: str = ""
     cut: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_html(self) -> bool:

@@ -13,7 +13,7 @@ from tests.drift.tree import ROOT, modules
 READERS: Mapping[str, str] = {
     "bot/__main__.py": "hands it to settings and to the doctor",
     "workers/__main__.py": "hands it to settings",
-    "workers/cluster.py": "finds the kubeconfig as kubectl does when settings name none",
+    "workers/api.py": "finds the kubeconfig as kubectl does when settings name none",
 }
 
 # Set by the platform and not by whoever runs the bot.

@@ -35,8 +35,8 @@ IMPURE_CALLS = ("now", "utcnow", "today", "read_text", "write_text", "read_bytes
 # The one home of each vendor. A library that is not here has no home yet: give it one.
 EVERYWHERE = ("orjson", "prometheus_client")
 HOMES: Mapping[str, tuple[str, ...]] = {
-    "kubernetes": ("workers/cluster.py", "bot/doctor.py"),
-    "urllib3": ("workers/cluster.py", "bot/doctor.py"),
+    "kubernetes": ("workers/api.py", "bot/doctor.py"),
+    "urllib3": ("workers/api.py", "bot/doctor.py"),
     "boto3": ("workers/aws.py", "bot/doctor.py"),
     "botocore": ("workers/aws.py", "bot/doctor.py"),
     "httpx": ("workers/signals.py", "bot/doctor.py"),
@@ -57,7 +57,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "pydantic": ("bot/state.py",),
     "yaml": (
         "bot/settings.py", "bot/sitefile.py", "bot/sitevalues.py", "bot/manifest.py",
-        "workers/cluster.py",  # a kubeconfig
+        "workers/api.py",  # a kubeconfig
     ),
     "waitress": ("bot/web.py",),
     "cronsim": ("workers/scheduler.py",),

@@ -22,8 +22,9 @@ from commands.model import Gap, Read
 from commands.site import ClusterSite, ServiceAddress
 from sandbox.controlplane import ControlPlane
 from sandbox.kube import KubeStandIn
-from workers import cluster as module
-from workers.cluster import Cluster, quantity
+from workers import api as module
+from workers.cluster import Cluster
+from workers.fields import quantity
 from workers.reader import Reader
 
 TOKEN = "s3cret-bearer-token"

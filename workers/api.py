@@ -1,0 +1,739 @@
+"""The connection to one Kubernetes API server: credentials, one request with its end, and the error table.
+
+The only importer of `kubernetes`, and of that only its configuration. Models, watches and generated methods
+are left alone: they cost a second per thousand pods and change with every major version. What is used
+(Configuration, RESTClientObject.pool_manager) is the same in 36 and 37.
+Every request has an explicit end; every list is paged and its pages dropped. A read is asked again over a
+broken connection, a write (`send`) never: what became of it is for its caller to find out. Nothing here
+judges, retries a refusal, or puts a credential into a reason. workers/effects.py alone may call `send`.
+"""
+
+import http.client
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import orjson
+import urllib3
+import yaml
+from kubernetes import config as kubernetes_config
+from kubernetes.client.configuration import Configuration
+from kubernetes.client.rest import RESTClientObject
+from kubernetes.config import kube_config
+from kubernetes.config.dateutil import parse_rfc3339
+from kubernetes.config.exec_provider import ExecProvider
+from urllib3 import exceptions as net
+
+from commands.errors import Refused, Unanswered, Unreachable
+from commands.site import ClusterSite
+from workers.fields import part
+from workers.reader import Answer, seconds_header, user_agent
+
+CONNECT_SECONDS = 3.05
+# The longest a single answer may take, however far away the deadline is.
+ANSWER_SECONDS = 5.0
+PAGE_BYTES = 32 * 1024 * 1024
+PAGE = 250
+POOL = 16
+LIST_ATTEMPTS = 3
+# Longer than a read: a plugin that is only slow must come to its end once, and its token is then kept.
+PLUGIN_SECONDS = 20.0
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+JSON = "application/json"
+TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
+# What the loader raises over a kubeconfig that is not what it should be; it checks little of it itself.
+_BAD_CONFIG = (
+    kubernetes_config.ConfigException,
+    yaml.YAMLError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+
+# --- The connection -------------------------------------------------------------------------------
+
+
+class _WholeAnswer(io.RawIOBase):
+    """A socket file whose timeout bounds the whole answer.
+
+    urllib3's read timeout starts anew with each packet, so a server that drips one byte a second, in the
+    headers even, would hold a read for ever.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        limit = sock.gettimeout()
+        self._until = None if limit is None else time.monotonic() + limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._until is not None:
+            left = self._until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the answer took too long")
+            self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_WholeAnswer(sock), 64 * 1024)
+
+
+class _PlainConnection(urllib3.connection.HTTPConnection):
+    response_class = _Response
+
+
+class _TlsConnection(urllib3.connection.HTTPSConnection):
+    response_class = _Response
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _PluginFailed(kubernetes_config.ConfigException):
+    """The kubeconfig's credential plugin gave no credentials, this time."""
+
+
+class _StillLoading(net.TimeoutError):
+    """Somebody else waits for the credential plugin already."""
+
+
+class _Plugin(ExecProvider):
+    """The vendor's, but for the end: a plugin that hangs is killed, with all that it started."""
+
+    def run(self, previous_response: Any = None) -> Json:
+        info = {"apiVersion": self.api_version, "kind": "ExecCredential", "spec": {"interactive": False}}
+        if self.cluster:
+            info["spec"]["cluster"] = self._described()
+        with subprocess.Popen(  # noqa: S603 - the kubeconfig says what to run
+            self.args,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.cwd,
+            env={**self.env, "KUBERNETES_EXEC_INFO": orjson.dumps(info).decode()},
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            try:
+                printed, complaint = process.communicate(timeout=PLUGIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise _PluginFailed(f"no answer in {PLUGIN_SECONDS:g} s") from None
+        if process.returncode:
+            raise _PluginFailed(f"exit code {process.returncode}, {complaint.strip() or 'without a word'}")
+        found = orjson.loads(printed)
+        if found["apiVersion"] != self.api_version:
+            raise _PluginFailed(f"it speaks {found['apiVersion']}, not {self.api_version}")
+        status: Json = found["status"]
+        return status
+
+    def _described(self) -> Json:
+        cluster: Json = dict(self.cluster.value)
+        for extension in cluster.get("extensions") or ():
+            if extension["name"] == "client.authentication.k8s.io/exec":
+                cluster["config"] = extension["extension"]
+        return cluster
+
+
+class _Loader(kube_config.KubeConfigLoader):
+    """The vendor's, but for credential plugins: over their failure it only logs, and asks as nobody."""
+
+    def _load_from_exec_plugin(self) -> bool | None:
+        user: Any = self._user
+        cluster: Any = self._cluster
+        if "exec" not in user:
+            return None
+        try:
+            base = self._get_base_path(cluster.path)  # type: ignore[no-untyped-call]
+            plugin = _Plugin(user["exec"], base, cluster)  # type: ignore[no-untyped-call]
+            self._take(plugin.run(), base)
+        except _PluginFailed:
+            raise
+        except orjson.JSONDecodeError:  # what it printed instead may be a secret
+            raise _PluginFailed("what it prints is no JSON") from None
+        except (*_BAD_CONFIG, OSError) as error:
+            raise _PluginFailed(f"{type(error).__name__}: {error}") from error
+        return True
+
+    def _take(self, status: Json, base: str) -> None:
+        if status.get("token"):
+            self.token = f"Bearer {status['token']}"
+        elif status.get("clientCertificateData") and status.get("clientKeyData"):
+            self.cert_file = self._file(status, "clientCertificateData", base)
+            self.key_file = self._file(status, "clientKeyData", base)
+        else:
+            raise _PluginFailed("neither a token nor a certificate with its key")
+        self.__dict__.pop("expiry", None)
+        if status.get("expirationTimestamp"):
+            self.expiry = parse_rfc3339(status["expirationTimestamp"])  # type: ignore[no-untyped-call]
+
+    def _file(self, status: Json, key: str, base: str) -> Any:
+        kept = kube_config.FileOrData(  # type: ignore[no-untyped-call]
+            status,
+            None,
+            data_key_name=key,
+            file_base_path=base,
+            base64_file_content=False,
+            temp_file_path=self._temp_file_path,
+        )
+        return kept.as_file()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A loaded configuration and its connections; replaced as a whole when credentials are refused."""
+
+    config: Any
+    pool: urllib3.PoolManager
+    renewing: threading.Lock = field(default_factory=threading.Lock)
+
+    def credentials(self, deadline: float) -> dict[str, str]:
+        """Asked for every request: this is what triggers the client's own token refresh.
+
+        One at a time: that may run a plugin, and one that hangs is enough.
+        """
+        if not self.renewing.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise _StillLoading
+        try:
+            bearer = self.config.auth_settings().get("BearerToken")
+        finally:
+            self.renewing.release()
+        return {"Authorization": bearer["value"]} if bearer and bearer["value"] else {}
+
+    def scrubbed(self, text: str) -> str:
+        for key in list(self.config.api_key.values()):
+            secret = str(key).split()[-1] if str(key).split() else ""
+            text = text.replace(secret, "…") if secret else text
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is asked for, in people's words and in RBAC's."""
+
+    what: str
+    resource: str
+    group: str = ""
+    verb: str = "list"
+    namespace: str = ""
+
+    @property
+    def rule(self) -> str:
+        return f'- {{apiGroups: ["{self.group}"], resources: [{self.resource}], verbs: [{self.verb}]}}'
+
+    @property
+    def need(self) -> str:
+        resource = f"{self.resource}.{self.group}" if self.group else self.resource
+        scope = f"in namespace {self.namespace}" if self.namespace else "at the cluster scope"
+        return f"needs {self.verb} on {resource} {scope}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One HTTP request below the API server's address."""
+
+    target: str
+    accept: str = JSON
+    method: str = "GET"
+    body: bytes | None = None
+    content_type: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        sent = {"Content-Type": self.content_type} if self.body is not None else {}
+        return {"Accept": self.accept, "User-Agent": user_agent(), **sent}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the API server said to a write: the object it made, or its Status.
+
+    warnings: the texts of its Warning headers (admission, deprecation), in its order.
+    """
+
+    answer: Answer
+    body: Json
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> int:
+        return self.answer.status
+
+    @property
+    def is_taken(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def message(self) -> str:
+        return str(self.body.get("message") or "")
+
+    def cause(self, reason: str) -> str | None:
+        """The message of the Status's first cause with this reason."""
+        found = (
+            each for each in part(self.body, "details").get("causes") or () if each.get("reason") == reason
+        )
+        return next((str(each.get("message") or "") for each in found), None)
+
+
+class Expired(Exception):
+    """A continue token is no longer good (410): the list has to be read from its start."""
+
+
+# --- The client -----------------------------------------------------------------------------------
+
+
+class Api:
+    """One API server: that of the context of a kubeconfig, or of the cluster the bot runs in."""
+
+    def __init__(self, site: ClusterSite, kubeconfig: Path | None = None) -> None:
+        self._site = site
+        self._kubeconfig = kubeconfig
+        self._lock = threading.Lock()
+        self._link: _Link | None = None
+
+    def close(self) -> None:
+        """Connections only; the next request opens new ones."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.pool.clear()
+
+    # Objects and lists.
+
+    def get(self, subject: Subject, path: str, deadline: float, accept: str = JSON) -> Json:
+        answer = self._asked(subject, _Ask(path, accept), deadline, PAGE_BYTES)
+        if answer.cut:
+            raise Refused(f"{subject.what}: more than {PAGE_BYTES >> 20} MiB in one answer")
+        if answer.status != 200:
+            raise self.refusal(subject, answer, status_object(answer))
+        found = _parsed(answer)
+        if found is None:
+            raise self._stranger(subject, answer)
+        return found
+
+    def find(self, subject: Subject, path: str, deadline: float) -> Json | None:
+        """The object, or None where the API knows its kind and has none of this name."""
+        try:
+            return self.get(subject, path, deadline)
+        except NotThere:
+            return None
+
+    def pages(self, subject: Subject, path: str, deadline: float, query: Mapping[str, str]) -> Iterator[Json]:
+        """The pages of a list. A list must be read from its start again when `Expired` comes out."""
+        token = ""
+        while True:
+            more = {"continue": token} if token else {}
+            page = self.get(subject, f"{path}?{urlencode({**query, **more})}", deadline)
+            yield page
+            token = str(part(page, "metadata").get("continue") or "")
+            if not token:
+                return
+
+    def listed(
+        self,
+        subject: Subject,
+        path: str,
+        deadline: float,
+        project: Callable[[Json], T],
+        **query: str,
+    ) -> list[T]:
+        def attempt() -> list[T]:
+            pages = self.pages(subject, path, deadline, {"limit": str(PAGE), **query})
+            # `items` is null instead of [] from some servers.
+            return [projected(subject, project, item) for page in pages for item in page.get("items") or ()]
+
+        return from_the_start(subject, attempt)
+
+    def text(self, subject: Subject, path: str, deadline: float, cap: int) -> tuple[str, bool]:
+        """A plain text such as a log, at most `cap` bytes of it; and whether there was more."""
+        answer = self._asked(subject, _Ask(path, "*/*"), deadline, cap)
+        if answer.status != 200:
+            raise self.refusal(subject, answer, status_object(answer))
+        return answer.body.decode(errors="replace"), answer.cut
+
+    def through_proxy(self, subject: Subject, target: str, deadline: float, cap: int) -> Answer:
+        answer = self._asked(subject, _Ask(target, "*/*"), deadline, cap)
+        status = status_object(answer)
+        if status is not None:
+            # The API server's own words: behind it nobody answered, or it would not ask.
+            raise self.refusal(subject, answer, status)
+        return answer
+
+    # Writes.
+
+    def send(
+        self,
+        subject: Subject,
+        method: str,
+        path: str,
+        body: Any,
+        content_type: str,
+        deadline: float,
+        query: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One write, sent once. A refusal in the API server's own words is a Reply and the caller's to judge.
+
+        Raises Unanswered when it has none: nothing was sent (no connection, no credentials), or what became
+        of it is not known, which is always Unreachable.
+        """
+        target = f"{path}?{urlencode(query)}" if query else path
+        ask = _Ask(target, JSON, method, None if body is None else orjson.dumps(body), content_type)
+        answer = self._asked(subject, ask, deadline, PAGE_BYTES)
+        if answer.status == 401:
+            raise self._unauthorized(subject)
+        found = _parsed(answer) if answer.status < 300 else status_object(answer)
+        if found is None:
+            raise self._unknown(subject, answer)
+        return Reply(answer, found, tuple(_warning(each) for each in answer.warnings))
+
+    def _unknown(self, subject: Subject, answer: Answer) -> Unanswered:
+        """An answer to a write that is not the API server's: perhaps a balancer's, after it was passed on."""
+        if answer.status in (429, *range(200, 300)) or answer.status >= 500:
+            return Unreachable(
+                f"{subject.what}: {answer.status} that does not say what became of it",
+                mend=self._mend_address,
+                retry_after=answer.retry_after,
+            )
+        return self._wordless(subject, answer)
+
+    # One request.
+
+    def _asked(self, subject: Subject, ask: _Ask, deadline: float, cap: int) -> Answer:
+        link = self._connected(subject, deadline)
+        answer = self._tried(subject, link, ask, deadline, cap)
+        if answer.status == 401:
+            # A kubeconfig's tokenFile is read once and never again, so rotated credentials show up here.
+            # A write, too, is sent again: it was turned away before anything was done with it.
+            link = self._connected(subject, deadline, instead_of=link)
+            answer = self._tried(subject, link, ask, deadline, cap)
+        return answer
+
+    def _tried(self, subject: Subject, link: _Link, ask: _Ask, deadline: float, cap: int) -> Answer:
+        """A read once more when the connection broke: an API server closes idle ones without a word."""
+        try:
+            return self._once(link, ask, deadline, cap)
+        except (net.HTTPError, OSError, kubernetes_config.ConfigException) as error:
+            is_broken = isinstance(error, (net.ProtocolError, ConnectionError))
+            if not is_broken or ask.method != "GET":
+                raise self._no_answer(subject, link, error) from error
+        try:
+            return self._once(link, ask, deadline, cap)
+        except (net.HTTPError, OSError, kubernetes_config.ConfigException) as error:
+            raise self._no_answer(subject, link, error) from error
+
+    def _once(self, link: _Link, ask: _Ask, deadline: float, cap: int) -> Answer:
+        credentials = link.credentials(deadline)
+        started = time.monotonic()
+        left = min(deadline - started, ANSWER_SECONDS)
+        if left <= 0:
+            raise net.TimeoutError("no time left")
+        response = link.pool.request(
+            ask.method,
+            link.config.host + ask.target,
+            body=ask.body,
+            headers={**ask.headers, **credentials},
+            timeout=urllib3.Timeout(total=left, connect=min(CONNECT_SECONDS, left), read=left),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        try:
+            body, cut = _body(response, cap)
+        finally:
+            response.release_conn()
+        return Answer(
+            status=response.status,
+            content_type=response.headers.get("Content-Type", ""),
+            body=body,
+            took=timedelta(seconds=time.monotonic() - started),
+            retry_after=seconds_header(response.headers.get("Retry-After")),
+            location=response.headers.get("Location", ""),
+            cut=cut,
+            warnings=tuple(response.headers.getlist("Warning")),
+        )
+
+    def _connected(self, subject: Subject, deadline: float, instead_of: _Link | None = None) -> _Link:
+        """The link, made once; a new one when the caller's was refused and nobody replaced it yet."""
+        link = self._link
+        if link is not None and link is not instead_of:
+            return link
+        # Loading may run a credential plugin, which may take longer than a read.
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise Unreachable(f"{subject.what}: credentials for the Kubernetes API are still being loaded")
+        try:
+            if self._link is None or self._link is instead_of:
+                self._link = self._load(subject)
+            return self._link
+        finally:
+            self._lock.release()
+
+    def _load(self, subject: Subject) -> _Link:
+        config = Configuration()
+        try:
+            if self._is_inside:
+                kubernetes_config.load_incluster_config(config)  # type: ignore[no-untyped-call]
+            else:
+                merged = kube_config.KubeConfigMerger(self._kubeconfig_path)  # type: ignore[no-untyped-call]
+                context = self._site.context or None
+                loader = _Loader(merged.config, context, config_base_path=None)  # type: ignore[no-untyped-call]
+                loader.load_and_set(config)  # type: ignore[no-untyped-call]
+        except _PluginFailed as error:
+            raise self._plugin_failed(subject, str(error)) from error
+        except (*_BAD_CONFIG, OSError) as error:
+            raise self._unconfigured(subject, error) from error
+        config.retries = False
+        config.connection_pool_maxsize = POOL
+        try:
+            pool = RESTClientObject(config).pool_manager
+        except (net.HTTPError, ImportError, ValueError) as error:  # its words may hold the proxy's password
+            raise Refused(
+                f"{subject.what}: the proxy to the Kubernetes API is no HTTP address",
+                mend="check HTTPS_PROXY, or `proxy-url` in the kubeconfig",
+            ) from error
+        pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        return _Link(config, pool)
+
+    @property
+    def _is_inside(self) -> bool:
+        named = self._site.context or self._kubeconfig or os.environ.get("KUBECONFIG")
+        return not named and "KUBERNETES_SERVICE_HOST" in os.environ
+
+    @property
+    def _kubeconfig_path(self) -> str:
+        return str(self._kubeconfig or os.environ.get("KUBECONFIG") or Path("~/.kube/config").expanduser())
+
+    # What went wrong, in one place.
+
+    @property
+    def _mend_address(self) -> str:
+        if self._is_inside:
+            return "let the bot reach the API server (NetworkPolicy), or set `context` and KUBECONFIG"
+        return f"check the server of context `{self._site.context or 'current'}` in the kubeconfig"
+
+    def _unconfigured(self, subject: Subject, error: Exception) -> Unanswered:
+        text = short(str(error)) or type(error).__name__
+        where = "the service account" if self._is_inside else "the kubeconfig"
+        mend = f"set `context` of cluster {self._site.name} to a context of the file KUBECONFIG names"
+        return Refused(
+            f"{subject.what}: no credentials from {where}: {text}",
+            mend="mount the ServiceAccount token" if self._is_inside else mend,
+        )
+
+    def _plugin_failed(self, subject: Subject, words: str) -> Unanswered:
+        return Unreachable(
+            f"{subject.what}: no credentials from the kubeconfig's plugin: {short(words)}",
+            mend=f"run the `exec` command of cluster {self._site.name} in the kubeconfig by hand",
+        )
+
+    def _no_answer(self, subject: Subject, link: _Link, error: Exception) -> Unanswered:
+        what, host = subject.what, link.config.host
+        match error:
+            case _PluginFailed():
+                return self._plugin_failed(subject, link.scrubbed(str(error)))
+            case _StillLoading():
+                return Unreachable(f"{what}: credentials for the Kubernetes API are still being loaded")
+            case kubernetes_config.ConfigException():
+                return Refused(f"{what}: no credentials: {short(link.scrubbed(str(error)))}")
+            case net.NameResolutionError():
+                return Refused(f"{what}: the name in {host} does not resolve", mend=self._mend_address)
+            case net.NewConnectionError():
+                return Unreachable(f"{what}: no connection to {host}", mend=self._mend_address)
+            case net.ConnectTimeoutError():
+                return Unreachable(f"{what}: {host} does not accept connections", mend=self._mend_address)
+            case net.SSLError():
+                return Refused(f"{what}: {host} is not trusted: {_tls_words(error)}", mend=self._mend_address)
+            case net.ProxyError():
+                return Unreachable(
+                    f"{what}: the HTTP proxy does not let us through", mend="check HTTPS_PROXY"
+                )
+            case net.TimeoutError() | TimeoutError():
+                return Unreachable(f"{what}: no complete answer of the Kubernetes API in time")
+            case net.ProtocolError() | ConnectionError():
+                return Unreachable(f"{what}: the Kubernetes API dropped the connection")
+        return Unreachable(f"{what}: {type(error).__name__} from {host}")
+
+    def _stranger(self, subject: Subject, answer: Answer) -> Unanswered:
+        kind = "HTML" if answer.is_html else answer.content_type.partition(";")[0] or "no content type"
+        return Refused(
+            f"{subject.what}: not a Kubernetes API answer ({answer.status}, {kind})", mend=self._mend_address
+        )
+
+    def refusal(self, subject: Subject, answer: Answer, status: Json | None) -> Unanswered | Expired:
+        """The error table: what an answer other than 200 means."""
+        if answer.status == 410 and subject.verb == "list":
+            return Expired()
+        if answer.status == 429:
+            return Unreachable(
+                f"{subject.what}: the Kubernetes API is too busy (429)", retry_after=answer.retry_after
+            )
+        if status is None:
+            return self._wordless(subject, answer)
+        return self._status_error(subject, answer, status)
+
+    def _wordless(self, subject: Subject, answer: Answer) -> Unanswered:
+        """A status code without the API's Status object: aggregated APIs and filters write plain text."""
+        if answer.status in (500, 503, 504) and not answer.is_html:
+            return _failing(subject, answer, self._said(answer.body.decode(errors="replace")))
+        if answer.status == 401:
+            return self._unauthorized(subject)
+        if answer.status == 404 and answer.body.strip() == b"404 page not found":
+            return _absent_api(subject)
+        return self._stranger(subject, answer)
+
+    def _status_error(self, subject: Subject, answer: Answer, status: Json) -> Unanswered:
+        message = self._said(str(status.get("message") or ""))
+        match answer.status:
+            case 401:
+                return self._unauthorized(subject)
+            case 403:
+                return Refused(f"{subject.what}: forbidden, {subject.need}", mend=subject.rule)
+            case 404 if part(status, "details").get("name"):
+                return NotThere(f"{subject.what}: not found: {message}")
+            case 404:
+                return _absent_api(subject)
+            case code if code >= 500:
+                return _failing(subject, answer, message)
+        return Refused(f"{subject.what}: the Kubernetes API answers {answer.status}: {message}")
+
+    def _said(self, text: str) -> str:
+        """A server's own words: short, and without our credentials should it echo them."""
+        link = self._link
+        return short(link.scrubbed(text) if link else text)
+
+    def _unauthorized(self, subject: Subject) -> Unanswered:
+        where = "the ServiceAccount token" if self._is_inside else "the kubeconfig's credentials"
+        return Refused(
+            f"{subject.what}: unauthorized, the Kubernetes API does not accept the bot's credentials",
+            mend=f"renew {where} of cluster {self._site.name}",
+        )
+
+
+class NotThere(Refused):
+    """The API knows the kind, and has no object of this name."""
+
+
+def _absent_api(subject: Subject) -> Unanswered:
+    if subject.group == "metrics.k8s.io":
+        return Refused(
+            "node metrics: the cluster has no metrics.k8s.io API",
+            mend="install metrics-server",
+        )
+    return Refused(f"{subject.what}: the cluster has no such API (404)")
+
+
+def _failing(subject: Subject, answer: Answer, message: str) -> Unanswered:
+    mend = ""
+    if subject.group == "metrics.k8s.io":
+        mend = "kubectl describe apiservice v1beta1.metrics.k8s.io"
+    said = f": {message}" if message else ""
+    return Unreachable(
+        f"{subject.what}: the Kubernetes API answers {answer.status}{said}",
+        mend=mend,
+        retry_after=answer.retry_after,
+    )
+
+
+def status_object(answer: Answer) -> Json | None:
+    """The API server's own Status, told from whatever a proxied page holds."""
+    if answer.status < 300 or b'"Status"' not in answer.body:
+        return None
+    try:
+        found = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return None
+    is_status = isinstance(found, dict) and (found.get("kind"), found.get("apiVersion")) == ("Status", "v1")
+    return found if is_status else None
+
+
+def _parsed(answer: Answer) -> Json | None:
+    try:
+        found = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _warning(header: str) -> str:
+    """The text inside `299 - "unknown field \\"spec.x\\""`, as RFC 7234 writes a warning."""
+    found = re.fullmatch(r'\d{3} \S+ "(.*)"(?: "[^"]*")?', header)
+    return short(re.sub(r"\\(.)", r"\1", found[1]) if found else header)
+
+
+def _body(response: urllib3.BaseHTTPResponse, cap: int) -> tuple[bytes, bool]:
+    """At most `cap` bytes, decoded; a longer body costs the connection, not our memory."""
+    pieces: list[bytes] = []
+    size = 0
+    for piece in response.stream(64 * 1024, decode_content=True):
+        pieces.append(piece)
+        size += len(piece)
+        if size > cap:
+            response.close()
+            return b"".join(pieces)[:cap], True
+    return b"".join(pieces), False
+
+
+def from_the_start(subject: Subject, attempt: Callable[[], T]) -> T:
+    for _ in range(LIST_ATTEMPTS):
+        try:
+            return attempt()
+        except Expired:
+            continue
+    raise Unreachable(f"{subject.what}: the list expired {LIST_ATTEMPTS} times while it was read (410)")
+
+
+def projected(subject: Subject, project: Callable[[Json], T], item: Json) -> T:
+    """The projection is also the validation: what it trips over is not what the API promises."""
+    try:
+        return project(item)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise Refused(f"{subject.what}: an item of the answer is malformed") from error
+
+
+def segment(name: str) -> str:
+    """A name that is safe as a part of a path; names come from people and from configuration."""
+    if not _NAME.fullmatch(name):
+        raise Refused(f"`{short(name)}` is not a name Kubernetes allows")
+    return name
+
+
+def short(text: str, limit: int = 200) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _tls_words(error: Exception) -> str:
+    """The reason inside "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: … (_ssl.c:1006)"."""
+    return short(re.sub(r"\[[^]]*\] *|\(_ssl[^)]*\)", "", str(error)), 120).strip()
