@@ -25,6 +25,7 @@ from bot.blocks import (
     moment,
     paragraph,
     paragraphs,
+    preformatted,
     text_input,
 )
 from commands.finding import Finding, Light, Link, Suggestion, worst
@@ -250,7 +251,7 @@ def _section_blocks(section: Section) -> list[Block]:
         lines += [line for finding in section.findings for line in _page_lines(finding)]
     else:
         lines += _section_lines(section.findings)
-    blocks = paragraphs(lines)
+    blocks = [*paragraphs(lines), *preformatted(section.table)]
     if section.note and not is_page:
         blocks.append(context(escape(section.note)))
     links = tuple(finding.link for finding in section.findings if finding.link)

@@ -20,6 +20,7 @@ class Section:
     """A named part of an answer. `done` is False until its last read came back or gave up.
 
     note: one line on how it was read (source, window, data age); empty where there is nothing to say.
+    table: lines in columns (wording.aligned), shown after the findings in letters of one width.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Section:
     findings: tuple[Finding, ...] = ()
     note: str = ""
     attachments: tuple["Attachment", ...] = ()
+    table: tuple[str, ...] = ()
 
     @property
     def light(self) -> Light:
@@ -40,7 +42,8 @@ class Attachment:
 
     A command gives name, title and content; the engine keeps the content in the store (and in the bucket
     where `keep_in_bucket` is set and one is configured) and writes down where: `stored` is its key in the
-    store, sha256 and size what was kept, bucket the S3 address or why there is none.
+    store, sha256 and size what was kept, bucket the S3 address or why there is none. evidence_of: uids of the
+    pods whose evidence this is, which are noted once it is kept (reads.EvidenceKept).
     """
 
     name: str
@@ -51,6 +54,7 @@ class Attachment:
     sha256: str = ""
     size: int = 0
     bucket: str = ""
+    evidence_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ its own address, the ones that are not ready too.
 from collections.abc import Callable, Sequence
 
 from commands.finding import Finding, Light, Suggestion, worst
-from commands.health.wording import Fact, buttons, one_line, took, unread, worst_first
 from commands.model import Gap, Inquiry, Read, Section, Seen
 from commands.phrase import counted
 from commands.reads import (
@@ -21,6 +20,7 @@ from commands.reads import (
     PodHttp,
 )
 from commands.site import ClusterSite, ServiceSite
+from commands.wording import Fact, buttons, one_line, took, unread, worst_first
 
 # Every pod costs two requests. Beyond this many (the ones that are not ready come first) the rest is
 # counted as not asked: a morning check is no load test.

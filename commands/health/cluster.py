@@ -1,26 +1,23 @@
 """The cluster: nodes, pods, load, the EKS control plane, failed pods."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
+from commands import nodeload, nodestatus, podstatus
 from commands.finding import Finding, Light, Suggestion, worst
-from commands.health import load, pods
-from commands.health.wording import Fact, age, buttons, one_line, unread, worst_first
 from commands.model import Gap, Inquiry, Reads, Section
 from commands.queries import query
 from commands.reads import (
-    Condition,
     EksCluster,
     EksView,
     Nodegroup,
     NodegroupView,
     NodeMetrics,
     Nodes,
-    NodeView,
     Now,
     Pods,
 )
 from commands.site import ClusterSite
+from commands.wording import Fact, buttons, one_line, unread, worst_first
 
 
 def inquiry(site: ClusterSite) -> Inquiry:
@@ -28,19 +25,19 @@ def inquiry(site: ClusterSite) -> Inquiry:
     seen = yield (Now(), Nodes(), *watched, NodeMetrics(), *_eks_reads(site))
     nodes, usage = seen[Nodes()], seen[NodeMetrics()]
     now = None if isinstance(seen[Now()], Gap) else seen[Now()]
-    surveys = pods.Surveys.of({read.namespace: seen[read] for read in watched})
-    use = load.from_metrics_server(nodes, usage, now)
+    surveys = podstatus.Surveys.of({read.namespace: seen[read] for read in watched})
+    use = nodeload.from_metrics_server(nodes, usage, now)
     if use is None:
         cpu, memory = query(site, "Q-nodecpu"), query(site, "Q-nodemem")
         more = yield (cpu, memory)
-        use = load.from_prometheus(nodes, usage, more[cpu], more[memory])
+        use = nodeload.from_prometheus(nodes, usage, more[cpu], more[memory])
     findings = (
-        _nodes(nodes, now),
-        pods.not_well(surveys, now),
-        *load.findings(site, use),
+        nodestatus.readiness(nodes, now),
+        podstatus.not_well(surveys, now),
+        *nodeload.findings(site, use),
         *((_eks(site, seen[EksCluster(site.eks_name)]),) if site.eks_name else ()),
         *_nodegroups(site, [seen[read] for read in _nodegroup_reads(site)]),
-        pods.failed(surveys),
+        podstatus.failed(surveys),
     )
     note = f"node load from {use.source}" + ("" if site.eks_name else " · not on EKS")
     return Section("cluster", f"Cluster · {site.name}", True, findings, note)
@@ -52,74 +49,6 @@ def _eks_reads(site: ClusterSite) -> Reads:
 
 def _nodegroup_reads(site: ClusterSite) -> tuple[Nodegroup, ...]:
     return tuple(Nodegroup(site.eks_name, name) for name in site.nodegroups) if site.eks_name else ()
-
-
-# --- nodes ----------------------------------------------------------------------------------------
-
-_PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure")
-
-
-def _nodes(nodes: Sequence[NodeView] | Gap, now: datetime | None) -> Finding:
-    key, label, threshold = "DH-2.1", "Nodes", "all Ready"
-    if isinstance(nodes, Gap):
-        return unread(key, label, nodes, threshold)
-    if not nodes:
-        return Finding(key, label, Light.RED, "no node", threshold)
-    troubled = [(node, node_facts(node, now)) for node in nodes]
-    facts = [fact for _, found in troubled for fact in found]
-    light = worst([light for light, _ in facts]) if facts else Light.GREEN
-    ready = sum(_ready(node) == "True" for node in nodes)
-    first = next((node for node, found in troubled if any(one is light for one, _ in found)), None)
-    show = [Suggestion(f"Show {first.name}", f"node show {first.name}")] if first else []
-    return Finding(
-        key,
-        label,
-        light,
-        f"{ready} of {len(nodes)} Ready" + (", " + _kinds(troubled) if facts else ""),
-        threshold,
-        worst_first(facts),
-        suggestions=buttons(light, *show),
-    )
-
-
-def node_facts(node: NodeView, now: datetime | None) -> list[Fact]:
-    """What is wrong with one node, worst first."""
-    facts: list[Fact] = []
-    ready = next((c for c in node.conditions if c.type == "Ready"), None)
-    if ready is None:
-        facts.append((Light.RED, f"{node.name}: has never reported whether it is Ready"))
-    elif ready.status != "True":
-        # Unknown is the worse one: a NotReady kubelet still talks, this one has gone silent.
-        word = "not reporting" if ready.status == "Unknown" else "NotReady"
-        facts.append((Light.RED, f"{node.name}: {word}{age(ready.since, now)}{_because(ready)}"))
-    for condition in node.conditions:
-        if condition.status == "True" and condition.type == "NetworkUnavailable":
-            facts.append((Light.RED, f"{node.name}: {_condition(condition, now)}"))
-        elif condition.status == "True" and condition.type in _PRESSURE:
-            facts.append((Light.YELLOW, f"{node.name}: {_condition(condition, now)}"))
-    if node.unschedulable:
-        facts.append((Light.YELLOW, f"{node.name}: SchedulingDisabled (cordoned)"))
-    return facts
-
-
-def _ready(node: NodeView) -> str:
-    return next((c.status for c in node.conditions if c.type == "Ready"), "")
-
-
-def _condition(condition: Condition, now: datetime | None) -> str:
-    return f"{condition.type}{age(condition.since, now)}{_because(condition)}"
-
-
-def _because(condition: Condition) -> str:
-    said = ": ".join(part for part in (condition.reason, condition.message) if part)
-    return f" ({one_line(said)})" if said else ""
-
-
-def _kinds(troubled: Iterable[tuple[NodeView, list[Fact]]]) -> str:
-    """How many nodes are red and how many are yellow, in words: "1 down or cut off"."""
-    lights = [worst([light for light, _ in facts]) for _, facts in troubled if facts]
-    counts = ((Light.RED, "down or cut off"), (Light.YELLOW, "under pressure or cordoned"))
-    return ", ".join(f"{lights.count(light)} {word}" for light, word in counts if light in lights)
 
 
 # --- EKS ------------------------------------------------------------------------------------------

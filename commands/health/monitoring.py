@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from commands.finding import Finding, Light, Suggestion, worst
-from commands.health.wording import Fact, buttons, one_line, took, unread, worst_first
 from commands.model import Gap, Inquiry, Section, Seen
 from commands.phrase import counted, span
 from commands.queries import partial, query
@@ -28,6 +27,7 @@ from commands.reads import (
     WebhookHeartbeat,
 )
 from commands.site import ClusterSite
+from commands.wording import Fact, buttons, one_line, took, unread, worst_first
 
 BEAT = timedelta(minutes=10)  # the always-firing Watchdog is sent again well within this
 _BEAT_MEND = "Check Alertmanager's webhook receiver and that a Watchdog alert is always firing."

@@ -13,12 +13,12 @@ from decimal import ROUND_DOWN, Decimal
 from urllib.parse import urlsplit
 
 from commands.finding import Finding, Light, Link, Suggestion
-from commands.health.wording import buttons, one_line, unread
 from commands.model import Gap, Inquiry, Section, Seen
 from commands.phrase import span
 from commands.queries import PARTIAL_MEND, Measured, error_budget, measured, query, shown
 from commands.reads import Dashboards, DashboardView, Query, Retention
 from commands.site import Availability, ClusterSite, CpuObjective, ErrorBudget, ServiceSite, SuccessRate
+from commands.wording import buttons, one_line, unread
 
 RECENT = timedelta(minutes=5)  # the rate window of the manual's alert rules
 

@@ -20,8 +20,9 @@ from health_answers import (
     survey,
 )
 
+from commands import podstatus
 from commands.finding import Light
-from commands.health import cluster, pods
+from commands.health import cluster
 from commands.model import Gap
 from commands.queries import query
 from commands.reads import (
@@ -188,7 +189,7 @@ def restless(restarts, name="backend-1", *, ago=12 * SECOND, **rest):
     ids=lambda value: f"{value.status} {value.age}" if isinstance(value, PodView) else str(value),
 )
 def test_a_pod_is_judged_by_its_status_word_its_age_and_its_patience(sick, light):
-    assert pods.pod_light(sick, NOW) is light
+    assert podstatus.pod_light(sick, NOW) is light
     line = finding(judged(pods=survey(sick)), "DH-2.2")
     assert line.light is light
     assert bool(line.evidence) == (light is not G)

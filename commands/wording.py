@@ -1,4 +1,4 @@
-"""Words that the four parts share: ages, latencies, and a finding for what could not be read."""
+"""Words that answers share: ages, latencies, lines worst first, and a finding for what could not be read."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -47,3 +47,39 @@ def buttons(light: Light, *offered: Suggestion) -> tuple[Suggestion, ...]:
 def worst_first(facts: Iterable[Fact]) -> tuple[str, ...]:
     """Facts with their lights as evidence, worst first and otherwise in the order given; at most KEPT."""
     return tuple(text for _, text in sorted(facts, key=lambda fact: _ORDER.index(fact[0])))[:KEPT]
+
+
+TABLE = 2900  # characters that fit one block of letters of one width
+
+
+def aligned(header: Iterable[str], rows: Iterable[Iterable[str]], width: int = 48) -> tuple[str, ...]:
+    """Rows in columns under their header. What is longer than `width` loses its middle: both ends of a name
+    tell it apart. The last column is left as long as it is."""
+    lines = [tuple(header), *(tuple(row) for row in rows)]
+    last = len(lines[0]) - 1
+    cells = [
+        [cell if n == last else middle_cut(cell, width) for n, cell in enumerate(line)] for line in lines
+    ]
+    widths = [max(len(line[n]) for line in cells) for n in range(last)]
+    return tuple("  ".join([*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[last]]).rstrip()
+                 for line in cells)  # fmt: skip
+
+
+def middle_cut(text: str, width: int) -> str:
+    """A name whose ends both matter: "traffic-generator-…-x7k2p"."""
+    if len(text) <= width:
+        return text
+    tail = width // 2
+    return f"{text[: width - tail - 1]}…{text[-tail:]}"
+
+
+def fitting(table: tuple[str, ...], limit: int = TABLE) -> tuple[str, ...]:
+    """The first lines of a table that fit one block."""
+    room = limit
+    kept = []
+    for line in table:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return tuple(kept)

@@ -12,11 +12,11 @@ from decimal import Decimal
 from math import isfinite
 
 from commands.finding import Finding, Light, Suggestion, worst
-from commands.health.wording import NEW, Fact, buttons, one_line, unread, worst_first
 from commands.model import Gap
 from commands.queries import PARTIAL_MEND, Measured, as_percent, measured_by, partial, shown
 from commands.reads import NodeUsage, NodeView, Vector
 from commands.site import ClusterSite
+from commands.wording import NEW, Fact, buttons, one_line, unread, worst_first
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from commands.finding import Finding, Light, Suggestion, worst
-from commands.health.wording import NEW, Fact, buttons, one_line, unread, worst_first
 from commands.model import Gap
 from commands.phrase import counted, span
 from commands.reads import RESTARTED_LATELY, PodSurvey, PodView
+from commands.wording import NEW, Fact, buttons, one_line, unread, worst_first
 
 BACK_OFF = timedelta(minutes=5)  # the kubelet's longest pause between two starts of a container
 CREATING = timedelta(minutes=5)  # network and volumes are attached by then
