@@ -18,6 +18,7 @@ import commands as package
 from commands import grammar, help, words
 from commands.command import Command, Due, Flag
 from commands.errors import SreError, UsageError
+from commands.finding import Suggestion
 from commands.model import Args
 
 
@@ -63,6 +64,24 @@ class Catalog:
                 return command
         line = f"{args.word} {args.verb}".strip()
         raise UsageError(f"`{line}` is no command of this version. Try `/sre help`.")
+
+    def changes(self, args: Args) -> bool:
+        """Whether these args ask for a change; False too for what no command answers any more."""
+        try:
+            return self.find(args).change is not None
+        except UsageError:
+            return False
+
+    def offered(self, suggestions: Iterable[Suggestion]) -> tuple[Suggestion, ...]:
+        """Those that would do something when pressed: a word may be planned and not built."""
+        return tuple(suggestion for suggestion in suggestions if self._is_built(suggestion.text))
+
+    def _is_built(self, text: str) -> bool:
+        try:
+            self.parse(text)
+        except UsageError:
+            return False
+        return True
 
     @property
     def schedule(self) -> tuple[Due, ...]:

@@ -20,6 +20,7 @@ class Go(StrEnum):
 
     GO = "go"
     RISK = "go with risk"
+    NOTHING = "nothing to do"
     BLOCKED = "blocked"
 
 
@@ -76,8 +77,10 @@ class Plan:
     @property
     def go(self) -> Go:
         lights = {finding.light for finding in self.findings}
-        if Light.RED in lights or not self.steps:
+        if Light.RED in lights:
             return Go.BLOCKED
+        if not self.steps:
+            return Go.NOTHING
         return Go.RISK if lights & {Light.YELLOW, Light.UNKNOWN} else Go.GO
 
     @property
@@ -113,7 +116,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The checkpoint of a step: since when, and in one sentence why. tries: how often it was sent."""
+    """The checkpoint of a step: since when, and in one sentence why. tries: how often it was sent.
+
+    A step that is tried again while it is blocked keeps the time from which on it was.
+    """
 
     standing: Standing
     at: datetime
@@ -188,6 +194,8 @@ class Asking:
     """A plan put before people. turn: 1, and one more each time a changed plan had to be shown again.
 
     digest: of the plan shown. needed: how many different people. changed: what differs from the turn before.
+    self_approve: the requester counts, too, because the configuration says so; the card must say it.
+    roles: who may approve.
     """
 
     turn: int
@@ -196,6 +204,8 @@ class Asking:
     expires: datetime
     approvals: tuple[Approval, ...] = ()
     changed: tuple[str, ...] = ()
+    self_approve: bool = False
+    roles: tuple[str, ...] = ()
 
     @property
     def is_granted(self) -> bool:

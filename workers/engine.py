@@ -13,18 +13,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
-from typing import Protocol
 
 from prometheus_client import Histogram
 
-from bot.state import KEEP, Conflict, State, Stored, new_id
+from bot.state import JOB_TIMEOUT, KEEP, Conflict, State, Stored, new_id
 from commands.catalog import Catalog
 from commands.command import Part
-from commands.errors import SayBack, UsageError
+from commands.errors import SayBack
 from commands.finding import Finding, Light
-from commands.model import Flag, Reads, Request, Section, Seen
+from commands.model import Flag, Request, Section
 from commands.model import State as Standing
 from commands.site import Site
+from workers.change import Changes, Effects, House, Lost
+from workers.walk import Reader, walk
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +41,8 @@ TOOK = Histogram(
 )  # fmt: skip
 
 
-class Reader(Protocol):
-    """Answers reads of one cluster within one run; every read comes back as an answer or a Gap."""
-
-    def see(self, reads: Reads, deadline: float) -> Seen: ...
+def no_effects(cluster: str) -> Effects:
+    raise LookupError(f"nothing carries out changes in {cluster}")
 
 
 class Engine:
@@ -54,9 +53,13 @@ class Engine:
         site: Site,
         reader: Callable[[str], Reader],
         *,
+        effects: Callable[[str], Effects] = no_effects,
         wall: timedelta = WALL,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        house = House(state, catalog, site, reader, effects, now=now, stopping=stopping)
+        self._changes = Changes(house)
         self._state = state
         self._catalog = catalog
         self._site = site
@@ -65,7 +68,8 @@ class Engine:
         self._now = now
 
     def answer(self, id: str) -> None:
-        """Bring an open request to its answer; returns quietly when another worker has it or it is done."""
+        """Bring an open request further; returns quietly when another worker has it or it is done."""
+        again: timedelta | None = None
         with self._state.lease(f"request:{id}") as is_ours:
             if not is_ours:
                 return
@@ -74,9 +78,21 @@ class Engine:
                 self._state.drop_open(id)
                 return
             try:
-                self._answer(stored)
-            except Conflict:
+                again = self._further(stored)
+            except (Conflict, Lost):
                 log.info("%s moved on under another worker", id)
+        if again is not None:  # once the lease is free, or who takes the job would find it held
+            self._again(stored.record, again)
+
+    def _further(self, stored: Stored[Request]) -> timedelta | None:
+        if stored.record.state is not Standing.READING or self._catalog.changes(stored.record.args):
+            return self._changes.advance(stored)
+        self._answer(stored)
+        return None
+
+    def _again(self, request: Request, after: timedelta) -> None:
+        change = self._state.change()
+        (change.wake(request, after) if after else change.work(request, timeout=JOB_TIMEOUT)).commit()
 
     def fail(self, id: str, error: BaseException) -> None:
         """End a request whose worker met a bug; the user sees the reference, the log the rest."""
@@ -105,15 +121,7 @@ class Engine:
         self._finish(stored, stored.record)
 
     def _offered(self, finding: Finding) -> Finding:
-        """The finding with only those buttons that would do something: a word may be planned and not built."""
-        return replace(finding, suggestions=tuple(s for s in finding.suggestions if self._is_built(s.text)))
-
-    def _is_built(self, text: str) -> bool:
-        try:
-            self._catalog.parse(text)
-        except UsageError:
-            return False
-        return True
+        return replace(finding, suggestions=self._catalog.offered(finding.suggestions))
 
     def _parts(self, request: Request) -> dict[str, Part]:
         command = self._catalog.find(request.args)
@@ -194,25 +202,13 @@ class Sections:
 
     def _walk(self, key: str, part: Part) -> None:
         try:
-            section = replace(walk(part, self._reader, self._wall), key=key, done=True)
+            section = replace(walk(part.inquiry, self._reader, self._wall), key=key, done=True)
         except Exception as error:
             # A bug in one part must not silence what the others found.
             reference = new_id("E")
             log.error("the part %s has a bug (%s)", key, reference, exc_info=error)
             section = _unread(key, part.title, f"the bot has a bug here (reference {reference} in its log)")
         self._done.put(section)
-
-
-def walk(part: Part, reader: Reader, wall: float) -> Section:
-    """Drive one part to its section."""
-    inquiry = part.inquiry
-    try:
-        reads = next(inquiry)
-        while True:
-            reads = inquiry.send(reader.see(reads, wall))
-    except StopIteration as end:
-        section: Section = end.value
-        return section
 
 
 def _unread(key: str, title: str, why: str) -> Section:

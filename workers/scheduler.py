@@ -20,6 +20,7 @@ from commands.catalog import Catalog
 from commands.command import Due
 from commands.errors import SayBack
 from commands.model import SCHEDULER, Place, Request, Section
+from commands.model import State as Standing
 from commands.reads import RunView
 from commands.site import ClusterSite, Site
 
@@ -78,7 +79,8 @@ class Scheduler:
             if stored is None or not stored.record.is_open:
                 self._state.drop_open(id)
                 continue
-            log.warning("%s has no worker: enqueued again", id)
+            if stored.record.state is Standing.READING:
+                log.warning("%s has no worker: enqueued again", id)
             self._state.change().work(stored.record, timeout=JOB_TIMEOUT).commit()
 
     def _lines(self) -> Iterator[tuple[Due, ClusterSite, str]]:
