@@ -10,6 +10,7 @@ scheduler). Redis Cluster is not supported: the script touches keys of several s
 
 import secrets
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,9 @@ QUEUE = "sre"
 
 # A finished card may still be looked at, pressed or asked about; after this it is only in Slack and audit.
 KEEP = timedelta(days=30)
+
+# What of one file is kept here, compressed: the store lives in memory.
+FILE_BYTES = 2 * 1024 * 1024
 
 # Longer than any answer may take (workers/engine.py gives up at 55 s), shorter than patience.
 JOB_TIMEOUT = timedelta(seconds=75)
@@ -103,6 +107,10 @@ _FREE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', 
 
 class Conflict(Exception):
     """Another change of the same record came first: read again and decide again."""
+
+
+class TooLarge(ValueError):
+    """A file that the store does not take."""
 
 
 class Taken(Exception):
@@ -263,6 +271,14 @@ class Change:
         self.pipe.delete(f"sre:once:{name}")
         return self
 
+    def keep_file(self, name: str, content: bytes) -> "Change":
+        """Keep a file as long as a finished record; raises TooLarge, and the change is as it was."""
+        packed = zlib.compress(content)
+        if len(packed) > FILE_BYTES:
+            raise TooLarge(f"more than {FILE_BYTES >> 20} MiB, compressed")
+        self.pipe.set(f"sre:file:{name}", packed, px=milliseconds(KEEP))
+        return self
+
     def audit(self, what: str, **facts: str) -> "Change":
         """Append one audit line; keep facts free of secrets and of outside text longer than a line."""
         line = {"what": what, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}
@@ -395,6 +411,11 @@ class State:
 
     def alert_group(self, id: str) -> Stored[AlertGroup] | None:
         return cast("Stored[AlertGroup] | None", self.load(f"alert:{id}"))
+
+    def file(self, name: str) -> bytes | None:
+        """A file that Change.keep_file kept, or None when it is gone."""
+        packed = self.redis.get(f"sre:file:{name}")
+        return zlib.decompress(packed) if packed is not None else None
 
     # --- once-only marks outside a change, heartbeats ---
 
