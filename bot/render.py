@@ -29,7 +29,7 @@ from bot.blocks import (
     text_input,
 )
 from commands.finding import Finding, Light, Link, Suggestion, worst
-from commands.model import Alert, AlertGroup, Record, Request, Section, State, Whisper
+from commands.model import Alert, AlertGroup, Attachment, Record, Request, Section, State, Whisper
 from commands.phrase import counted, span
 
 _EVIDENCE = 5  # lines of evidence under a finding before "and n more"
@@ -120,7 +120,8 @@ def _redacted(node: R, redact: Callable[[str], str]) -> R:
 def _request(request: Request) -> tuple[Message, ...]:
     if request.is_quiet and not request.has_news and request.state is not State.FAILED:
         return ()  # a quiet run that failed is shown: silence must mean that all was looked at
-    details = [_detail(section) for section in request.sections if section.done]
+    done = [section for section in request.sections if section.done]
+    details = [message for section in done for message in (_detail(section), *_files(section))]
     return (_summary(request), *details, *_alarm(request))
 
 
@@ -270,6 +271,21 @@ def _detail(section: Section) -> Message:
         f"{bad} of {len(section.findings)} {'needs' if bad == 1 else 'need'} a look" if bad else "all green"
     )
     return Message(f"section:{section.key}", text, tuple(bounded(_section_blocks(section))), in_thread=True)
+
+
+def _files(section: Section) -> tuple[Message, ...]:
+    """The kept files of a section, shared under it; the hash is of what was kept, not of the masked copy."""
+    return tuple(
+        Message(f"file:{section.key}:{n}", _file_text(attachment), in_thread=True, file=attachment)
+        for n, attachment in enumerate(section.attachments)
+        if attachment.stored
+    )
+
+
+def _file_text(attachment: Attachment) -> str:
+    size = f"{attachment.size:,} bytes, SHA-256 {attachment.sha256}"
+    where = f"\nOriginal: {escape(attachment.bucket)}" if attachment.bucket.startswith("s3://") else ""
+    return f"📎 {escape(attachment.title)}\n{size}; secrets are masked in this copy{where}"
 
 
 def _alarm(request: Request) -> tuple[Message, ...]:
