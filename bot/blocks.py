@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from commands.finding import Link, Suggestion
+from commands.model import Attachment
 from commands.phrase import counted
 
 # Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.
@@ -33,6 +34,7 @@ class Message:
     """One Slack message of a card.
 
     key: unique within the card and stable over edits. whisper_to: a user who alone sees it (ephemeral).
+    file: what is shared instead of blocks, with the text as its comment; it is never edited.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Message:
     blocks: tuple[Block, ...] = field(default_factory=tuple)
     in_thread: bool = False
     whisper_to: str = ""
+    file: Attachment | None = None
 
 
 # --- text ---

@@ -25,7 +25,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from bot import render
+from bot import files, render
 from bot.blocks import Message
 from bot.outbox import Claim, ClaimLost, Outbox, Sent
 from bot.state import State
@@ -61,6 +61,12 @@ class Pace:
     lease: timedelta = timedelta(seconds=6)
     dead: timedelta = timedelta(minutes=10)
 
+
+# Stands for the ts of a shared file's message, which Slack does not answer.
+_SHARED = "shared"
+_GONE = "file_gone"
+# Slack shares a file some time after it said so: for so many times `settle` one is looked for.
+_PATIENCE = 10
 
 # The installation is broken, not the message: everything waits until somebody mends it.
 _ADMIN = {
@@ -198,6 +204,9 @@ class Courier:
     def _deliver(self, claim: Claim, record: Record, message: Message, before: Sent, root: Sent) -> Next:
         if before.ts:
             return self._edit(claim, message, before)
+        kept = self._state.file(message.file.stored) if message.file else b""
+        if kept is None:
+            return self._refused(claim, record, message, before, Refusal(_GONE, 0, timedelta(0)))
         try:
             channel = self._place(before.channel or root.channel or claim.lane)
             thread = _thread(record, message, root, channel)
@@ -221,7 +230,10 @@ class Courier:
             )
             self._outbox.note_sent(claim.card, message.key, replace(before, ts=found, trying=0.0))
             return self._went_well(claim, message, Next())
-        self._post(claim, message, channel, thread)
+        if message.file:
+            self._share(claim, message, before, kept, channel=channel, thread=thread)
+        else:
+            self._post(claim, message, channel, thread)
         return self._went_well(claim, message, Next(pause=self._pace.post))
 
     def _post(self, claim: Claim, message: Message, channel: str, thread: str) -> None:
@@ -231,6 +243,28 @@ class Courier:
         answer = self._send("chat.postMessage", message, channel=channel, thread_ts=thread, metadata=metadata)
         done = replace(attempt, channel=answer["channel"], ts=answer["ts"], trying=0.0)
         self._outbox.note_sent(claim.card, message.key, done)
+
+    def _share(
+        self, claim: Claim, message: Message, before: Sent, kept: bytes, *, channel: str, thread: str
+    ) -> None:
+        """Share a file in the thread. An attempt whose outcome is not known is made again with the same
+        upload: Slack shares one once."""
+        uploaded = before.file or self._uploaded(message, kept)
+        since = before.trying or time.time()
+        attempt = Sent(channel=channel, digest=_digest(message), trying=since, file=uploaded)
+        self._outbox.attempt(claim, message.key, attempt)
+        shared = {"channel_id": channel, "thread_ts": thread, "initial_comment": message.text}
+        named = [{"id": uploaded, "title": message.file.title if message.file else ""}]
+        body = {"files": named, **{name: value for name, value in shared.items() if value}}
+        self._call("files.completeUploadExternal", json=body)
+        self._outbox.note_sent(claim.card, message.key, replace(attempt, ts=_SHARED, trying=0.0))
+
+    def _uploaded(self, message: Message, kept: bytes) -> str:
+        """Slack's id of the file, put there for nobody to see yet; as redacted as every other text."""
+        masked = self._redact(kept.decode(errors="replace")).encode()
+        name = message.file.name if message.file else ""
+        by, tls = self._slack.proxy, self._slack.ssl
+        return files.upload(self._ask, name, masked, timeout=TIMEOUT, proxy=by, tls=tls)
 
     def _edit(self, claim: Claim, message: Message, before: Sent) -> Next:
         wait = self._outbox.pace("update", UPDATES_PER_MINUTE, UPDATE_BURST)
@@ -261,8 +295,7 @@ class Courier:
         while True:
             answer = self._ask(method, {**where, "include_all_metadata": True, "inclusive": True})
             for found in answer.get("messages") or []:
-                payload = (found.get("metadata") or {}).get("event_payload") or {}
-                if payload.get("card") == claim.card and payload.get("key") == message.key:
+                if _is_it(found, claim, message, before):
                     return str(found["ts"])
             where["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
             if not where["cursor"]:
@@ -278,11 +311,16 @@ class Courier:
     def _refused(self, claim: Claim, record: Record, message: Message, before: Sent, no: Refusal) -> Next:
         if no.is_silence:
             return self._unanswered(claim, no.code)
+        if before.file and no.code == "file_not_found":
+            return self._shared_or_lost(claim, message, before)
+        if before.file and no.is_limit:  # of this attempt: what is known of the earlier one stays known
+            return Next(again=no.retry_after, pause=no.retry_after)
         # Slack said clearly that it took nothing: there is no attempt to look for.
         self._outbox.note_sent(claim.card, message.key, replace(before, trying=0.0))
         if no.is_limit:
             return Next(again=no.retry_after, pause=no.retry_after)
-        if no.code in _ADMIN:
+        # An app that was installed before it had files: everything else still goes.
+        if no.code in _ADMIN and not (message.file and no.code == "missing_scope"):
             scope = f", scope {no.needed} is missing" if no.needed else ""
             log.error("Slack refuses: %s%s; all waits. `python -m bot doctor` names the mend", no.code, scope)
             return Next(again=self._pace.mend)
@@ -302,6 +340,14 @@ class Courier:
         failed = replace(before, trying=0.0, digest=_digest(message), failed=no.code)
         self._outbox.note_sent(claim.card, message.key, failed)
         return Next(again=self._pace.dead)
+
+    def _shared_or_lost(self, claim: Claim, message: Message, before: Sent) -> Next:
+        """An upload cannot be shared (again): Slack has shared it and will show it soon, or has forgotten it."""
+        if time.time() - before.trying < _PATIENCE * self._pace.settle.total_seconds():
+            return Next(again=self._pace.settle)
+        log.warning("%s of %s is not in Slack: uploaded anew", message.key, claim.card)
+        self._outbox.note_sent(claim.card, message.key, Sent(channel=before.channel))
+        return Next(again=timedelta(0))
 
     def _unanswered(self, claim: Claim, why: str) -> Next:
         """No answer, or "later". A post may have arrived: the next claim looks before it posts again."""
@@ -394,7 +440,7 @@ def _stale(drawn: tuple[Message, ...], sent: dict[str, Sent]) -> list[Message]:
 
 
 def _differs(message: Message, sent: Sent) -> bool:
-    if sent.ts == "whispered":
+    if sent.ts == "whispered" or (message.file and sent.ts):
         return False
     return not sent.ts or bool(sent.failed) or sent.digest != _digest(message)
 
@@ -410,6 +456,14 @@ def _thread(record: Record, message: Message, root: Sent, channel: str) -> str:
 def _asker(record: Record) -> str:
     """Who typed it, "" for what nobody typed."""
     return record.actor.user if isinstance(record, Request) else ""
+
+
+def _is_it(found: dict[str, Any], claim: Claim, message: Message, before: Sent) -> bool:
+    """Whether a message in Slack is the one whose answer got lost: by its mark, or by the file it carries."""
+    if message.file:
+        return any(file.get("id") == before.file for file in found.get("files") or ())
+    payload = (found.get("metadata") or {}).get("event_payload") or {}
+    return payload.get("card") == claim.card and payload.get("key") == message.key
 
 
 def _digest(message: Message) -> str:

@@ -48,6 +48,7 @@ NEEDED_SCOPES: Mapping[str, tuple[bool, str]] = {
     "groups:read": (True, "finds private channels by their names"),
     "channels:history": (True, "looks up a post whose answer got lost, so that it is not made twice"),
     "groups:history": (True, "the same in private channels"),
+    "files:write": (True, "shares kept files, such as a pod's evidence, in the thread"),
     "metadata.message:read": (False, "reads the mark on its own posts when it looks one up"),
 }
 

@@ -106,7 +106,8 @@ class Sent:
     """What Slack has of one message. ts "" with trying set: a post whose outcome is not known.
 
     trying: epoch seconds of the first attempt; digest: of the content Slack was given; failed: the
-    permanent error of that content, which is not tried again until it changes.
+    permanent error of that content, which is not tried again until it changes. file: Slack's id of an uploaded
+    file that is being shared.
     """
 
     channel: str = ""
@@ -114,6 +115,7 @@ class Sent:
     digest: str = ""
     trying: float = 0.0
     failed: str = ""
+    file: str = ""
 
 
 class ClaimLost(Exception):
