@@ -28,6 +28,7 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from bot.audit import CHAIN, Trail, facts_of, parts
 from commands.model import AlertGroup, Record, Request, Whisper
 from commands.reads import RunView
 
@@ -60,15 +61,17 @@ _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, k
 # The outbox: cards by when they are due · "priority lane" by card · marks since the claim · who has it.
 OUTBOX, META, DIRTY, CLAIMS = "sre:outbox", "sre:outbox:meta", "sre:outbox:dirty", "sre:outbox:claims"
 BELL, DEAD = "sre:outbox:bell", "sre:outbox:dead"
-_AUDIT, _OPEN, _RUNS = "sre:audit", "sre:open", "sre:runs"
+_OPEN, _RUNS = "sre:open", "sre:runs"
 
 # ARGV: token · Redis's time in ms after which it is too late, 0 for never ·
 # count of expectations, then (key, version) each, '' meaning "does not exist" · count of
-# once-only marks, then (key, value, ttl ms) each · commands to replay as (argc, args…).
+# once-only marks, then (key, value, ttl ms) each · audit lines (bot/audit.py) · commands to replay as
+# (argc, args…).
 # A client that retries after a lost answer finds its own token on the first record: the change is done.
 # An argument "<token>+<ms>" stands for Redis's own time plus so many ms, because the clocks of the processes
 # differ; the token is random, so no text of anybody's can be one.
-_COMMIT = """
+_COMMIT = (
+    """
 local i = 3
 local t = redis.call('TIME'); local clock = t[1] * 1000 + math.floor(t[2] / 1000)
 if ARGV[2] ~= '0' and clock > tonumber(ARGV[2]) then return {'late'} end
@@ -87,6 +90,9 @@ for n = 1, tonumber(take()) do
   marks[n] = {key, value, ttl}
 end
 for _, m in ipairs(marks) do redis.call('SET', m[1], m[2], 'PX', m[3]) end
+"""
+    + CHAIN
+    + """
 local mark = ARGV[1] .. '+'
 while i <= #ARGV do
   local args = {}
@@ -98,6 +104,7 @@ while i <= #ARGV do
 end
 return {'done'}
 """
+)
 
 _RENEW = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0
@@ -240,10 +247,14 @@ class Change:
         self._token = secrets.token_hex(8)
         self._expected: list[str] = []
         self._once: list[str] = []
+        self._audit: list[bytes | int] = []
+        self._lines = 0
+        self._record: Record | None = None
         self.pipe: Pipeline = state.redis.pipeline()
 
     def put(self, record: Record, *, was: str, keep: timedelta | None = None) -> "Change":
         """Write the record if it still stands at version `was` ("" = it is new)."""
+        self._record = record
         key = "sre:" + card_of(record)
         version = str(int(was or "0") + 1)
         self._expected += [key, was]
@@ -280,9 +291,17 @@ class Change:
         return self
 
     def audit(self, what: str, **facts: str) -> "Change":
-        """Append one audit line; keep facts free of secrets and of outside text longer than a line."""
-        line = {"what": what, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **facts}
-        self.pipe.xadd(_AUDIT, cast(Any, line))
+        """Append one line to the audit trail, with Redis's time and the hash of the line before.
+
+        The usual facts: id, by (who), text, why, reason (of a refusal), cluster, objects ("node/n1
+        pod/shop/web-1"), digest, before, after, verdict. What the record that was put says of itself is added
+        (bot/audit.py: facts_of). Facts are redacted and cut here.
+        """
+        if isinstance(self._record, Request) and facts.get("id") == self._record.id:
+            facts = {**facts_of(self._record), **facts}
+        line = parts(what, facts, self._state.redact)
+        self._audit += [len(line), *line]
+        self._lines += 1
         return self
 
     def show(self, record: Record, *, priority: int = 3) -> "Change":
@@ -351,7 +370,7 @@ class Change:
     def commit(self) -> None:
         """Do all of it or nothing; one round trip. Raises Conflict or Taken."""
         argv: list[Any] = [self._token, self._state.latest(), len(self._expected) // 2, *self._expected]
-        argv += [len(self._once) // 3, *self._once]
+        argv += [len(self._once) // 3, *self._once, self._lines, *self._audit]
         for args, _options in self.pipe.command_stack:
             argv += [len(args), *args]
         outcome = self._state.commit_script(args=argv)
@@ -369,11 +388,18 @@ class State:
 
     given_up_after: when the caller tells its asker that nothing was done. A Redis that hung still finds the
     question in its socket when it goes on; by then it must not be answered with a deed.
+    redact: masks secrets in what the audit trail keeps for ever.
     """
 
-    def __init__(self, redis: "Redis", given_up_after: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        redis: "Redis",
+        given_up_after: timedelta | None = None,
+        redact: Callable[[str], str] = lambda text: text,
+    ) -> None:
         self._given_up_after = given_up_after
         self._clock: tuple[float, float] | None = None  # Redis's time minus ours, and when that was asked
+        self.redact = redact
         # redis-py's annotations say "bytes or str or None" of every answer; this client answers bytes.
         self.redis: Any = redis
         self.queue = Queue(QUEUE, connection=redis, serializer=JSONSerializer, job_class=HouseJob)
@@ -416,6 +442,11 @@ class State:
         """A file that Change.keep_file kept, or None when it is gone."""
         packed = self.redis.get(f"sre:file:{name}")
         return zlib.decompress(packed) if packed is not None else None
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail, to read."""
+        return Trail(self.redis)
 
     # --- once-only marks outside a change, heartbeats ---
 
@@ -466,15 +497,24 @@ class State:
         return [id for id, is_held in zip(ids, held, strict=True) if not is_held and id not in queued]
 
     def ahead(self, request: Request) -> str:
-        """The id of a change this one waits for, the nearest; "" when it may begin."""
+        """The id of an open change this one waits for, the nearest; "" when it may begin.
+
+        A record that is gone or over does not keep its place.
+        """
         for name in _lines(request):
-            rank = self.redis.zrank(name, request.id)
-            if rank is None:
-                raise LookupError(f"{request.id} does not stand in {name}")
-            if rank:
-                ahead: bytes = self.redis.zrange(name, rank - 1, rank - 1)[0]
-                return ahead.decode()
+            for raw in reversed(self._before(name, request)):
+                other = self.request(raw.decode())
+                if other and other.record.is_open:
+                    return other.record.id
+                self.redis.zrem(name, raw)
         return ""
+
+    def _before(self, name: str, request: Request) -> list[bytes]:
+        rank: int | None = self.redis.zrank(name, request.id)
+        if rank is None:
+            raise LookupError(f"{request.id} does not stand in {name}")
+        ids: list[bytes] = self.redis.zrange(name, 0, rank - 1) if rank else []
+        return ids
 
     def drop_open(self, id: str) -> None:
         self.redis.zrem(_OPEN, id)
