@@ -414,3 +414,116 @@ class EvidenceKept(Read):
 @dataclass(frozen=True, slots=True)
 class EffectiveConfig(Read):
     """→ the effective configuration as YAML text, secrets masked."""
+
+
+# --- The audit trail ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One line: facts are all that was told, by name; prev and hash hang it into the chain."""
+
+    seq: int
+    at: datetime
+    what: str
+    facts: Mapping[str, str]
+    prev: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """lines: newest first. is_whole: nothing older was left out, neither by the limit nor for want of time."""
+
+    lines: tuple[AuditLine, ...]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditTrail(Read):
+    """The newest lines that are not older than `since`, of this user and about this object → AuditPage.
+
+    who: a Slack user id; object: "node/n1", "pod/shop/web-1", or without its kind or namespace; "" for any.
+    """
+
+    since: timedelta
+    limit: int
+    who: str = ""
+    object: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCopy:
+    """A copy in the bucket of the lines up to number `seq`, whose hash and place in the store it knows."""
+
+    day: str
+    seq: int
+    entry: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFault:
+    """Where the chain does not hold. entry: its place in the stream of the store, "" where it has none."""
+
+    seq: int
+    entry: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditProgress:
+    """How far the chain was followed, and what was found on the way.
+
+    entry, seq, hash: of the last line seen. head_seq, head_hash: what the store took for its end when this
+    began. lines: seen in the chain; older: before it began. missing: numbers, from and to. is_over: the end
+    was reached. faults: the first of fault_count.
+    """
+
+    entry: str = ""
+    seq: int = 0
+    hash: str = ""
+    head_seq: int = 0
+    head_hash: str = ""
+    lines: int = 0
+    older: int = 0
+    faults: tuple[AuditFault, ...] = ()
+    fault_count: int = 0
+    missing: tuple[tuple[int, int], ...] = ()
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AuditChain(Read):
+    """Follow the chain on from here, as far as the time for one read goes → AuditProgress."""
+
+    so_far: AuditProgress = AuditProgress()
+    copies: tuple[AuditCopy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCopies(Read):
+    """→ tuple[AuditCopy, ...] in the bucket, oldest first; None where no bucket is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditKept:
+    """copy: the newest one; None: there is nothing to copy yet. is_new: made just now, and there may be more
+    to copy. found: how the chain stood in it. sha256, size: of the file."""
+
+    copy: AuditCopy | None
+    is_new: bool = False
+    found: AuditProgress = AuditProgress()
+    sha256: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAudit(Read):
+    """Copy the next lines up to midnight UTC to the bucket → AuditKept; None: no bucket is configured.
+
+    The one read that writes: a copy of the bot's own record to the bot's own bucket, the same however often.
+    after: the number of the line up to which the asker knows a copy, so that it can ask for more.
+    """
+
+    after: int = 0
