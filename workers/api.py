@@ -43,6 +43,9 @@ from workers.reader import Answer, seconds_header, user_agent
 CONNECT_SECONDS = 3.05
 # The longest a single answer may take, however far away the deadline is.
 ANSWER_SECONDS = 5.0
+# A write waits for admission webhooks, an eviction for other writers of the pod. Cut off earlier, it would be
+# one of which nobody knows what became.
+WRITE_SECONDS = 15.0
 PAGE_BYTES = 32 * 1024 * 1024
 PAGE = 250
 POOL = 16
@@ -277,6 +280,10 @@ class _Ask:
         sent = {"Content-Type": self.content_type} if self.body is not None else {}
         return {"Accept": self.accept, "User-Agent": user_agent(), **sent}
 
+    @property
+    def seconds(self) -> float:
+        return ANSWER_SECONDS if self.method == "GET" else WRITE_SECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -421,13 +428,11 @@ class Api:
 
     def _unknown(self, subject: Subject, answer: Answer) -> Unanswered:
         """An answer to a write that is not the API server's: perhaps a balancer's, after it was passed on."""
-        if answer.status in (429, *range(200, 300)) or answer.status >= 500:
-            return Unreachable(
-                f"{subject.what}: {answer.status} that does not say what became of it",
-                mend=self._mend_address,
-                retry_after=answer.retry_after,
-            )
-        return self._wordless(subject, answer)
+        known = self.meaning(subject, answer, None)
+        if isinstance(known, Unreachable) or 300 <= answer.status < 500:
+            return known
+        reason = f"{subject.what}: {answer.status} that does not say what became of it"
+        return Unreachable(reason, mend=self._mend_address, retry_after=answer.retry_after)
 
     # One request.
 
@@ -457,7 +462,7 @@ class Api:
     def _once(self, link: _Link, ask: _Ask, deadline: float, cap: int) -> Answer:
         credentials = link.credentials(deadline)
         started = time.monotonic()
-        left = min(deadline - started, ANSWER_SECONDS)
+        left = min(deadline - started, ask.seconds)
         if left <= 0:
             raise net.TimeoutError("no time left")
         response = link.pool.request(
@@ -592,9 +597,12 @@ class Api:
         )
 
     def refusal(self, subject: Subject, answer: Answer, status: Json | None) -> Unanswered | Expired:
-        """The error table: what an answer other than 200 means."""
         if answer.status == 410 and subject.verb == "list":
             return Expired()
+        return self.meaning(subject, answer, status)
+
+    def meaning(self, subject: Subject, answer: Answer, status: Json | None) -> Unanswered:
+        """The error table: what an answer other than 200 means."""
         if answer.status == 429:
             return Unreachable(
                 f"{subject.what}: the Kubernetes API is too busy (429)", retry_after=answer.retry_after
@@ -606,7 +614,7 @@ class Api:
     def _wordless(self, subject: Subject, answer: Answer) -> Unanswered:
         """A status code without the API's Status object: aggregated APIs and filters write plain text."""
         if answer.status in (500, 503, 504) and not answer.is_html:
-            return _failing(subject, answer, self._said(answer.body.decode(errors="replace")))
+            return _failing(subject, answer, self.said(answer.body.decode(errors="replace")))
         if answer.status == 401:
             return self._unauthorized(subject)
         if answer.status == 404 and answer.body.strip() == b"404 page not found":
@@ -614,7 +622,7 @@ class Api:
         return self._stranger(subject, answer)
 
     def _status_error(self, subject: Subject, answer: Answer, status: Json) -> Unanswered:
-        message = self._said(str(status.get("message") or ""))
+        message = self.said(str(status.get("message") or ""))
         match answer.status:
             case 401:
                 return self._unauthorized(subject)
@@ -628,7 +636,7 @@ class Api:
                 return _failing(subject, answer, message)
         return Refused(f"{subject.what}: the Kubernetes API answers {answer.status}: {message}")
 
-    def _said(self, text: str) -> str:
+    def said(self, text: str) -> str:
         """A server's own words: short, and without our credentials should it echo them."""
         link = self._link
         return short(link.scrubbed(text) if link else text)
@@ -648,7 +656,7 @@ class NotThere(Refused):
 def _absent_api(subject: Subject) -> Unanswered:
     if subject.group == "metrics.k8s.io":
         return Refused(
-            "node metrics: the cluster has no metrics.k8s.io API",
+            f"{subject.what}: the cluster has no metrics.k8s.io API",
             mend="install metrics-server",
         )
     return Refused(f"{subject.what}: the cluster has no such API (404)")

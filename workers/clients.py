@@ -1,4 +1,4 @@
-"""Puts the read clients of every configured cluster together, warm for the life of the process.
+"""Puts the clients of every configured cluster together, warm for the life of the process.
 
 One cluster's clients share nothing with another's, so what hangs or fails in one is not felt in the rest.
 """
@@ -13,10 +13,11 @@ from bot.settings import Settings
 from bot.state import State
 from commands.errors import Unreachable
 from commands.model import Read
-from commands.reads import HeartbeatView, Now, WebhookHeartbeat
+from commands.reads import EvidenceKept, HeartbeatView, Now, WebhookHeartbeat
 from commands.site import ClusterSite
-from workers.aws import Aws
+from workers.aws import Aws, Bucket
 from workers.cluster import Cluster
+from workers.effects import Effects, Rehearsals
 from workers.reader import Reader, Source
 from workers.signals import Signals
 
@@ -33,12 +34,14 @@ class Own:
         self._beat = beat
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
-        return ((Now, WebhookHeartbeat),)
+        return ((Now, WebhookHeartbeat, EvidenceKept),)
 
     def read(self, read: Read, deadline: float) -> Any:
         if isinstance(read, Now):
             return datetime.now(UTC)
         try:
+            if isinstance(read, EvidenceKept):
+                return frozenset(uid for uid in read.uids if self._state.marked(f"evidence:{uid}"))
             return HeartbeatView(self._state.heard(self._beat), self._state.heard("bot-start"))
         except RedisError as error:
             raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
@@ -49,11 +52,21 @@ class Clients:
         self._settings = settings
         self._state = state
         self._open: list[Cluster | Signals] = []
+        self._effects: dict[str, Effects] = {}
         self._sources = {name: self._connect(site) for name, site in settings.site.clusters.items()}
 
     def reader(self, cluster: str) -> Reader:
         """A reader for one run in one cluster."""
         return Reader(self._sources[cluster])
+
+    def bucket(self, cluster: str) -> Bucket | None:
+        """Where files of this cluster are kept; None when no bucket is configured."""
+        site = self._settings.site.clusters[cluster]
+        return Bucket(site) if site.backup.bucket else None
+
+    def effects(self, cluster: str) -> Effects:
+        """What may be done in one cluster; over the connection that its reads use."""
+        return self._effects[cluster]
 
     def described(self) -> str:
         """What this process reads from, one phrase per cluster."""
@@ -69,8 +82,9 @@ class Clients:
         cluster = Cluster(site, kubeconfig)
         signals = Signals(site, cluster, self._settings.grafana_token.reveal())
         self._open += [cluster, signals]
+        self._effects[site.name] = Effects(cluster.api)
         own = Own(self._state, f"webhook-{site.name}" if len(self._settings.site.clusters) > 1 else "webhook")
-        return (cluster, signals, Aws(site), own)
+        return (cluster, Rehearsals(cluster.api), signals, Aws(site), own)
 
 
 def _described(site: ClusterSite) -> str:
