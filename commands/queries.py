@@ -24,7 +24,8 @@ from commands.reads import Query, Sample, Vector
 from commands.site import ClusterSite, ServiceSite
 
 # share: between 0 and 1 by its nature. ratio: may exceed 1 (a budget overspent, CPU over its request).
-Unit = Literal["share", "ratio"]
+# The others are no percentages: `amounts` reads them.
+Unit = Literal["share", "ratio", "count", "cores", "bytes"]
 OnEmpty = Literal["ok", "unknown", "zero"]
 
 
@@ -81,6 +82,24 @@ _NODE_NAME = (
     "on (instance) group_left (nodename)"
     " topk by (instance) (1, max by (instance, nodename) (node_uname_info))"
 )
+
+# $scope is a namespace (or all) and perhaps one pod. Only containers with a limit can come near one.
+_RUNNING = '$scope,container!="",container!="POD"'
+_CPU_OF_CONTAINER = (
+    f"max by (namespace, pod, container) (rate(container_cpu_usage_seconds_total{{{_RUNNING}}}[$window]))"
+)
+_MEMORY_OF_CONTAINER = (
+    f"max by (namespace, pod, container) (container_memory_working_set_bytes{{{_RUNNING}}})"
+)
+_CPU_LIMIT = (
+    'max by (namespace, pod, container) (kube_pod_container_resource_limits{$scope,resource="cpu"}) > 0'
+)
+_MEMORY_LIMIT = _CPU_LIMIT.replace("cpu", "memory")
+_PERIODS = (
+    "sum by (namespace, pod) (max by (namespace, pod, container)"
+    ' (rate(container_cpu_cfs_{kind}_total{{$scope,container!=""}}[$window])))'
+)
+_ROOT = 'mountpoint="/",fstype!~"tmpfs|overlay|squashfs|ramfs"'
 
 QUERIES: Mapping[str, NamedQuery] = {
     entry.name: entry
@@ -146,6 +165,81 @@ QUERIES: Mapping[str, NamedQuery] = {
             on_nan="no data",
         ),
         NamedQuery(
+            "Q-nodeio",
+            "share of time each node's CPUs wait for a disk",
+            "max by (instance) (avg without (cpu) (sum without (mode) "
+            '(rate(node_cpu_seconds_total{mode="iowait"}[$window]))))'
+            f" * {_NODE_NAME}",
+            "share",
+            ("node_cpu_seconds_total", "node_uname_info"),
+            on_nan="no data",
+        ),
+        NamedQuery(
+            "Q-disk",
+            "used share of each node's root disk",
+            f"max by (instance) (1 - node_filesystem_avail_bytes{{{_ROOT}}}"
+            f" / node_filesystem_size_bytes{{{_ROOT}}}) * {_NODE_NAME}",
+            "share",
+            ("node_filesystem_avail_bytes", "node_filesystem_size_bytes", "node_uname_info"),
+            on_nan="no data",
+        ),
+        NamedQuery(
+            "Q-restarts",
+            "restarts in the window, by pod",
+            "sum by (namespace, pod) (max by (namespace, pod, container)"
+            " (increase(kube_pod_container_status_restarts_total{$scope}[$window]))) > 0",
+            "count",
+            ("kube_pod_container_status_restarts_total",),
+            on_empty="zero",
+        ),
+        NamedQuery(
+            "Q-throttle",
+            "share of its CPU periods in which a pod was throttled",
+            f"{_PERIODS.format(kind='throttled_periods')} / {_PERIODS.format(kind='periods')}",
+            "share",
+            ("container_cpu_cfs_throttled_periods_total", "container_cpu_cfs_periods_total"),
+            on_nan="no CPU limit",
+        ),
+        NamedQuery(
+            "Q-cpulimit",
+            "CPU used of the CPU limit, by pod",
+            f"sum by (namespace, pod) ({_CPU_OF_CONTAINER} and on (namespace, pod, container) ({_CPU_LIMIT}))"
+            f" / sum by (namespace, pod) ({_CPU_LIMIT})",
+            "ratio",
+            ("container_cpu_usage_seconds_total", "kube_pod_container_resource_limits"),
+            on_nan="no CPU limit",
+        ),
+        NamedQuery(
+            "Q-memlimit",
+            "working set of the memory limit, by container",
+            f"{_MEMORY_OF_CONTAINER} / ({_MEMORY_LIMIT})",
+            "ratio",
+            ("container_memory_working_set_bytes", "kube_pod_container_resource_limits"),
+            on_nan="no memory limit",
+        ),
+        NamedQuery(
+            "Q-maxmem",
+            "the largest working set seen in the window, by container",
+            "max by (namespace, pod, container)"
+            f" (max_over_time(container_memory_working_set_bytes{{{_RUNNING}}}[$window]))",
+            "bytes",
+            ("container_memory_working_set_bytes",),
+        ),
+        NamedQuery(
+            "Q-podcpu",
+            "CPU used, by container",
+            _CPU_OF_CONTAINER,
+            "cores",
+            ("container_cpu_usage_seconds_total",),
+        ),
+        NamedQuery(
+            "Q-podmem",
+            "memory used (working set), by container",
+            _MEMORY_OF_CONTAINER,
+            "bytes",
+            ("container_memory_working_set_bytes",),
+        ),
+        NamedQuery(
             "Q-targets",
             "1 when an expected job has no target at all",
             'absent(up{job="$job"})',
@@ -166,8 +260,13 @@ def query(
     service: ServiceSite | None = None,
     window: timedelta = timedelta(minutes=5),
     job: str = "",
+    namespace: str = "",
+    pod: str = "",
 ) -> Query:
-    """The read for a named query: the built-in text or the site's own, with its $names filled in."""
+    """The read for a named query: the built-in text or the site's own, with its $names filled in.
+
+    $scope is what `namespace` and `pod` say, every namespace and every pod where they say nothing.
+    """
     about = service or site.default_service
     values = {
         "namespace": about.namespace,
@@ -178,12 +277,23 @@ def query(
     numbers = {
         "window": promql_duration(window),
         "past": promql_duration(max(window, _REMEMBERED)),
+        "scope": _scope(namespace, pod),
         "objective": _plain(Decimal(str(site.slo.success_rate.target)) / 100),
         "budget": _plain(error_budget(site)),
     }
     text = site.slo.queries.get(name) or QUERIES[name].template
     # safe_substitute leaves label_replace's own "$1" alone in a text that the site gave.
     return Query(Template(text).safe_substitute({key: quoted(v) for key, v in values.items()} | numbers))
+
+
+def _scope(namespace: str, pod: str) -> str:
+    where = f'namespace="{quoted(namespace)}"' if namespace else 'namespace!=""'
+    return f'{where},pod="{quoted(pod)}"' if pod else where
+
+
+def averaged(asked: Query, window: timedelta, step: timedelta) -> Query:
+    """The same query's average over a window, sampled at every step."""
+    return Query(f"avg_over_time(({asked.expr})[{promql_duration(window)}:{promql_duration(step)}])")
 
 
 def error_budget(site: ClusterSite) -> Decimal:
@@ -263,6 +373,15 @@ def measured_by(
     return {thing: _number(entry, sample) for thing, sample in found if thing}
 
 
+def amounts(answer: Vector, labels: tuple[str, ...]) -> dict[tuple[str, ...], float]:
+    """Numbers that are no percentages, by these labels; what is no number, or absurd, is left out."""
+    return {
+        tuple(sample.labels.get(label, "") for label in labels): sample.value
+        for sample in answer.samples
+        if isfinite(sample.value) and 0 <= sample.value < _MOST
+    }
+
+
 def _nothing(site: ClusterSite, entry: NamedQuery) -> Measured:
     if entry.on_empty != "unknown":
         return Measured(Decimal(0))
@@ -290,6 +409,7 @@ def _first(labels: Mapping[str, str], wanted: tuple[str, ...]) -> str:
 
 # --- numbers --------------------------------------------------------------------------------------
 
+_MOST = 1e18  # bytes or cores that no machine has
 _ABSURD = 1e12  # a share from here up is a broken series, and more digits than are calculated with
 _FINEST = 6  # decimals of a percentage that are kept: beyond them is the noise of binary fractions
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from commands.errors import UsageError
+from commands.words import WORDS
 
 # --- What a value may be --------------------------------------------------------------------------
 
@@ -66,6 +67,9 @@ Name = Annotated[str, Shape("name", empty=True)]  # of a Kubernetes object
 Zone = Annotated[str, Shape("zone")]
 Region = Annotated[str, Shape("region", empty=True)]
 Members = Annotated[tuple[Member, ...], OneOrMany()]
+Holders = Annotated[tuple[Annotated[str, Shape("owner")], ...], OneOrMany()]  # roles, or Slack ids
+ChangeGlobs = Annotated[tuple[Annotated[str, Shape("changes")], ...], OneOrMany()]
+Globs = Annotated[tuple[Annotated[str, Shape("glob")], ...], OneOrMany()]
 
 # --- The cluster and what runs in it --------------------------------------------------------------
 
@@ -282,7 +286,7 @@ class CpuObjective:
 _QUERY_NAMES = """
 avail success error budget burn p95 rps rps-peak slocpu nodecpu nodemem cpu7d leak restarts oom throttle
 cpulimit memlimit p90cpu p90mem maxmem pvc pvcfull disk nodeio netdrop dns ruleslow ruleeval engine firing
-targets gc heap dbpool spread hpaflap nodeidle grow
+targets gc heap dbpool spread hpaflap nodeidle grow podcpu podmem
 """
 QUERIES = tuple(f"Q-{name}" for name in _QUERY_NAMES.split())
 
@@ -302,7 +306,7 @@ class Slo:
 
 @dataclass(frozen=True, slots=True)
 class NodeThresholds:
-    """Red from this percentage up."""
+    """CPU and memory are red from this percentage up, the disk is yellow: red is DiskPressure itself."""
 
     cpu_pct: Percent = 80
     memory_pct: Percent = 85
@@ -652,6 +656,45 @@ ROLES = (
 )
 
 
+Act = Literal["submit", "approve"]
+
+# Every line that changes something, built or not: "node drain".
+CHANGES = tuple(f"{word.name} {verb.name}" for word in WORDS.values() for verb in word.verbs if verb.changes)
+
+
+def is_like(glob: str, text: str) -> bool:
+    """Whether the text is of this form; * stands for any characters, and nothing else stands for others."""
+    return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRule:
+    """A yes to changes: who may submit or approve which of them, and where. There is no rule that says no:
+    what no rule allows is not allowed.
+
+    roles: keys of `roles`, or Slack user and user-group ids. verbs: "node drain", "deploy *", "*".
+    namespaces, nodes, clusters: names with *, of the objects that a change touches.
+    """
+
+    roles: Holders
+    may: Annotated[tuple[Act, ...], OneOrMany()]
+    verbs: ChangeGlobs
+    namespaces: Globs = ("*",)
+    nodes: Globs = ("*",)
+    clusters: Globs = ("*",)
+
+    def is_about(self, act: Act, line: str, cluster: str) -> bool:
+        """Whether it lets somebody do this with such a change somewhere in the cluster."""
+        return act in self.may and _any(self.verbs, line) and _any(self.clusters, cluster)
+
+    def covers(self, kind: Literal["node", "namespace"], name: str) -> bool:
+        return _any(self.nodes if kind == "node" else self.namespaces, name)
+
+
+def _any(globs: tuple[str, ...], text: str) -> bool:
+    return any(is_like(glob, text) for glob in globs)
+
+
 @dataclass(frozen=True, slots=True)
 class Approvals:
     """self_approve stays False in production; sev1_break_glass: who may stand in for the second
@@ -724,6 +767,7 @@ class Site(Sections):
     clusters: Mapping[str, ClusterSite] = field(default_factory=_only_cluster)
     channels: Channels = Channels()
     roles: Roles = Roles()
+    access: tuple[AccessRule, ...] = ()
     approvals: Approvals = Approvals()
     change: Change = Change()
     incident: Incident = Incident()

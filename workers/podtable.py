@@ -35,7 +35,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table; `restarted` is how long ago, `pod` the object, where it was asked for."""
+    """A line of the table; `restarted` is how long ago, `namespace` and `pod`, the object, are there where
+    they were asked for."""
 
     name: str
     status: str
@@ -43,6 +44,7 @@ class Row:
     restarts: int
     node: str
     restarted: timedelta | None = None
+    namespace: str = ""
     pod: Json | None = field(default=None, compare=False)
 
     @property
@@ -63,8 +65,7 @@ class Row:
 
     @property
     def place(self) -> tuple[str, str]:
-        metadata = (self.pod or {}).get("metadata") or {}
-        return str(metadata.get("namespace", "")), self.name
+        return self.namespace, self.name
 
 
 @dataclass(slots=True)
@@ -110,6 +111,10 @@ class PodTable:
         query = {"fieldSelector": selector, "includeObject": "Object"}
         return self._page(query, "", self._deadline - SPARE_SECONDS)[0]
 
+    def rows(self, query: Mapping[str, str]) -> list[Row]:
+        """All the rows that a query of the API finds."""
+        return [row for rows in self._pages(query) for row in rows]
+
     def _pages(self, query: Mapping[str, str], token: str = "") -> Iterable[list[Row]]:
         while True:
             rows, token = self._page(query, token, self._deadline)
@@ -146,6 +151,7 @@ def _row(row: Json, at: Sequence[int]) -> Row:
         restarts=int(number) if number.isdigit() else 0,
         node="" if node in (None, "<none>") else str(node),
         restarted=_ago(ago) if ago else None,
+        namespace=str(((pod or {}).get("metadata") or {}).get("namespace") or ""),
         pod=pod if pod and "spec" in pod else None,
     )
 
@@ -308,24 +314,24 @@ def _view(row: Row, namespace: str, now: datetime) -> PodView:
         restarts=row.restarts,
         age=now - created if created else timedelta(0),
         node=row.node,
-        owner=_owner(metadata),
-        message=_message(status),
+        owner=owner(metadata),
+        message=message(status),
         phase=str(status.get("phase", "")),
         not_ready_since=moment(ready.get("lastTransitionTime")) if ready.get("status") != "True" else None,
         last_exit=_last_exit(status),
     )
 
 
-def _owner(metadata: Json) -> str:
+def owner(metadata: Json) -> str:
     for owner in metadata.get("ownerReferences") or ():
         if owner.get("controller"):
             return f"{owner.get('kind', '')}/{owner.get('name', '')}"
     return ""
 
 
-def _message(status: Json) -> str:
+def message(status: Json) -> str:
     """The most telling text: why it was ended, why a container waits, why it finds no node, why it died."""
-    states = [part(each, "state") for each in _containers(status)]
+    states = [part(each, "state") for each in containers(status)]
     waiting = [part(state, "waiting") for state in states]
     ended = [part(state, "terminated") for state in states]
     candidates = [
@@ -341,7 +347,7 @@ def _message(status: Json) -> str:
 def _last_exit(status: Json) -> str:
     """The latest termination of any container, "OOMKilled 137"; one that has ended for good counts too."""
     ends: list[Json] = []
-    for each in _containers(status):
+    for each in containers(status):
         ends += [end for state in ("lastState", "state") if (end := part(part(each, state), "terminated"))]
     if not ends:
         return ""
@@ -349,7 +355,7 @@ def _last_exit(status: Json) -> str:
     return f"{end.get('reason') or 'Exit'} {end.get('exitCode', '')}".strip()
 
 
-def _containers(status: Json) -> list[Json]:
+def containers(status: Json) -> list[Json]:
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
 
 

@@ -12,7 +12,9 @@ import pytest
 from commands.model import Gap
 from commands.queries import (
     QUERIES,
+    amounts,
     as_percent,
+    averaged,
     measured,
     measured_by,
     promql_duration,
@@ -20,7 +22,7 @@ from commands.queries import (
     quoted,
     shown,
 )
-from commands.reads import Sample, Vector
+from commands.reads import Query, Sample, Vector
 from commands.site import ClusterSite, Slo, SuccessRate
 
 SITE = ClusterSite()
@@ -57,6 +59,30 @@ def test_the_site_overrides_a_query_by_name_and_keeps_its_names():
 def test_every_query_is_filled_completely():
     for name in QUERIES:
         assert "$" not in query(SITE, name, job="backend").expr, name
+
+
+def test_a_scope_is_a_pod_a_namespace_or_everything():
+    assert '{namespace="a",pod="b",' in query(SITE, "Q-podmem", namespace="a", pod="b").expr
+    assert '{namespace="a",container' in query(SITE, "Q-podmem", namespace="a").expr
+    assert '{namespace!="",container' in query(SITE, "Q-podmem").expr
+    assert EVIL not in query(SITE, "Q-podmem", namespace=EVIL, pod=EVIL).expr
+
+
+def test_amounts_leave_out_what_is_no_number():
+    found = amounts(
+        Vector(
+            tuple(
+                Sample({"pod": name}, value) for name, value in (("a", 5.0), ("b", float("nan")), ("c", -1))
+            )
+        ),
+        ("pod",),
+    )
+    assert found == {("a",): 5.0}
+
+
+def test_an_average_is_sampled_over_its_window():
+    asked = averaged(Query("up"), MONTH, timedelta(hours=1))
+    assert asked == Query("avg_over_time((up)[30d:1h])")
 
 
 def test_a_name_from_outside_cannot_leave_its_quotes():
@@ -161,7 +187,8 @@ def as_rules(exprs):
 def test_every_named_query_is_valid_promql_even_around_hostile_names(tmp_path):
     hostile = replace(BACKEND, namespace=EVIL, service=EVIL)
     exprs = [query(SITE, name, window=MONTH, job="backend").expr for name in QUERIES]
-    exprs += [query(SITE, name, service=hostile, job=EVIL).expr for name in QUERIES]
+    exprs += [query(SITE, name, service=hostile, job=EVIL, namespace=EVIL, pod=EVIL).expr for name in QUERIES]
+    exprs.append(averaged(query(SITE, "Q-nodecpu"), MONTH, timedelta(hours=1)).expr)
     # The same value in the other two kinds of quotes, as an override might write it.
     own = {"Q-avail": "up{a='$namespace',b=`$namespace`,c=\"$namespace\"}"}
     exprs.append(query(replace(SITE, slo=Slo(queries=own)), "Q-avail", service=hostile).expr)
@@ -210,6 +237,29 @@ _NODE = [
     {"series": 'node_memory_MemAvailable_bytes{instance="10.0.0.1:9100"}', "values": "2x60"},
     {"series": 'node_memory_MemTotal_bytes{instance="10.0.0.1:9100"}', "values": "8x60"},
 ]
+_DISK = [
+    {"series": f'node_filesystem_{what}_bytes{{instance="10.0.0.1:9100",mountpoint="/",fstype="{kind}"}}',
+     "values": value}
+    for what, kind, value in (
+        ("size", "xfs", "100x60"), ("avail", "xfs", "14x60"), ("size", "tmpfs", "100x60"), ("avail", "tmpfs", "1x60"),
+    )
+]  # fmt: skip
+_POD = 'pod="a",container="c"'
+_LIMITS = [
+    *twins("kube_pod_container_resource_limits", f'{_POD},resource="cpu"', "0.1x60"),
+    *twins("kube_pod_container_resource_limits", f'{_POD},resource="memory"', "100x60"),
+    *twins("kube_pod_container_resource_limits", 'pod="a",container="free",resource="memory"', "0x60"),
+    *twins("container_cpu_usage_seconds_total", _POD, "0+6x60"),  # 0.1 cores of 0.1
+    *twins("container_cpu_usage_seconds_total", 'pod="a",container="free"', "0+600x60"),
+    *twins("container_cpu_usage_seconds_total", 'pod="a",container=""', "0+606x60"),
+    *twins("container_memory_working_set_bytes", _POD, "90x60"),
+    *twins("container_memory_working_set_bytes", 'pod="a",container="free"', "5000x60"),
+    *twins("container_cpu_cfs_throttled_periods_total", _POD, "0+26x60"),
+    *twins("container_cpu_cfs_periods_total", _POD, "0+100x60"),
+    *twins("kube_pod_container_status_restarts_total", _POD, "0+1x60"),
+]
+_OF_POD = '{namespace="sre-shop",pod="a"}'
+_OF_CONTAINER = '{container="c",namespace="sre-shop",pod="a"}'
 _ON_NODE = '{instance="10.0.0.1:9100",nodename="ip-1"}'
 _UP = 'up{namespace="sre-shop",service="backend-service",job="backend"'
 
@@ -262,7 +312,20 @@ WORLDS = {
     ),
     "waiting for a disk is not busy": (
         _NODE,
-        {"Q-nodecpu": (_ON_NODE, 0.25), "Q-nodemem": (_ON_NODE, 0.75)},
+        {"Q-nodecpu": (_ON_NODE, 0.25), "Q-nodemem": (_ON_NODE, 0.75), "Q-nodeio": (_ON_NODE, 0.25)},
+    ),
+    "a disk is as full as df says, and what is only memory is no disk": (
+        [*_DISK, _NODE[0]],
+        {"Q-disk": (_ON_NODE, 0.86)},
+    ),
+    "only containers with a limit can reach one, however many exporters tell of them": (
+        _LIMITS,
+        {
+            "Q-cpulimit": (_OF_POD, 1.0),
+            "Q-memlimit": (_OF_CONTAINER, 0.9),
+            "Q-throttle": (_OF_POD, 0.26),
+            "Q-restarts": (_OF_POD, 5),
+        },
     ),
 }
 
