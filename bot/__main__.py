@@ -61,7 +61,8 @@ def _serve(loaded: settings.Settings) -> None:
     )
     # Intake must say "not accepted" within Slack's three seconds; the sender may wait for Redis to return.
     url = loaded.redis_url.reveal()
-    front, back = State(connect(url, patient=False), GIVEN_UP), State(connect(url, patient=True))
+    front = State(connect(url, patient=False), GIVEN_UP, redact)
+    back = State(connect(url, patient=True), redact=redact)
     people = People(front, loaded.site)
     catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
     desk = Desk(front, catalog, loaded.site, people, effective_config=settings.effective(loaded))

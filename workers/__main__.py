@@ -47,9 +47,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     logs.configure(loaded.redactor(), loaded.log_level)
-    state = State(connect(loaded.redis_url.reveal(), patient=True))
+    state = State(connect(loaded.redis_url.reveal(), patient=True), redact=loaded.redactor())
     clients = Clients(loaded, state)
-    jobs.install(Engine(state, catalog, loaded.site, clients.reader))
+    jobs.install(Engine(state, catalog, loaded.site, clients.reader, bucket=clients.bucket))
     stop = Event()
     scheduler = Thread(target=Scheduler(state, catalog, loaded.site).run, args=(stop,), name="scheduler")
     log.info("workers start: %s", clients.described())
