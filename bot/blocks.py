@@ -18,6 +18,7 @@ from commands.phrase import counted
 # Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.
 BLOCKS = 50
 SECTION = 3000
+FIELD = 2000
 TEXT = 12_500  # of all blocks together: undocumented, refused above 13,297 (slackapi/bolt-js issue 2509)
 FALLBACK = 3500  # chat.update refuses a text over 4,000 characters
 BUTTON_TEXT = 75
@@ -87,6 +88,12 @@ def paragraph(mrkdwn: str) -> Block:
 def context(*parts: str) -> Block:
     elements = [{"type": "mrkdwn", "text": cut(part, 2000), "verbatim": True} for part in parts if part]
     return {"type": "context", "elements": elements}
+
+
+def fields(told: list[tuple[str, str]]) -> Block:
+    """Pairs of a label and a text, side by side where there is room."""
+    texts = [cut(f"*{label}*\n{text}", FIELD) for label, text in told[:10]]
+    return {"type": "section", "fields": [{"type": "mrkdwn", "text": t, "verbatim": True} for t in texts]}
 
 
 def paragraphs(lines: list[str]) -> list[Block]:

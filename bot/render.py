@@ -3,7 +3,7 @@
 Every message has a key that never changes, blocks, and a fallback text for notifications, screen readers
 and workspaces that refuse a block. What came from outside (labels, log lines, error texts) goes through
 `redact` here, and then through `escape`. Blocks themselves are built in bot/blocks.py, changes are drawn
-in bot/changecard.py.
+in bot/changecard.py and bot/changethread.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
+from bot import changecard, changethread
 from bot.blocks import (
     FALLBACK,
     Block,
@@ -28,18 +29,16 @@ from bot.blocks import (
     preformatted,
     text_input,
 )
+from bot.findings import ICON, WORST, judged_lines, severity, top_lines
 from commands.finding import Finding, Light, Link, Suggestion, worst
 from commands.model import Alert, AlertGroup, Attachment, Record, Request, Section, State, Whisper
 from commands.phrase import counted, span
 
-_EVIDENCE = 5  # lines of evidence under a finding before "and n more"
 _TOP = 6  # findings repeated on the summary card
 _ALERTS = 10  # alerts listed on a group's card
 REASON = 500  # characters of a reason that somebody types
 
-ICON = {Light.GREEN: "🟢", Light.YELLOW: "🟡", Light.RED: "🔴", Light.UNKNOWN: "⚪"}
 _PENDING = "⏳"
-_WORST = (Light.RED, Light.UNKNOWN, Light.YELLOW)
 _WORDS = {Light.YELLOW: "yellow", Light.RED: "red", Light.UNKNOWN: "unknown"}
 
 
@@ -118,6 +117,8 @@ def _redacted(node: R, redact: Callable[[str], str]) -> R:
 
 
 def _request(request: Request) -> tuple[Message, ...]:
+    if request.plan or not request.sections:  # a change has no sections, also while it is planned
+        return (changecard.card(request), *changethread.thread(request))
     if request.is_quiet and not request.has_news and request.state is not State.FAILED:
         return ()  # a quiet run that failed is shown: silence must mean that all was looked at
     done = [section for section in request.sections if section.done]
@@ -131,8 +132,8 @@ def _summary(request: Request) -> Message:
     if request.sections:
         blocks.append(paragraph("   ".join(_tally(section) for section in request.sections)))
     findings = [f for section in request.sections for f in section.findings if f.light is not Light.GREEN]
-    findings.sort(key=lambda finding: _severity(finding.light))
-    lines = _top_lines(findings)
+    findings.sort(key=lambda finding: severity(finding.light))
+    lines = top_lines(findings)
     blocks += paragraphs(lines[:_TOP])
     if len(lines) > _TOP:
         blocks.append(context(f"and {len(lines) - _TOP} more, in the thread"))
@@ -154,17 +155,13 @@ def _headline(request: Request) -> str:
     findings = [f.light for section in request.sections for f in section.findings]
     judged = lights if len(request.sections) > 1 else findings
     verdict = f"{judged.count(Light.GREEN)}/{len(judged)} green"
-    counts = [f"{findings.count(each)} {_WORDS[each]}" for each in _WORST if each in findings]
+    counts = [f"{findings.count(each)} {_WORDS[each]}" for each in WORST if each in findings]
     told = f" · checks: {', '.join(counts)}" if counts else ""
     return f"{ICON[worst(lights)]} {escape(subject)}: {verdict}{told}"
 
 
 def _tally(section: Section) -> str:
     return f"{ICON[section.light] if section.done else _PENDING} {escape(section.title)}"
-
-
-def _severity(light: Light) -> int:
-    return (*_WORST, Light.GREEN).index(light)
 
 
 def _origin(request: Request) -> str:
@@ -179,69 +176,6 @@ def _wall_time(length: timedelta) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else span(length)
 
 
-def _one_line(finding: Finding) -> str:
-    """A finding on one line: colour, name, value against threshold, and the worst fact."""
-    line = f"{ICON[finding.light]} *{escape(finding.label)}*"
-    if _judged(finding):
-        line += f"  {escape(_judged(finding))}"
-    if finding.threshold:
-        line += f"  ({escape(finding.threshold)})"
-    if finding.alarm:
-        line += f"  · {escape(finding.alarm)}"
-    elif finding.light is not Light.GREEN and finding.evidence and finding.value in ("", "unknown"):
-        line += f"  {escape(finding.evidence[0])}"
-    return cut(line.replace("\n", " "), 600)
-
-
-def _top_lines(findings: list[Finding]) -> list[str]:
-    """One line per finding; those that one silent source left unknown share a line."""
-    by_reason: dict[str, list[Finding]] = {}
-    for finding in findings:
-        key = _judged(finding) if finding.light is Light.UNKNOWN else f"{id(finding)}"
-        by_reason.setdefault(key, []).append(finding)
-    return [_top_line(same[0]) if len(same) == 1 else _shared_line(same) for same in by_reason.values()]
-
-
-def _top_line(finding: Finding) -> str:
-    """The line of the summary card; what is red names its worst case there, for who reads no further."""
-    line = _one_line(finding)
-    if finding.light is Light.RED and finding.evidence and not finding.alarm and finding.value:
-        line += f"  · {escape(cut(finding.evidence[0], 160))}"
-    return line
-
-
-def _shared_line(findings: list[Finding]) -> str:
-    names = ", ".join(escape(finding.label) for finding in findings[:4])
-    more = f" and {len(findings) - 4} more" if len(findings) > 4 else ""
-    return cut(f"{ICON[findings[0].light]} *{names}*{more}  {escape(_judged(findings[0]))}", 600)
-
-
-def _judged(finding: Finding) -> str:
-    """The value, or for what was not read the word "unknown" and the reason."""
-    if finding.light is not Light.UNKNOWN or finding.value.startswith("unknown"):
-        return finding.value
-    return f"unknown: {finding.value}" if finding.value else "unknown"
-
-
-def _finding_lines(finding: Finding) -> list[str]:
-    lines = [_one_line(finding)]
-    shown = finding.evidence[:_EVIDENCE]
-    lines += [f"      • {escape(cut(fact, 400))}" for fact in shown]
-    if len(finding.evidence) > _EVIDENCE:
-        lines.append(f"      • and {len(finding.evidence) - _EVIDENCE} more")
-    return lines
-
-
-def _section_lines(findings: tuple[Finding, ...]) -> list[str]:
-    """Every finding with its evidence; a mend that serves several stands under the last of them."""
-    lines: list[str] = []
-    for n, finding in enumerate(findings):
-        lines += _finding_lines(finding)
-        if finding.mend and finding.mend not in {later.mend for later in findings[n + 1 :]}:
-            lines += [f"      → {escape(line)}" for line in cut(finding.mend, 600).split("\n")]
-    return lines
-
-
 def _section_blocks(section: Section) -> list[Block]:
     is_page = section.key.startswith("help")  # a page of text is not judged, so it shows no light
     title = f"*{escape(section.title)}*" if is_page else f"{ICON[section.light]} *{escape(section.title)}*"
@@ -251,7 +185,7 @@ def _section_blocks(section: Section) -> list[Block]:
     if is_page:
         lines += [line for finding in section.findings for line in _page_lines(finding)]
     else:
-        lines += _section_lines(section.findings)
+        lines += judged_lines(section.findings)
     blocks = [*paragraphs(lines), *preformatted(section.table)]
     if section.note and not is_page:
         blocks.append(context(escape(section.note)))

@@ -1,0 +1,168 @@
+"""Pure: the thread of a change: the whole plan, who agreed, what did not go well, and the line that ends it.
+
+Each is a message of its own with a key that never changes, so the thread is the change's history: a plan
+that had to be shown again is another message, and the earlier one stays. Called by bot/render.py, with a
+record whose texts are redacted.
+"""
+
+from collections.abc import Iterable
+
+from bot.blocks import Block, Message, bounded, buttons, context, cut, paragraph, paragraphs, preformatted
+from bot.changecard import GO, against, next_buttons, what_came_of_it
+from bot.changewords import LINE, icon, line, outcome, person, title, typed_id
+from bot.findings import judged_lines
+from commands.model import Request, State
+from commands.plan import Approval, Plan, Standing, Step
+
+# Characters of each part of a plan: together less than one message takes (bot/blocks.py, TEXT).
+_FINDINGS, _STEPS, _STAYS, _DIFF, _REHEARSAL, _BEFORE = 2600, 4600, 1000, 2000, 800, 500
+_RESULTS = 6000
+_UID = 8  # characters of a uid
+
+_STANDING = {
+    Standing.PLANNED: ("⚪", "not begun"),
+    Standing.TRYING: ("⏳", "sent, its outcome is not known"),
+    Standing.BLOCKED: ("🟡", "held back"),
+    Standing.APPLIED: ("⏳", "taken, its result is not proved"),
+    Standing.FAILED: ("❌", "failed"),
+}
+_WAITED_FOR = {
+    State.BLOCKED, State.SUCCEEDED, State.PARTIAL, State.FAILED, State.REJECTED, State.EXPIRED, State.CANCELLED,
+}  # fmt: skip
+
+
+def thread(request: Request) -> tuple[Message, ...]:
+    messages = [*_plan(request), *_approvals(request), *_results(request), *_closing(request)]
+    return tuple(messages)
+
+
+# --- the plan ---
+
+
+def _plan(request: Request) -> list[Message]:
+    plan, turn = request.plan, request.asking.turn if request.asking else 1
+    if plan is None or not (plan.steps or plan.findings):
+        return []
+    digest = f"  ·  `{request.asking.digest}`" if request.asking else ""
+    head = f"*Plan {typed_id(request)}*  ·  {GO[plan.go]}{digest}"
+    blocks = [paragraph(head), *_findings(plan), *_waves(plan), *_rest(plan)]
+    text = f"The whole plan of {title(request)}"
+    return [Message(f"plan:{turn}", text, tuple(bounded(blocks)), in_thread=True)]
+
+
+def _findings(plan: Plan) -> list[Block]:
+    grave = against(plan)
+    fine = [finding for finding in plan.findings if finding not in grave]
+    offered = tuple(suggestion for finding in grave for suggestion in finding.suggestions)[:5]
+    return [*_part("", judged_lines((*grave, *fine)), _FINDINGS), *buttons(offered)]
+
+
+def _waves(plan: Plan) -> list[Block]:
+    lines: list[str] = []
+    for number, wave in enumerate(plan.waves, 1):
+        lines += [f"*{number}. {line(wave.title)}*", *(f"      • {_step(step)}" for step in wave.steps)]
+    return _part("", lines, _STEPS)
+
+
+def _step(step: Step) -> str:
+    target = step.effect.target
+    named = "" if target.path in step.text or target.name in step.text else f"  {line(str(target))}"
+    uid = f"  `{line(target.uid[:_UID])}`" if target.uid else ""
+    return f"{line(step.text)}{named}{uid}"
+
+
+def _rest(plan: Plan) -> list[Block]:
+    before = [f"{line(what)}: {line(value)}" for what, value in plan.before]
+    return [
+        *_part("Stays", _bullets(plan.stays), _STAYS),
+        *_difference(plan),
+        *_part("The API server's own dry run", _bullets(plan.rehearsal), _REHEARSAL),
+        *_part("Before", [f"      • {each}" for each in before], _BEFORE),
+    ]
+
+
+def _difference(plan: Plan) -> list[Block]:
+    kept = _fitting([cut(each, LINE) for each in plan.diff], _DIFF)
+    left = len(plan.diff) - len(kept)
+    more = [context(f"… and {left} more lines of difference")] if left else []
+    return [paragraph("*Difference*"), *preformatted(kept), *more] if kept else []
+
+
+def _bullets(texts: Iterable[str]) -> list[str]:
+    return [f"      • {line(each)}" for each in texts]
+
+
+def _part(head: str, lines: list[str], room: int) -> list[Block]:
+    """Lines under a head, as many as fit, and how many did not."""
+    if not lines:
+        return []
+    kept = _fitting(lines, room)
+    left = len(lines) - len(kept)
+    return paragraphs(
+        [*([f"*{head}*"] if head else []), *kept, *([f"… and {left} more lines"] if left else [])]
+    )
+
+
+def _fitting(lines: list[str], room: int) -> list[str]:
+    kept: list[str] = []
+    for each in lines:
+        room -= len(each) + 1
+        if room < 0:
+            return kept
+        kept.append(each)
+    return kept
+
+
+# --- what happened ---
+
+
+def _approvals(request: Request) -> list[Message]:
+    asking = request.asking
+    if asking is None:
+        return []
+    return [
+        _said(f"approval:{asking.turn}:{n}", _approved(n, asking.needed, approval))
+        for n, approval in enumerate(asking.approvals, 1)
+    ]
+
+
+def _approved(number: int, needed: int, approval: Approval) -> str:
+    count = f" ({number} of {needed})" if needed > 1 else ""
+    own = ", the requester, because `approvals.self_approve` is on" if approval.is_self else ""
+    return f"✅ approved{count} by {person(approval.user)}{own}"
+
+
+def _said(key: str, text: str, *more: Block) -> Message:
+    return Message(key, text, (paragraph(text), *more), in_thread=True)
+
+
+def _results(request: Request) -> list[Message]:
+    """After the end: every step whose result was not seen in the cluster, and why."""
+    progress, plan = request.progress, request.plan
+    if progress is None or plan is None or request.is_open:
+        return []
+    open_steps = [step for step in plan.steps if progress.standing(step) is not Standing.PROVED]
+    lines = [_result(request, step) for step in open_steps]
+    if not lines:
+        return []
+    head = f"{len(lines)} of {len(plan.steps)} not proved"
+    return [Message("steps", head, tuple(bounded(_part(head, lines, _RESULTS))), in_thread=True)]
+
+
+def _result(request: Request, step: Step) -> str:
+    assert request.progress
+    mark = request.progress.marks.get(step.key)
+    sign, word = _STANDING[request.progress.standing(step)]
+    note = f": {line(mark.note)}" if mark and mark.note else ""
+    tries = f" (tried {mark.tries} times)" if mark and mark.tries > 1 else ""
+    return f"{sign} {line(step.text)}  ·  {word}{note}{tries}"
+
+
+def _closing(request: Request) -> list[Message]:
+    """The one line that mentions somebody: an edited card notifies nobody. None where nobody had to wait."""
+    if request.asking is None or request.state not in _WAITED_FOR:
+        return []
+    who = f"{person(request.actor.user)} " if request.actor.user else ""
+    text = f"{who}{icon(request)} {title(request)}: {outcome(request)}"
+    blocks = [paragraph(text), *what_came_of_it(request), *next_buttons(request)]
+    return [Message("closing", text, tuple(bounded(blocks)), in_thread=True)]
