@@ -203,7 +203,7 @@ class Autoscalers(Read):
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetView:
+class BudgetTerms:
     """A PodDisruptionBudget; its pods by selector, so what selects them is told, not counted.
 
     least: minAvailable, most: maxUnavailable, as written; None where it is not set.
@@ -217,7 +217,7 @@ class BudgetView:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadBudgets(Read):
-    """→ tuple[BudgetView, ...] of the namespace."""
+    """→ tuple[BudgetTerms, ...] of the namespace."""
 
     namespace: str
 

@@ -40,7 +40,7 @@ _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _ON_ITS_WAY = ("", "ContainerCreating", "PodInitializing")
 
 
-def answer(api: Api, read: Read, deadline: float) -> Any:
+def read(api: Api, read: Read, deadline: float) -> Any:
     match read:
         case workloads.Workload():
             kinds = (read.kind,) if read.kind else workloads.SHORT
@@ -70,8 +70,8 @@ def answer(api: Api, read: Read, deadline: float) -> Any:
         case workloads.Quotas():
             return tuple(_listed(api, "resourcequotas", read.namespace, deadline, _quota_view))
         case workloads.ServicesOf():
-            found = _listed(api, "services", read.namespace, deadline, _service_view)
-            return tuple(service for service in found if service.selector)
+            services = _listed(api, "services", read.namespace, deadline, _service_view)
+            return tuple(service for service in services if service.selector)
         case workloads.Referred():
             return _referred(api, read, deadline)
     raise LookupError(f"not a read about workloads: {read}")
@@ -366,12 +366,12 @@ def _autoscaler_view(found: Json) -> workloads.AutoscalerView:
     )
 
 
-def _budget_view(found: Json) -> workloads.BudgetView:
+def _budget_view(found: Json) -> workloads.BudgetTerms:
     spec = part(found, "spec")
     selector = spec.get("selector")
     # policy/v1: {} selects every pod, nothing selects none.
     none = {"matchExpressions": [{"key": "", "operator": "Exists"}]}
-    return workloads.BudgetView(
+    return workloads.BudgetTerms(
         name=str(part(found, "metadata")["name"]),
         selector=none if selector is None else selector,
         least=spec.get("minAvailable"),
