@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from commands.effects import Done, Effect, Outcome
+from commands.errors import Unanswered
 from commands.model import Gap, Read, Reads, Seen
 from commands.reads import Now
 
@@ -31,3 +33,32 @@ class FakeReader:
         self.asked.append(read)
         self.before(read)
         return self.answers.get(type(read), Gap("nobody answers", "start somebody"))
+
+
+class FakeEffects:
+    """Takes every effect, but for what `script` says of a target's name: its outcomes in turn, the last for ever.
+
+    `sent` is what was asked for, in order; `taken` the names of targets whose effect was taken.
+    """
+
+    def __init__(self, script: Mapping[str, list[Outcome | Unanswered]] | None = None) -> None:
+        self._script = {name: list(outcomes) for name, outcomes in (script or {}).items()}
+        self.sent: list[Effect] = []
+        self.taken: set[str] = set()
+        self.before: Callable[[Effect], None] = lambda effect: None
+        self._lock = threading.Lock()
+
+    def apply(self, effect: Effect, deadline: float) -> Outcome:
+        self.before(effect)
+        with self._lock:
+            self.sent.append(effect)
+            outcome = self._next(effect.target.name)
+            if isinstance(outcome, Done):
+                self.taken.add(effect.target.name)
+        if isinstance(outcome, Unanswered):
+            raise outcome
+        return outcome
+
+    def _next(self, name: str) -> Outcome | Unanswered:
+        outcomes = self._script.get(name) or [Done()]
+        return outcomes.pop(0) if len(outcomes) > 1 else outcomes[0]

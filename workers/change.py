@@ -474,7 +474,7 @@ class Applying:
 
     def _is_wanted_elsewhere(self, began: float) -> bool:
         """Wait until something is due here; True when the worker should do something else before."""
-        until = time.monotonic() + LOOK_EVERY
+        until = time.monotonic() + (0 if self._is_over or self._due() else LOOK_EVERY)
         while True:
             if self._house.stopping() or self._state.queue.count or time.monotonic() - began > TURN.seconds:
                 return True
