@@ -1,13 +1,16 @@
-"""Reads from AWS: the EKS cluster and its node groups. The only importer of boto3.
+"""Reads from AWS: the EKS cluster and its node groups; and files put into the bucket. The only importer of boto3.
 
 Every client is made with the cluster's region from the configuration, never the environment's, and with
-the endpoint boto3 itself finds there (AWS_ENDPOINT_URL). Nothing here writes. Called by workers/reader.py.
+the endpoint boto3 itself finds there (AWS_ENDPOINT_URL). Called by workers/reader.py, and the bucket by
+workers/keeping.py: it only adds objects, and is no part of what an approved change may touch.
 """
 
+import base64
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
@@ -149,22 +152,8 @@ class Aws:
             raise Unreachable("eks: the AWS credentials are still being looked up")
         try:
             if self._client is None:
-                config = Config(
-                    connect_timeout=3,
-                    read_timeout=5,
-                    retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-                    user_agent_extra=user_agent(),
-                )
-                session = boto3.session.Session()
-                self._client = session.client("eks", region_name=self._site.region, config=config)
+                self._client = _client("eks", self._site.region, seconds=5)
             return self._client
-        except BotoCoreError:
-            raise
-        except ValueError as error:  # its words repeat the address, with its password
-            raise Refused(
-                "eks: the endpoint that the environment names is no HTTP address",
-                mend="check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_EKS and the AWS configuration file",
-            ) from error
         finally:
             self._lock.release()
 
@@ -191,11 +180,77 @@ class Aws:
         raise Refused(f"{what}: AWS answers {code or status}") from error
 
 
+class Bucket:
+    """The bucket of one cluster's site (`backup.bucket`), which files are added to."""
+
+    def __init__(self, site: ClusterSite) -> None:
+        self._site = site
+        self._name = site.backup.bucket
+
+    def put(self, key: str, content: bytes, sha256: str) -> str:
+        """Store the content and have S3 itself compare the hash; the address, "s3://bucket/key"."""
+        what = "s3:PutObject"
+        more = {}
+        if self._site.backup.kms_key:
+            more = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._site.backup.kms_key}
+        try:
+            _client("s3", self._site.region, seconds=8).put_object(
+                Bucket=self._name,
+                Key=key,
+                Body=content,
+                ContentType="text/plain; charset=utf-8",
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
+                Metadata={"sha256": sha256},
+                **more,
+            )
+        except ClientError as error:
+            raise self._refusal(error, what, key) from error
+        except BotoCoreError as error:
+            raise _no_answer(error, what, self._site.region, "S3") from error
+        return f"s3://{self._name}/{key}"
+
+    def link(self, key: str) -> str:
+        region = self._site.region
+        console = "console.amazonaws.cn" if _partition(region) == "aws-cn" else "console.aws.amazon.com"
+        return f"https://{console}/s3/object/{self._name}?region={region}&prefix={quote(key)}"
+
+    def _refusal(self, error: ClientError, what: str, key: str) -> Unanswered:
+        code = _code(error)
+        if code in _DENIED:
+            arn = f"arn:{_partition(self._site.region)}:s3:::{self._name}/{key.partition('/')[0]}/*"
+            statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
+            return Refused(f"s3: access denied, needs {what}", mend=statement)
+        if code == "NoSuchBucket":
+            return Refused(f"s3: there is no bucket {self._name}", mend="set `backup.bucket`")
+        if code in _BAD_CREDENTIALS:
+            return Refused(f"{what}: AWS does not accept the credentials ({code})", mend=_ROLE)
+        return Unreachable(f"{what}: AWS answers {code or 'without a word'}")
+
+
+def _client(service: str, region: str, seconds: int) -> Any:
+    """A new client; raises BotoCoreError, or Refused over an address that is none."""
+    config = Config(
+        connect_timeout=3,
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        user_agent_extra=user_agent(),
+    )
+    try:
+        return boto3.session.Session().client(service, region_name=region, config=config)
+    except BotoCoreError:
+        raise
+    except ValueError as error:  # its words repeat the address, with its password
+        raise Refused(
+            f"{service}: the endpoint that the environment names is no HTTP address",
+            mend=f"check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_{service.upper()} and the AWS configuration file",
+        ) from error
+
+
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _no_answer(error: BotoCoreError, what: str, region: str) -> Unanswered:
+def _no_answer(error: BotoCoreError, what: str, region: str, service: str = "EKS") -> Unanswered:
     match error:
         case NoCredentialsError() | PartialCredentialsError() | CredentialRetrievalError():
             return Unreachable(f"{what}: no AWS credentials found", mend=_ROLE)
@@ -204,8 +259,8 @@ def _no_answer(error: BotoCoreError, what: str, region: str) -> Unanswered:
         case EndpointConnectionError() | ConnectionError() | HTTPClientError():
             kind = type(error).__name__
             return Unreachable(
-                f"{what}: the EKS endpoint of {region} cannot be reached ({kind})",
-                mend="let the bot reach the endpoint, or set AWS_ENDPOINT_URL_EKS",
+                f"{what}: the {service} endpoint of {region} cannot be reached ({kind})",
+                mend=f"let the bot reach the endpoint, or set AWS_ENDPOINT_URL_{service}",
             )
     return Refused(f"{what}: {type(error).__name__}")
 

@@ -16,7 +16,7 @@ from threading import Thread
 
 from prometheus_client import Histogram
 
-from bot.state import JOB_TIMEOUT, KEEP, Conflict, State, Stored, new_id
+from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, State, Stored, new_id
 from commands.catalog import Catalog
 from commands.command import Part
 from commands.errors import SayBack
@@ -25,6 +25,7 @@ from commands.model import Flag, Request, Section
 from commands.model import State as Standing
 from commands.site import Site
 from workers.change import Changes, Effects, House, Lost
+from workers.keeping import Bucket, Keeper, no_bucket
 from workers.walk import Reader, walk
 
 log = logging.getLogger(__name__)
@@ -54,12 +55,14 @@ class Engine:
         reader: Callable[[str], Reader],
         *,
         effects: Callable[[str], Effects] = no_effects,
+        bucket: Callable[[str], Bucket | None] = no_bucket,
         wall: timedelta = WALL,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         house = House(state, catalog, site, reader, effects, now=now, stopping=stopping)
         self._changes = Changes(house)
+        self._keeper = Keeper(bucket)
         self._state = state
         self._catalog = catalog
         self._site = site
@@ -115,9 +118,11 @@ class Engine:
         for section in self._read(
             {key: part for key, part in parts.items() if key in waiting}, request.cluster
         ):
-            read = replace(section, findings=tuple(map(self._offered, section.findings)))
+            change = self._state.change()
+            read = self._keeper.keep(change, request, section)
+            read = replace(read, findings=tuple(map(self._offered, read.findings)))
             sections = tuple(read if held.key == read.key else held for held in stored.record.sections)
-            stored = self._save(stored, replace(stored.record, sections=sections))
+            stored = self._save(change, stored, replace(stored.record, sections=sections))
         self._finish(stored, stored.record)
 
     def _offered(self, finding: Finding) -> Finding:
@@ -132,9 +137,9 @@ class Engine:
 
     # --- writing down ---
 
-    def _save(self, stored: Stored[Request], request: Request) -> Stored[Request]:
+    def _save(self, change: Change, stored: Stored[Request], request: Request) -> Stored[Request]:
         moved = request.move(Standing.READING)
-        self._state.change().put(moved, was=stored.version).show(moved, priority=_priority(moved)).commit()
+        change.put(moved, was=stored.version).show(moved, priority=_priority(moved)).commit()
         return Stored(moved, str(int(stored.version) + 1))
 
     def _finish(self, stored: Stored[Request], request: Request) -> None:
