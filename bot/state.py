@@ -27,12 +27,16 @@ from redis.retry import Retry
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.timeouts import JobTimeoutException
 
 from bot.audit import CHAIN, Trail, facts_of, parts
 from commands.model import AlertGroup, Record, Request, Whisper
 from commands.reads import RunView
 
 QUEUE = "sre"
+
+# RQ's alarm: it strikes in a job that runs for longer than its timeout.
+Overrun = JobTimeoutException
 
 # A finished card may still be looked at, pressed or asked about; after this it is only in Slack and audit.
 KEEP = timedelta(days=30)

@@ -19,13 +19,13 @@ from typing import Protocol
 
 from prometheus_client import Counter
 
-from bot.state import KEEP, Conflict, State, Stored
+from bot.state import KEEP, LEASE, Conflict, State, Stored
 from commands import words
 from commands.catalog import Catalog
 from commands.change import Change, Doing, Who, drift
 from commands.command import Command
 from commands.effects import Already, Blocked, Done, Effect, Moved, Outcome, Rejected
-from commands.errors import Refused, SayBack, Unanswered
+from commands.errors import Refused, SayBack, Unanswered, Unreachable
 from commands.finding import Finding, Light
 from commands.model import Request
 from commands.model import State as Standpoint
@@ -43,7 +43,7 @@ EFFECT_SECONDS = 10.0
 # Effects side by side. More would only queue at the API server, whose fair share for one client is small.
 AT_ONCE = 10
 
-# How long one turn may keep its worker when other jobs wait, and when none do.
+# How long one turn may keep its worker when nobody else waits for it; well below a job's timeout.
 TURN = timedelta(seconds=20)
 
 # A budget is asked again after these; the last one repeats. kubectl waits 5 s each time.
@@ -219,6 +219,7 @@ class Applying:
         self._effects = house.effects(stored.record.cluster)
         self._again: dict[str, tuple[float, int]] = {}  # when a step or a lane is due again, and how often so
         self._shown = 0.0
+        self._announced = 0.0
 
     def turn(self) -> timedelta | None:
         """Go on until the change ends (None), or until others need this worker: when the next turn is due."""
@@ -227,7 +228,7 @@ class Applying:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="effect") as pool:
             while True:
                 self._reload()
-                while not self._is_over and self._batch(pool):
+                while not self._is_over and not self._is_spent(began) and self._batch(pool):
                     pass
                 if self._look():
                     return None
@@ -244,6 +245,7 @@ class Applying:
         marks = {step.key: self._intent(step) for step in steps}
         if not self._announce(marks, [("trying", s, "") for s in steps if not self._is_repeated(s)]):
             return False
+        self._announced = time.monotonic()
         outcomes = list(pool.map(self._try, steps))
         marks, lines = {}, []
         for step, outcome in zip(steps, outcomes, strict=True):
@@ -256,6 +258,9 @@ class Applying:
         return True
 
     def _try(self, step: Step) -> "Outcome | Unanswered":
+        if time.monotonic() - self._announced > LEASE.total_seconds() / 2:
+            # This process was paused, and another may have the change by now.
+            return Unreachable("the worker was held up before it was sent")
         try:
             return self._effects.apply(step.effect, time.monotonic() + EFFECT_SECONDS)
         except Unanswered as error:
@@ -476,12 +481,15 @@ class Applying:
         """Wait until something is due here; True when the worker should do something else before."""
         until = time.monotonic() + (0 if self._is_over or self._due() else LOOK_EVERY)
         while True:
-            if self._house.stopping() or self._state.queue.count or time.monotonic() - began > TURN.seconds:
+            if self._house.stopping() or self._state.queue.count or self._is_spent(began):
                 return True
             left = until - time.monotonic()
             if left <= 0:
                 return False
             self._house.pause(min(left, 0.2))
+
+    def _is_spent(self, began: float) -> bool:
+        return time.monotonic() - began > TURN.total_seconds()
 
 
 _ENDS: Mapping[Result, Standpoint] = {

@@ -16,7 +16,7 @@ from threading import Thread
 
 from prometheus_client import Histogram
 
-from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, State, Stored, new_id
+from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, Overrun, State, Stored, new_id
 from commands.catalog import Catalog
 from commands.command import Part
 from commands.errors import SayBack
@@ -104,6 +104,8 @@ class Engine:
         stored = self._state.request(id)
         if stored is None or not stored.record.is_open:
             return
+        if isinstance(error, Overrun) and stored.record.state is Standing.APPLYING:
+            return  # a turn that took too long; the sweeper brings the next one
         failed = stored.record.move(Standing.FAILED, finished=self._now(), reference=reference)
         self._close(stored, failed, reference=reference)
 
