@@ -49,7 +49,11 @@ def main() -> int:
     logs.configure(loaded.redactor(), loaded.log_level)
     state = State(connect(loaded.redis_url.reveal(), patient=True), redact=loaded.redactor())
     clients = Clients(loaded, state)
-    jobs.install(Engine(state, catalog, loaded.site, clients.reader, bucket=clients.bucket))
+    engine = Engine(
+        state, catalog, loaded.site, clients.reader,
+        effects=clients.effects, bucket=clients.bucket, stopping=lambda: HouseWorker.asked_to_stop,
+    )  # fmt: skip
+    jobs.install(engine)
     stop = Event()
     scheduler = Thread(target=Scheduler(state, catalog, loaded.site).run, args=(stop,), name="scheduler")
     log.info("workers start: %s", clients.described())
