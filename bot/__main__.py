@@ -63,10 +63,13 @@ def _serve(loaded: settings.Settings) -> None:
     url = loaded.redis_url.reveal()
     front = State(connect(url, patient=False), GIVEN_UP, redact)
     back = State(connect(url, patient=True), redact=redact)
-    people = People(front, loaded.site)
+    quick = WebClient(
+        loaded.slack_bot_token.reveal(), base_url=loaded.slack_api_url, timeout=1, retry_handlers=[]
+    )
+    people = People(front, loaded.site, quick)
     catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
     desk = Desk(front, catalog, loaded.site, people, effective_config=settings.effective(loaded))
-    bolt = slack.app(desk, people, client, loaded.slack_signing_secret.reveal(), redact)
+    bolt = slack.app(desk, people, quick, loaded.slack_signing_secret.reveal(), redact)
     courier = Courier(back, client, redact)
     socket = _socket(loaded, bolt)
     app = web.Web(

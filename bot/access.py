@@ -1,9 +1,18 @@
-"""Pure: who may submit what. Fails closed: what is not known is a no, with the reason and the way out."""
+"""Pure: who may submit and approve what. Fails closed: what is not known is a no, with the reason and the way out.
 
+Reading is everybody's of this workspace. A change is somebody's whom a rule of `access` lets: for each node
+and each namespace that it touches there must be one. Facts about people come from bot/people.py.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
 
 from commands.command import Command
-from commands.model import Actor
+from commands.model import Actor, Args
+from commands.plan import Plan
+from commands.site import CHANGES, AccessRule, Act, ClusterSite
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +28,199 @@ YES = Decision(True)
 _NOTHING = "Nothing was done."
 
 
-def may_submit(actor: Actor, command: Command, *, home_team: str, roles: tuple[str, ...]) -> Decision:
-    """Whether this person may submit this command.
+def no(reason: str) -> Decision:
+    return Decision(False, f"{reason} {_NOTHING}")
 
-    home_team: the bot's own workspace id, "" while Slack has not told it. roles: what the actor holds.
-    A Slack Connect stranger shares a channel but is of another team, and may submit nothing.
+
+# --- Who it is ------------------------------------------------------------------------------------
+
+
+def may_enter(actor: Actor, home_team: str) -> Decision:
+    """Whether the signed payload speaks of somebody of the bot's own workspace.
+
+    home_team: the bot's own workspace id, "" while Slack has not told it. A Slack Connect stranger shares a
+    channel but is of another team, and may do nothing.
     """
-    if actor.is_scheduler:
-        return YES
     if not actor.user:
-        return Decision(False, f"Slack did not say who this is. {_NOTHING}")
+        return no("Slack did not say who this is.")
     if not home_team:
-        return Decision(False, f"Slack has not told the bot its own workspace yet. {_NOTHING}")
+        return no("Slack has not told the bot its own workspace yet.")
     if actor.team != home_team:
-        return Decision(False, f"Only members of this workspace may use the bot. {_NOTHING}")
-    if command.role != "anyone" and command.role not in roles:
-        needed = f"`{command.word}` needs the role `{command.role}` (config key `roles.{command.role}`)."
-        return Decision(False, f"{needed} {_NOTHING}")
+        return no("Only members of this workspace may use the bot.")
     return YES
+
+
+class Kind(StrEnum):
+    """What Slack says somebody is. Only a MEMBER may change anything."""
+
+    MEMBER = "member"
+    BOT = "bot"
+    GUEST = "guest"
+    DEACTIVATED = "deactivated"
+    EXTERNAL = "external"
+
+
+def kind_of(profile: Mapping[str, Any], home_team: str) -> Kind:
+    """What the answer of users.info makes of somebody; of several things the worst."""
+    if profile.get("deleted", True):
+        return Kind.DEACTIVATED
+    # With Enterprise Grid the team_id may be another one of the workspaces that they are a member of.
+    teams = (profile.get("team_id"), *(profile.get("enterprise_user") or {}).get("teams", ()))
+    if profile.get("is_stranger") or home_team not in teams:
+        return Kind.EXTERNAL
+    if profile.get("is_bot", True) or profile.get("is_workflow_bot") or profile.get("id") == "USLACKBOT":
+        return Kind.BOT
+    if profile.get("is_restricted", True) or profile.get("is_ultra_restricted", True):
+        return Kind.GUEST
+    return Kind.MEMBER
+
+
+_NOT_FOR: Mapping[Kind, str] = {
+    Kind.BOT: "Bots may not ask for changes or decide on them.",
+    Kind.GUEST: "Guests of the workspace may not ask for changes or decide on them.",
+    Kind.DEACTIVATED: "This account is deactivated.",
+    Kind.EXTERNAL: "Only members of this workspace may use the bot.",
+}
+
+
+def may_act(kind: Kind) -> Decision:
+    """Whether somebody of this kind may have a part in a change at all."""
+    return YES if kind is Kind.MEMBER else no(_NOT_FOR[kind])
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody's roles: those held, and those that nobody can say of, because Slack has not told lately who
+    is in their user groups. Both as `access` names them: a key of `roles`, or a Slack id."""
+
+    user: str
+    roles: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def may_ask(actor: Actor, command: Command, *, home_team: str, holder: Holder) -> Decision:
+    """Whether this person may submit this command, as far as it is no change."""
+    if actor.is_scheduler and command.change is None:
+        return YES
+    entered = may_enter(actor, home_team)
+    if entered.ok and command.role != "anyone" and command.role not in holder.roles:
+        return no(f"`{command.word}` needs the role `{command.role}` (config key `roles.{command.role}`).")
+    return entered
+
+
+# --- Changing -------------------------------------------------------------------------------------
+
+Place = tuple[Literal["node", "namespace"], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A change as the rules see it: its line ("node drain"), its cluster, the places it touches."""
+
+    line: str
+    cluster: str
+    places: tuple[Place, ...] = ()
+
+    @classmethod
+    def typed(cls, args: Args, site: ClusterSite) -> "Deed":
+        """As far as the text says it; what it does not say is looked at when there is a plan."""
+        return cls(f"{args.word} {args.verb}", site.name, tuple(_typed(args, site)))
+
+    @classmethod
+    def planned(cls, args: Args, cluster: str, plan: Plan) -> "Deed":
+        """With every object of the plan."""
+        found: dict[Place, None] = {}
+        for target in plan.targets:
+            found["namespace" if target.namespace else "node", target.namespace or target.name] = None
+        return cls(f"{args.word} {args.verb}", cluster, tuple(found))
+
+
+def _typed(args: Args, site: ClusterSite) -> Iterator[Place]:
+    if args.word == "node":
+        yield from (("node", name) for name in args.name.split(",") if name)
+    elif args.flags.get("namespace"):
+        yield "namespace", args.flags["namespace"]
+    elif args.name in site.services:
+        yield "namespace", site.services[args.name].namespace
+
+
+def may_submit(holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) -> Decision:
+    return _may("submit", holder, rules, deed)
+
+
+def may_approve(holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) -> Decision:
+    return _may("approve", holder, rules, deed)
+
+
+def may_stop(holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) -> Decision:
+    """Cancelling is for everybody who may submit or approve the like; the requester is not asked here."""
+    return YES if may_submit(holder, rules, deed).ok else may_approve(holder, rules, deed)
+
+
+def _may(act: Act, holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) -> Decision:
+    fitting = {key: rule for key, rule in _keyed(rules) if rule.is_about(act, deed.line, deed.cluster)}
+    places: tuple[Place | None, ...] = deed.places or (None,)
+    for place in places:
+        here = {key: rule for key, rule in fitting.items() if place is None or rule.covers(*place)}
+        if not any(set(rule.roles) & set(holder.roles) for rule in here.values()):
+            return no(_refusal(act, holder, here, deed, place))
+    return YES
+
+
+def _keyed(rules: Iterable[AccessRule]) -> Iterator[tuple[str, AccessRule]]:
+    return ((f"access[{number}]", rule) for number, rule in enumerate(rules))
+
+
+def _refusal(
+    act: Act, holder: Holder, here: Mapping[str, AccessRule], deed: Deed, place: Place | None
+) -> str:
+    where = f"{place[0]} `{place[1]}` of cluster `{deed.cluster}`" if place else f"cluster `{deed.cluster}`"
+    what = f"{act} `{deed.line}` in {where}"
+    unsure = [role for rule in here.values() for role in rule.roles if role in holder.unsure]
+    if unsure:
+        return (
+            f"You may not {what}: Slack has not told the bot lately who is in the user groups of "
+            f"`{unsure[0]}` (does the app have usergroups:read?). Please try again in a minute."
+        )
+    if here:
+        roles = dict.fromkeys(role for rule in here.values() for role in rule.roles)
+        may = " or ".join(f"`{role}`" for role in roles) or "nobody"
+        return f"You may not {what}: that is for {may} (config key `{', '.join(here)}`)."
+    return (
+        f"Nobody may {what}. To let somebody, add to `access` of the configuration "
+        f'`{{roles: [approvers], may: {act}, verbs: ["{deed.line}"]}}`.'
+    )
+
+
+# --- What somebody may, for the help pages ---------------------------------------------------------
+
+
+def lines_of(holder: Holder, rules: tuple[AccessRule, ...], clusters: Iterable[str]) -> frozenset[str]:
+    """The changing lines ("node drain") that somebody may submit somewhere."""
+    own = [rule for rule in rules if set(rule.roles) & set(holder.roles)]
+    names = tuple(clusters)
+    return frozenset(
+        line for line in CHANGES if any(rule.is_about("submit", line, name) for rule in own for name in names)
+    )
+
+
+def grants_of(holder: Holder, rules: tuple[AccessRule, ...]) -> tuple[str, ...]:
+    """A sentence for each rule that lets somebody do something."""
+    return tuple(
+        f"{' and '.join(rule.may)} {_quoted(rule.verbs)}{_places(rule)} ({key}, as {_quoted(as_)})"
+        for key, rule in _keyed(rules)
+        if (as_ := tuple(role for role in rule.roles if role in holder.roles))
+    )
+
+
+def _places(rule: AccessRule) -> str:
+    limits = (("namespaces", rule.namespaces), ("nodes", rule.nodes), ("clusters", rule.clusters))
+    said = [f"{name} {_quoted(globs)}" for name, globs in limits if globs != ("*",)]
+    return f", only {'; '.join(said)}" if said else ""
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,4 +1,5 @@
-"""The application's verbs, with no vendor types in or out: submit a command, notice an alert notification.
+"""The application's verbs, with no vendor types in or out: submit a command, decide on a change, notice an
+alert notification.
 
 Everything typed, pressed or scheduled enters at `submit`; the same text gives the same request wherever
 it came from. Nothing is answered as accepted before it is stored.
@@ -10,17 +11,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot import access, alerts
+from bot.access import Holder
+from bot.decisions import Decided, Decisions, NeedsReason
 from bot.outbox import Outbox
 from bot.people import People
 from bot.state import JOB_TIMEOUT, KEEP, Conflict, State, Taken, new_id
 from commands import grammar
 from commands.catalog import Catalog
 from commands.command import Command
-from commands.errors import Denied, SayBack, Unreachable
+from commands.errors import Denied, SayBack, Unreachable, UsageError
 from commands.finding import Suggestion
-from commands.model import Actor, Place, Read, Reads, Request, Section, Seen, Whisper
-from commands.reads import DeadLetters, EffectiveConfig, RunLog, Whoami
-from commands.site import Site
+from commands.model import Actor, Args, Place, Read, Reads, Request, Section, Seen, Whisper
+from commands.reads import DeadLetters, EffectiveConfig, RunLog, Whoami, WhoamiView
+from commands.site import ClusterSite, Site
 
 # Slack repeats an event for about six minutes, and a captured request stays valid for five.
 _REMEMBER_DELIVERY = timedelta(hours=1)
@@ -40,12 +43,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the asker alone is told at once: that a card follows, a page, or why not."""
+    """What the asker alone is told at once: that a card follows, a page, or why not. needs_reason: all is in
+    order, and the asker must only say why."""
 
     text: str = ""
     sections: tuple[Section, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     accepted: bool = False
+    needs_reason: bool = False
 
 
 class Desk:
@@ -67,6 +72,7 @@ class Desk:
         self._people = people
         self._effective_config = effective_config
         self._now = now
+        self._decisions = Decisions(state, catalog, site, people, now)
 
     def submit(self, said: Said) -> Receipt:
         """Take a command text; the receipt says what became of it. RedisError: nothing was accepted."""
@@ -74,6 +80,24 @@ class Desk:
             return self._submit(said)
         except grammar.Misspelt as slip:
             return Receipt(str(slip), suggestions=(slip.suggestion,) if slip.suggestion else ())
+        except SayBack as refusal:
+            return Receipt(str(refusal))
+
+    def press(self, actor: Actor, verb: str, value: str, why: str = "") -> Receipt:
+        """Take a button's decision (or that of the window it opened); value: what the button carries."""
+        try:
+            decided = Decided.pressed(actor, verb, value, why)
+        except UsageError as refusal:
+            self._decisions.refused(actor, verb, value[:40], str(refusal))
+            return Receipt(str(refusal))
+        return self.decide(decided)
+
+    def decide(self, decided: Decided) -> Receipt:
+        """Approve, reject or cancel a change. RedisError: nothing was decided."""
+        try:
+            return Receipt(self._decisions.carry_out(decided), accepted=True)
+        except NeedsReason as missing:
+            return Receipt(str(missing), needs_reason=True)
         except SayBack as refusal:
             return Receipt(str(refusal))
 
@@ -127,9 +151,13 @@ class Desk:
     def _submit(self, said: Said) -> Receipt:
         parsed = grammar.parse(said.text, self._catalog.commands)
         command, args = parsed.command, parsed.args
-        self._admit(said.actor, command)
+        if command.decides:
+            return self.decide(Decided.typed(said.actor, args))
+        self._admit(said.actor, command, args)
         channel = self._people.channel_name(said.place.channel)
         cluster = self._site.cluster_for(channel, args.flags.get("cluster", ""))
+        if command.change:
+            self._admit_change(said.actor, args, cluster)
         parts = command.parts(args, cluster)
         if command.immediate:
             return Receipt(sections=tuple(self._look_up(part.inquiry, said.actor) for part in parts.values()))
@@ -142,6 +170,7 @@ class Desk:
             cluster=cluster.name,
             created=self._now(),
             sections=tuple(Section(key, part.title) for key, part in parts.items()),
+            why=args.flags.get("why", ""),
         )
         return self._open(request, said)
 
@@ -160,10 +189,21 @@ class Desk:
             pass  # its id is new: the first try arrived, its answer got lost, and a worker was quick
         return Receipt(_accepted(request, request.id), accepted=True)
 
-    def _admit(self, actor: Actor, command: Command) -> None:
-        roles = self._people.roles_of(actor.user) if command.role != "anyone" else ()
-        decision = access.may_submit(actor, command, home_team=self._people.home_team(), roles=roles)
+    def _admit(self, actor: Actor, command: Command, args: Args) -> None:
+        holder = self._people.holder(actor.user) if command.role != "anyone" else Holder(actor.user)
+        decision = access.may_ask(actor, command, home_team=self._people.home_team(), holder=holder)
+        if not decision.ok and command.change:
+            self._decisions.refused(actor, "submit", grammar.format(args), decision.reason)
         if not decision.ok:
+            raise Denied(decision.reason)
+
+    def _admit_change(self, actor: Actor, args: Args, cluster: ClusterSite) -> None:
+        decision = self._people.may_act(actor)
+        if decision.ok:
+            deed = access.Deed.typed(args, cluster)
+            decision = access.may_submit(self._people.holder(actor.user), self._site.access, deed)
+        if not decision.ok:
+            self._decisions.refused(actor, "submit", grammar.format(args), decision.reason)
             raise Denied(decision.reason)
 
     def _look_up(self, inquiry: Any, actor: Actor) -> Section:
@@ -182,10 +222,19 @@ class Desk:
             case DeadLetters():
                 return Outbox(self._state).dead_letters()
             case Whoami():
-                return self._people.roles_of(actor.user)
+                return self._whoami(actor.user)
             case EffectiveConfig():
                 return self._effective_config
         raise AssertionError(f"an immediate command reads only the bot's own store, not {read}")
+
+    def _whoami(self, user: str) -> WhoamiView:
+        holder = self._people.holder(user)
+        return WhoamiView(
+            roles=holder.roles,
+            unsure=holder.unsure,
+            changes=access.lines_of(holder, self._site.access, self._site.clusters),
+            grants=access.grants_of(holder, self._site.access),
+        )
 
 
 def _accepted(request: Request, id: str) -> str:

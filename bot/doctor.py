@@ -42,7 +42,8 @@ NEEDED_SCOPES: Mapping[str, tuple[bool, str]] = {
     "commands": (True, "receives /sre"),
     "app_mentions:read": (True, "hears mentions in channels and threads, where slash commands do not work"),
     "im:history": (True, "hears direct messages"),
-    "usergroups:read": (True, "looks up who is in the user groups of `roles`"),
+    "usergroups:read": (True, "looks up who is in the user groups of `roles` and `access`"),
+    "users:read": (True, "tells members from guests and bots before a change is asked for or approved"),
     "im:write": (True, "opens the direct messages that --private answers in"),
     "channels:read": (True, "finds public channels by their names"),
     "groups:read": (True, "finds private channels by their names"),
@@ -159,6 +160,12 @@ def _configuration(settings: Settings) -> Iterator[Check]:
     if empty:
         line = "roles: {" + ", ".join(f"{role}: [U…]" for role in empty) + "}"
         yield Check("configuration", OPEN, f"nobody is {', '.join(empty)}", f"add {line}")
+    for act in ("submit", "approve"):
+        if not any(act in rule.may and rule.roles and rule.verbs for rule in settings.site.access):
+            line = f'`{{roles: [approvers], may: {act}, verbs: ["*"]}}`'
+            yield Check(
+                "configuration", OPEN, f"nobody may {act} a change", f"add to `access` such as {line}"
+            )
 
 
 # --- Slack ----------------------------------------------------------------------------------------

@@ -1,26 +1,43 @@
-"""Who is who in the workspace: the bot's own team, user-group members, roles. Facts come from Slack,
-are kept in the store for every process, and are looked up without a call to Slack.
+"""Who is who in the workspace: the bot's own team, user-group members, roles, guests and bots. Facts come
+from Slack and are kept in the store for every process. All is looked up without a call to Slack but
+what somebody is (`kind_of`, `may_act`), which may take one of about two seconds.
 """
 
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from http.client import HTTPException
 from typing import Any
 
 from slack_sdk.errors import SlackClientError
 
+from bot import access
+from bot.access import Decision, Holder, Kind
 from bot.state import State
+from commands.errors import Unreachable
+from commands.model import Actor
 from commands.site import ROLES, Site
 
-# Slack is asked again after REFRESH; a fact survives Slack being away for KEEP.
+# Slack is asked again after REFRESH; the workspace's own facts survive Slack being away for _KEEP.
 REFRESH = timedelta(minutes=5)
 _KEEP = timedelta(days=7)
+
+# Who is in a group is not known any more when Slack has not told it for two refreshes: somebody may have left.
+_GROUP_KEEP = 2 * REFRESH + timedelta(seconds=30)
+
 _CACHE = 60.0  # seconds a process trusts what it read from the store: an acknowledgement has no time to ask
+
+# What somebody is may have changed after this; with _CACHE it makes five minutes.
+_KIND_KEEP = timedelta(minutes=4)
 
 
 class People:
-    def __init__(self, state: State, site: Site) -> None:
+    """slack: a WebClient that gives up within two seconds. Without one nobody is known to be a member."""
+
+    def __init__(self, state: State, site: Site, slack: Any = None) -> None:
         self._state = state
         self._site = site
+        self._slack = slack
         self._cache: dict[str, tuple[float, str]] = {}
 
     def home_team(self) -> str:
@@ -31,9 +48,42 @@ class People:
         """The bot's own user id, "" until Slack told it once."""
         return self._recall("bot-user")
 
-    def roles_of(self, user: str) -> tuple[str, ...]:
-        """The roles this user holds by name, by rota or through a user group, in the order of the file."""
-        return tuple(role for role in ROLES if self._holds(user, self._site.role_members(role)))
+    def holder(self, user: str) -> Holder:
+        """The roles this user holds by name, by rota or through a user group: keys of `roles` in the order of
+        the file, and after them the ids that `access` names."""
+        answers = {role: self._holds(user, self._site.role_members(role)) for role in self._named_roles()}
+        held = tuple(role for role, answer in answers.items() if answer)
+        return Holder(user, held, tuple(role for role, answer in answers.items() if answer is None))
+
+    def kind_of(self, user: str) -> Kind:
+        """Whether this is a member, a guest, a bot…; raises Unreachable when that cannot be said."""
+        known = self._recall(f"kind-of-{user}")
+        if known:
+            return Kind(known)
+        try:
+            profile = self._slack.users_info(user=user)["user"] if self._slack else None
+        except (SlackClientError, HTTPException, OSError) as error:
+            raise Unreachable(f"Slack did not tell who this is ({type(error).__name__})") from error
+        if profile is None:
+            raise Unreachable("Slack was not asked who this is")
+        kind = access.kind_of(profile, self.home_team())
+        self._remember(f"kind-of-{user}", kind, _KIND_KEEP)
+        self._remember(f"called-{user}", str(profile.get("real_name") or ""))
+        return kind
+
+    def may_act(self, actor: Actor) -> Decision:
+        """Whether this is somebody who may have a part in a change at all; what cannot be said is a no."""
+        entered = access.may_enter(actor, self.home_team())
+        if not entered.ok:
+            return entered
+        try:
+            return access.may_act(self.kind_of(actor.user))
+        except Unreachable as error:
+            return access.no(f"{error.reason}. Please try again in a minute.")
+
+    def called(self, user: str) -> str:
+        """What people call this user, as far as it is known here; the id otherwise."""
+        return self._recall(f"called-{user}") or user
 
     def channel_name(self, channel: str) -> str:
         """ "#name" of a channel that a cluster is assigned to by name; any other channel as it is given."""
@@ -44,20 +94,24 @@ class People:
         channels that clusters are assigned to, and the bot's own team.
 
         Raises slack_sdk's errors when auth.test gets no answer; a group that cannot be read keeps its
-        last known members.
+        last known members for a while.
         """
         me = slack.auth_test()
         self._remember("team", me["team_id"])
         self._remember("bot-user", me["user_id"])
-        groups = {m for role in ROLES for m in self._site.role_members(role) if m.startswith("S")}
+        groups = {m for role in self._named_roles() for m in self._site.role_members(role) if m[0] == "S"}
         for group in sorted(groups):
             try:
                 answer = slack.usergroups_users_list(usergroup=group)
             except SlackClientError:
                 continue
-            self._remember(f"group-{group}", ",".join(answer["users"]))
+            self._remember(f"group-{group}", f",{','.join(answer['users'])},", _GROUP_KEEP)
         if self._assigned():
             self._refresh_channels(slack)
+
+    def _named_roles(self) -> Iterator[str]:
+        """Every role there is, and every id that a rule names in place of one."""
+        yield from dict.fromkeys((*ROLES, *(role for rule in self._site.access for role in rule.roles)))
 
     def _assigned(self) -> set[str]:
         """The channels that choose a cluster, without their "#"."""
@@ -75,13 +129,17 @@ class People:
                 if channel["name"] in self._assigned():
                     self._remember(f"name-of-{channel['id']}", f"#{channel['name']}")
 
-    def _holds(self, user: str, members: tuple[str, ...]) -> bool:
+    def _holds(self, user: str, members: tuple[str, ...]) -> bool | None:
+        """None: a group is among the members, and nobody knows who is in it."""
         if user in members:
             return True
-        return any(user in self._recall(f"group-{m}").split(",") for m in members if m.startswith("S"))
+        groups = [self._recall(f"group-{member}") for member in members if member.startswith("S")]
+        if any(f",{user}," in group for group in groups):
+            return True
+        return False if all(groups) else None
 
-    def _remember(self, name: str, value: str) -> None:
-        self._state.remember(name, value, _KEEP)
+    def _remember(self, name: str, value: str, keep: timedelta = _KEEP) -> None:
+        self._state.remember(name, value, keep)
         self._cache[name] = (time.monotonic(), value)
 
     def _recall(self, name: str) -> str:

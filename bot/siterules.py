@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from bot.siteschema import Where
-from commands.site import CriticalCheck, Sections, ServiceSite, Site, first_app, service_address
+from commands.site import CriticalCheck, Sections, ServiceSite, Site, first_app, is_like, service_address
 
 Objection = tuple[tuple[str, ...], str]
 Given = Callable[[str], bool]  # whether the file gives this key path here or in what is inherited
@@ -134,6 +134,11 @@ def site_objections(of: Site) -> Iterator[Objection]:
         known = ", ".join(of.clusters)
         yield ("default_cluster",), f"is no cluster of this file; it has {known}"
     yield from _shared_channels(of)
+    for number, rule in enumerate(of.access):
+        for glob in rule.clusters:
+            if not any(is_like(glob, name) for name in of.clusters):
+                known = ", ".join(of.clusters)
+                yield (f"access.[{number}].clusters",), f"{glob} is no cluster of this file; it has {known}"
 
 
 def _shared_channels(of: Site) -> Iterator[Objection]:

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import yaml
 
 from bot.secret import redact
-from commands.site import ROLES, Shape, Within
+from commands.site import CHANGES, ROLES, Shape, Within, is_like
 
 # --- Single values --------------------------------------------------------------------------------
 
@@ -240,6 +240,14 @@ def _bad_owner(text: str) -> str:
     return f"is neither a key of `roles` nor a Slack id: {shown(text)}{meant}"
 
 
+def _bad_changes(text: str) -> str:
+    if any(is_like(text, line) for line in CHANGES):
+        return ""
+    near = difflib.get_close_matches(text, CHANGES, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ', such as "node drain", "deploy *" or "*"'
+    return f"names no verb that changes something: {shown(text)}{meant}"
+
+
 def _bad_change_id(text: str) -> str:
     try:
         first = datetime(2026, 1, 5).strftime(text).format(n=1)
@@ -286,6 +294,8 @@ _SHAPES: Mapping[str, Callable[[str], str]] = {
     "owner": _bad_owner,
     "namespace": _like(_LABEL, "a namespace's name (lower case letters, digits and -)"),
     "name": _like(rf"{_LABEL}(?:\.{_LABEL})*", "an object's name (lower case letters, digits, - and .)"),
+    "glob": _like(r"[A-Za-z0-9*][A-Za-z0-9._*-]*", "a name, in which * stands for any characters"),
+    "changes": _bad_changes,
     "zone": _bad_zone,
     "region": _like(r"[a-z]{2}(?:-[a-z]+)+-\d", "an AWS region such as eu-central-1"),
     "pool": _like(r"[1-9]\d*|cores\*[1-9]\d*", 'a number or "cores*2"'),

@@ -1,19 +1,23 @@
-"""The only slack_bolt: three thin listeners (command, button, message) that decode, ask the desk and ack.
+"""The only slack_bolt: thin listeners (command, button, decision, window, message) that decode, ask the desk
+and ack.
 
 Bolt verifies signatures for HTTP (bot/web.py guards it against what its verifier cannot take) and the
 socket for Socket Mode. The actor comes from the signed payload only. A listener runs before the response
-is sent (process_before_response), so a crash is a visible error and never a silent loss.
+is sent (process_before_response), so a crash is a visible error and never a silent loss. The one call to
+Slack from here opens the window that asks for a reason: what a press allows for that is over in 3 s.
 """
 
 import logging
 import re
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any
 
 from redis.exceptions import RedisError
 from slack_bolt import Ack, App, BoltResponse, Respond
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
 
 from bot import render
 from bot.desk import Desk, Receipt, Said
@@ -31,7 +35,7 @@ _MENTION = re.compile(r"^\s*<@[UW][A-Z0-9]+(\|[^>]*)?>\s*")
 
 
 def app(desk: Desk, people: People, client: WebClient, signing_secret: str, redact: Redact) -> App:
-    """A Bolt app with the listeners; makes no call to Slack itself."""
+    """A Bolt app with the listeners. client: gives up within two seconds, because somebody waits for it."""
     bolt = App(
         signing_secret=signing_secret or "none: Socket Mode only",
         process_before_response=True,
@@ -46,9 +50,7 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
         ack(**_private(receipt, redact))
 
     def on_button(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
-        user = body["user"]
-        actor = Actor(user["id"], user.get("team_id") or body["team"]["id"])
-        said = Said(actor, _pressed_in(body), body["actions"][0]["value"], body["trigger_id"])
+        said = Said(_presser(body), _pressed_in(body), body["actions"][0]["value"], body["trigger_id"])
         try:
             receipt = desk.submit(said)
             if not receipt.accepted:
@@ -57,6 +59,31 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
             # The outbox cannot carry this one, and the acknowledgement of a button has no text.
             respond(text=NOT_ACCEPTED, response_type="ephemeral", replace_original=False)
         ack()
+
+    def on_decision(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
+        verb, value = body["actions"][0]["action_id"], str(body["actions"][0].get("value"))
+        said = Said(_presser(body), _pressed_in(body), f"{verb} {value}", body["trigger_id"])
+        try:
+            receipt = desk.press(said.actor, verb, value)
+            is_asked = receipt.needs_reason and _ask_why(client, body["trigger_id"], verb, value)
+            if not (receipt.accepted or is_asked):
+                desk.whisper(said, receipt)
+        except RedisError:
+            respond(text=NOT_ACCEPTED, response_type="ephemeral", replace_original=False)
+        ack()
+
+    def on_reason(ack: Ack, body: dict[str, Any]) -> None:
+        """What cannot be done is said inside the window, under the reason."""
+        view = body["view"]
+        why = view["state"]["values"]["reason"]["reason"].get("value") or ""
+        try:
+            receipt = desk.press(_presser(body), view["callback_id"], view.get("private_metadata", ""), why)
+        except RedisError:
+            receipt = Receipt(NOT_ACCEPTED)
+        if receipt.accepted:
+            ack()
+        else:
+            ack(response_action="errors", errors={"reason": redact(receipt.text)})
 
     def on_message(event: dict[str, Any], body: dict[str, Any]) -> None:
         """A mention, or a direct message. Raising makes Slack deliver it again."""
@@ -71,6 +98,8 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
 
     bolt.command(re.compile(".*"))(on_command)
     bolt.action(re.compile("^submit:"))(on_button)
+    bolt.action(re.compile("^(approve|reject|cancel)$"))(on_decision)
+    bolt.view(re.compile("^(approve|reject)$"))(on_reason)
     bolt.action(re.compile("^link:"))(lambda ack: ack())  # Slack reports presses of link buttons, too
     bolt.event("app_mention")(on_message)
     bolt.event("message")(on_message)
@@ -89,6 +118,23 @@ def _submit(desk: Desk, said: Said) -> Receipt:
 def _private(receipt: Receipt, redact: Redact) -> dict[str, Any]:
     told = render.private(receipt.text, receipt.sections, receipt.suggestions, redact)
     return {"text": told.text, "blocks": list(told.blocks), "response_type": "ephemeral"}
+
+
+def _presser(body: dict[str, Any]) -> Actor:
+    """Who pressed, with their own workspace: in a shared channel it may be another than the bot's."""
+    user = body["user"]
+    return Actor(user["id"], user.get("team_id") or body["team"]["id"])
+
+
+def _ask_why(client: WebClient, trigger: str, verb: str, value: str) -> bool:
+    """Open the window that asks for a reason; False when Slack did not: then the line to type is told."""
+    window = render.reject_view(value) if verb == "reject" else render.why_view(value)
+    try:
+        client.views_open(trigger_id=trigger, view=window)
+    except (SlackClientError, HTTPException, OSError) as error:
+        log.warning("no window for a reason: %s", error)
+        return False
+    return True
 
 
 def _pressed_in(body: dict[str, Any]) -> Place:

@@ -1,20 +1,22 @@
 """`help`: every page is derived from the declarations, so that it cannot say what is not so.
 
-Only what is built is shown. The pages are about all commands, this one included, but a command file may
-not import the catalog, which imports it: so `commands(others, zone)` is called by Catalog.load() with
-what it found, instead of a COMMANDS of this module. Lines are short enough for a phone, and a section
-stays below Slack's 3,000 characters for a text.
+Only what is built is shown, and of what changes something only what the asker may submit. The pages are
+about all commands, this one included, but a command file may not import the catalog, which imports it: so
+`commands(others, zone)` is called by Catalog.load() with what it found, instead of a COMMANDS of this module.
+Lines are short enough for a phone, and a section stays below Slack's 3,000 characters for a text.
 """
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, tzinfo
+from functools import partial
 
 from commands import grammar, words
 from commands.command import Command, Flag, Part, Parts
 from commands.finding import Finding, Light, Suggestion
-from commands.model import Args, Gap, Inquiry, Section
-from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog, RunView, Whoami
+from commands.model import Args, Gap, Inquiry, Reads, Section, Seen
+from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog, RunView, Whoami, WhoamiView
 from commands.site import ClusterSite
 
 WIDTH = 70
@@ -46,7 +48,7 @@ def commands(others: tuple[Command, ...], zone: tzinfo) -> tuple[Command, ...]:
 def _parts(args: Args, everything: Sequence[Command], zone: tzinfo) -> Parts:
     match args.verb:
         case "examples":
-            return _written(_examples(everything))
+            return dict(_examples(everything))
         case "schedule":
             return {"help-schedule": Part("What runs by itself", _schedule(zone))}
         case "config":
@@ -55,11 +57,43 @@ def _parts(args: Args, everything: Sequence[Command], zone: tzinfo) -> Parts:
             return {"help-whoami": Part("Who you are to the bot", _whoami(everything))}
         case "outbox":
             return {"help-outbox": Part("Messages Slack did not take", _outbox(zone))}
-    return _written([_about(args.name, everything)] if args.name else _first_page(everything))
+    return _about(args.name, everything) if args.name else dict(_first_page(everything))
 
 
-def _written(sections: Iterable[Section]) -> Parts:
-    return {section.key: Part(section.title, _said(section)) for section in sections}
+Writer = Callable[[Sequence[Command]], Iterable[str]]
+
+
+def _for_asker(key: str, title: str, everything: Sequence[Command], write: Writer) -> tuple[str, Part]:
+    """A page of what the asker may type."""
+
+    def inquiry() -> Inquiry:
+        changes = yield from _changes()
+        return _page(key, title, write(_visible(everything, changes)) or ("Nothing that is for you.",))
+
+    return key, Part(title, inquiry())
+
+
+def _changes() -> Generator[Reads, Seen, frozenset[str]]:
+    """The changing lines that the asker may submit; none where that cannot be read."""
+    seen = yield (Whoami(),)
+    who: WhoamiView | Gap = seen[Whoami()]
+    return frozenset() if isinstance(who, Gap) else who.changes
+
+
+def _visible(everything: Sequence[Command], changes: frozenset[str]) -> list[Command]:
+    return [own for command in everything for own in _own_part(command, everything, changes)]
+
+
+def _own_part(command: Command, everything: Sequence[Command], changes: frozenset[str]) -> Iterator[Command]:
+    """The command with those verbs that change nothing, or that are among these; none when none is left."""
+    word = words.WORDS[command.word]
+    hidden = {verb.name for verb in word.verbs if verb.changes and f"{word.name} {verb.name}" not in changes}
+    verbs = tuple(verb for verb in command.verbs if verb not in hidden)
+    if verbs == command.verbs:
+        yield command
+    elif verbs:
+        own = (line for line in command.examples if grammar.parse(line, everything).args.verb in verbs)
+        yield replace(command, verbs=verbs, examples=tuple(own))
 
 
 def _said(section: Section) -> Inquiry:
@@ -84,14 +118,24 @@ _RULES = (
 )
 
 
-def _first_page(everything: Sequence[Command]) -> list[Section]:
-    sections = [_page("help", "What you can type", _RULES)]
+def _first_page(everything: Sequence[Command]) -> Iterator[tuple[str, Part]]:
+    yield "help", Part("What you can type", _said(_page("help", "What you can type", _RULES)))
     for group in words.Group:
-        lines = [line for word, own in _grouped(everything, group) for line in _word_lines(word, own)]
-        if lines:
-            sections.append(_page(f"help-{group.name.lower()}", group.value, lines))
-    ending = [*_shortcut_lines(everything), *map(_flag_line, grammar.taken_always())]
-    return [*sections, _page("help-flags", "Flags everywhere, and shortcuts", ending)]
+        if _grouped(everything, group):
+            yield _for_asker(_key_of(group), group.value, everything, partial(_group_lines, group))
+    yield _for_asker("help-flags", "Flags everywhere, and shortcuts", everything, _ending)
+
+
+def _key_of(group: words.Group) -> str:
+    return f"help-{group.name.lower()}"
+
+
+def _group_lines(group: words.Group, visible: Sequence[Command]) -> list[str]:
+    return [line for word, own in _grouped(visible, group) for line in _word_lines(word, own)]
+
+
+def _ending(visible: Sequence[Command]) -> list[str]:
+    return [*_shortcut_lines(visible), *map(_flag_line, grammar.taken_always())]
 
 
 def _grouped(
@@ -137,15 +181,16 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 # --- One word -------------------------------------------------------------------------------------
 
 
-def _about(name: str, everything: Sequence[Command]) -> Section:
+def _about(name: str, everything: Sequence[Command]) -> Parts:
     shortcut = words.SHORTCUTS.get(name.casefold())
     word = words.word_of(shortcut.word if shortcut else name)
     if word is None:
-        return _unknown(name, everything)
-    own = _own(word, everything)
-    if not own:
+        unknown = _unknown(name, everything)
+        return {unknown.key: Part(unknown.title, _said(unknown))}
+    if not _own(word, everything):
         raise grammar.planned(word.name, grammar.built_words(everything))
-    return _page(f"help-{word.name}", f"{word.name} — {word.bare}", _word_page(word, own))
+    title = f"{word.name} — {word.bare}"
+    return dict([_for_asker(f"help-{word.name}", title, everything, partial(_word_page, word))])
 
 
 def _unknown(name: str, everything: Sequence[Command]) -> Section:
@@ -159,7 +204,10 @@ def _unknown(name: str, everything: Sequence[Command]) -> Section:
     return _page("help", title, (), [offer])
 
 
-def _word_page(word: words.Word, own: Sequence[Command]) -> list[str]:
+def _word_page(word: words.Word, visible: Sequence[Command]) -> list[str]:
+    own = _own(word, visible)
+    if not own:
+        return _wrapped(f"Nothing of `{word.name}` is for you; `/sre help whoami` says what is.")
     names = " ".join(dict.fromkeys(f"[{command.names}]" for command in own if command.names))
     verbs = _built(word, own)
     usage = ["/sre", word.name, "[verb]" if verbs else "", names, "[flags]"]
@@ -197,13 +245,17 @@ def _due_line(text: str, cron: str) -> str:
 # --- Examples -------------------------------------------------------------------------------------
 
 
-def _examples(everything: Sequence[Command]) -> list[Section]:
+def _examples(everything: Sequence[Command]) -> Iterator[tuple[str, Part]]:
     """A section a group; buttons only for lines that change nothing."""
-    return [
-        _page(f"help-{group.name.lower()}", group.value, (), map(_example_finding, commands_of))
-        for group in words.Group
-        if (commands_of := [command for _, own in _grouped(everything, group) for command in own])
-    ]
+    for group in words.Group:
+        if _grouped(everything, group):
+            yield _key_of(group), Part(group.value, _examples_of(group, everything))
+
+
+def _examples_of(group: words.Group, everything: Sequence[Command]) -> Inquiry:
+    changes = yield from _changes()
+    visible = [command for _, own in _grouped(_visible(everything, changes), group) for command in own]
+    return _page(_key_of(group), group.value, (), map(_example_finding, visible))
 
 
 def _example_finding(command: Command) -> Finding:
@@ -250,13 +302,24 @@ def _local(at: datetime, zone: tzinfo) -> str:
 
 def _whoami(everything: Sequence[Command]) -> Inquiry:
     seen = yield (Whoami(),)
-    roles: tuple[str, ...] | Gap = seen[Whoami()]
-    if isinstance(roles, Gap):
-        return _unread("help-whoami", "Who you are to the bot", roles)
-    held = ", ".join(f"`{role}`" for role in roles) or "none, which is enough to look at everything"
-    needed = {command.word: command.role for command in everything if command.role not in ("anyone", *roles)}
-    lines = [f"Your roles: {held}", *(f"Not for you: `{word}` (`{role}`)" for word, role in needed.items())]
-    return _page("help-whoami", "Who you are to the bot", lines)
+    who: WhoamiView | Gap = seen[Whoami()]
+    title = "Who you are to the bot"
+    if isinstance(who, Gap):
+        return _unread("help-whoami", title, who)
+    return _page("help-whoami", title, _who_lines(who, everything))
+
+
+def _who_lines(who: WhoamiView, everything: Sequence[Command]) -> Iterator[str]:
+    held = ", ".join(f"`{role}`" for role in who.roles)
+    yield f"Your roles: {held or 'none, which is enough to look at everything'}"
+    if who.unsure:
+        unsure = ", ".join(f"`{role}`" for role in who.unsure)
+        yield f"Not known, because Slack has not told lately who is in a user group: {unsure}"
+    needed = {one.word: one.role for one in everything if one.role not in ("anyone", *who.roles)}
+    yield from (f"Not for you: `{word}` (`{role}`)" for word, role in needed.items())
+    yield from (f"• You may {grant}" for grant in who.grants)
+    if not who.grants:
+        yield "Changes: none. The config key `access` says who may submit and approve them."
 
 
 def _config() -> Inquiry:

@@ -400,8 +400,20 @@ class DeadLetters(Read):
 
 
 @dataclass(frozen=True, slots=True)
+class WhoamiView:
+    """roles: held by config and user groups. unsure: those that nobody can say of, because Slack has not told
+    lately who is in a group. changes: the lines ("node drain") the asker may submit somewhere. grants: what
+    each rule of `access` lets the asker do, a sentence each."""
+
+    roles: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+    changes: frozenset[str] = frozenset()
+    grants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Whoami(Read):
-    """→ tuple[str, ...]: the roles the asker holds by config and user groups."""
+    """→ WhoamiView: who the asker is to the bot."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,11 @@ class Sandbox:
                 "db-owner": BOB.id,
                 "comms": BOB.id,
             },
+            # Alice asks, Bob agrees, and Carol (like everybody else) may only look.
+            "access": [
+                {"roles": ["oncall", "service-owner"], "may": ["submit"], "verbs": ["*"]},
+                {"roles": ["approvers"], "may": ["submit", "approve"], "verbs": ["*"]},
+            ],
             "team": {"members": [ALICE.id, BOB.id]},
         }
 

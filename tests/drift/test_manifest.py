@@ -29,6 +29,8 @@ SCOPES = {
     "conversations.replies": _HISTORY,
     "usergroups.users.list": {"usergroups:read"},
     "users.conversations": _LISTS,
+    "users.info": {"users:read"},
+    "views.open": set[str](),
 }
 
 

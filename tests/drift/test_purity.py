@@ -69,7 +69,9 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "cronsim": ("workers/scheduler.py",),
 }  # fmt: skip
 
-SLACK_CALLERS = ("bot/courier.py", "bot/people.py", "bot/doctor.py")
+# bot/slack.py opens the window that asks for a reason: what a press allows for that is over after 3 s, and the
+# outbox would come later.
+SLACK_CALLERS = ("bot/courier.py", "bot/people.py", "bot/doctor.py", "bot/slack.py")
 # Every method of the Web API as the SDK calls it (chat_postMessage), and the way to call any of them.
 SLACK_METHODS = frozenset(name for name in dir(WebClient) if "_" in name.strip("_") and name[0] != "_")
 
@@ -171,7 +173,7 @@ def test_blocks_are_built_in_one_place() -> None:
     assert {file: wrong for file, wrong in found.items() if wrong} == {}
 
 
-def test_slack_is_called_by_the_courier_and_asked_by_people_and_the_doctor() -> None:
+def test_slack_is_called_by_the_courier_for_a_window_and_asked_by_people_and_the_doctor() -> None:
     found = {module.file: list(slack_calls(module.tree)) for module in modules()}
     assert all(found.pop(file) for file in SLACK_CALLERS)
     assert {file: wrong for file, wrong in found.items() if wrong} == {}

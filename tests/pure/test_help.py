@@ -1,6 +1,7 @@
 """The help pages: derived from what is built, short enough for a phone and for Slack."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,8 @@ from commands.command import Command, Due, Flag, Parts
 from commands.errors import UsageError
 from commands.finding import Finding
 from commands.model import Args, Gap, Read, Section, Seen
-from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog, RunView, Whoami
-from commands.site import ClusterSite
+from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog, RunView, Whoami, WhoamiView
+from commands.site import CHANGES, ClusterSite
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -42,8 +43,11 @@ SMALL = Catalog(
 )
 REAL = Catalog.load(zone=BERLIN)
 
+# Somebody who may submit every change there is.
+ALMIGHTY = WhoamiView(changes=frozenset(CHANGES))
 
-def pages(text: str, answer: object = None, catalog: Catalog = SMALL) -> list[Section]:
+
+def pages(text: str, answer: object = ALMIGHTY, catalog: Catalog = SMALL) -> list[Section]:
     """What help says to a line, when every read is answered with `answer`."""
     found = []
     parsed = catalog.parse(text)
@@ -162,6 +166,21 @@ def test_a_word_page_marks_what_needs_approval_and_hides_what_is_not_built() -> 
     assert "For: oncall" in page.note
 
 
+@pytest.mark.parametrize("who", [WhoamiView(changes=frozenset({"node cordon"})), Gap("the store is away")])
+def test_what_one_may_not_submit_is_hidden_everywhere(who: object) -> None:
+    said = "\n".join(text_of(pages(text, who)) for text in ("", "help node", "help examples"))
+    assert "drain" not in said
+    assert "`list`" in said  # looking is everybody's
+
+
+def test_a_word_of_which_nothing_is_for_the_asker_says_so() -> None:
+    drain = replace(NODE, verbs=("drain",))
+    catalog = Catalog(Declared(one, "x.py") for one in (drain, *helping.commands((drain,), UTC)))
+    (page,) = pages("help node", WhoamiView(), catalog)
+    assert page.note == "Nothing of `node` is for you; `/sre help whoami` says what is."
+    assert "Nothing that is for you." in text_of(pages("", WhoamiView(), catalog))
+
+
 def test_a_shortcut_leads_to_its_word() -> None:
     assert pages("help drain") == pages("help node")
 
@@ -273,15 +292,36 @@ def test_an_empty_calendar() -> None:
     assert "Nothing is scheduled." in text_of(pages("help schedule", ()))
 
 
+NO_CHANGES = "Changes: none. The config key `access` says who may submit and approve them."
+
+
 @pytest.mark.parametrize(
-    ("roles", "note"),
+    ("who", "lines"),
     [
-        ((), "Your roles: none, which is enough to look at everything\nNot for you: `node` (`oncall`)"),
-        (("oncall", "approvers"), "Your roles: `oncall`, `approvers`"),
+        (
+            WhoamiView(),
+            [
+                "Your roles: none, which is enough to look at everything",
+                "Not for you: `node` (`oncall`)",
+                NO_CHANGES,
+            ],
+        ),
+        (
+            WhoamiView(("oncall", "approvers"), grants=("submit `deploy *` (access[0], as `oncall`)",)),
+            ["Your roles: `oncall`, `approvers`", "• You may submit `deploy *` (access[0], as `oncall`)"],
+        ),
+        (
+            WhoamiView(("oncall",), unsure=("approvers",)),
+            [
+                "Your roles: `oncall`",
+                "Not known, because Slack has not told lately who is in a user group: `approvers`",
+                NO_CHANGES,
+            ],
+        ),
     ],
 )
-def test_whoami(roles: tuple[str, ...], note: str) -> None:
-    assert [page.note for page in pages("help whoami", roles)] == [note]
+def test_whoami(who: WhoamiView, lines: list[str]) -> None:
+    assert [page.note.splitlines() for page in pages("help whoami", who)] == [lines]
 
 
 def test_config_comes_whole_in_pieces_slack_takes() -> None:

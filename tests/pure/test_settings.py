@@ -218,6 +218,32 @@ def refused(text: str) -> list[str]:
             "alerts: {rules: {Mine: {for: 5m}}}",
             "1:24: alerts.rules.Mine: needs either `over` (a ratio) or `over_s` (seconds)",
         ),
+        ("access: [{roles: oncall}]", "1:10: access[0]: needs `may` and `verbs`"),
+        (
+            "access: [{roles: [oncal], may: submit, verbs: '*'}]",
+            '1:19: access[0].roles[0]: is neither a key of `roles` nor a Slack id: "oncal"; did you mean oncall?',
+        ),
+        (
+            "access: [{roles: oncall, may: aprove, verbs: '*'}]",
+            '1:31: access[0].may: must be one of submit, approve, not "aprove"; did you mean approve?',
+        ),
+        (
+            "access: [{roles: oncall, may: submit, verbs: node dran}]",
+            '1:46: access[0].verbs: names no verb that changes something: "node dran"; did you mean node drain?',
+        ),
+        (
+            "access: [{roles: oncall, may: submit, verbs: health}]",
+            '1:46: access[0].verbs: names no verb that changes something: "health", such as "node drain", '
+            '"deploy *" or "*"',
+        ),
+        (
+            "access: [{roles: oncall, may: submit, verbs: '*', nodes: 'a b'}]",
+            '1:58: access[0].nodes: must be a name, in which * stands for any characters, not "a b"',
+        ),
+        (
+            "access: [{roles: oncall, may: submit, verbs: '*', clusters: [eu]}]",
+            "1:61: access[0].clusters: eu is no cluster of this file; it has sre-training-cluster",
+        ),
         (
             "roles: {oncall: {rota: [U0A, U0B]}}",
             "1:24: roles.oncall.rota: a rota of several needs `roles.oncall.start`, the first handover",
@@ -727,14 +753,15 @@ def parse_default(path: str, text: str) -> Any:
     for part in reversed(parts[1:]):
         flow = f"{{{part}: {flow}}}"
     if is_item:
-        flow = f"[{{name: n, url: 'http://u', {flow[1:]}]"
+        needed = {"access": "roles: oncall, may: submit, verbs: '*'"}.get(parts[0], "name: n, url: 'http://u'")
+        flow = f"[{{{needed}, {flow[1:]}]"
     site: Any = parse(f"{parts[0]}: {flow}")
     if parts[0] == "cluster":
         site, parts = site.cluster_for(""), parts[1:]
     for part in parts:
         attribute = {"for": "for_"}.get(part, part.replace("-", "_"))
         site = site[part] if isinstance(site, Mapping) else getattr(site, attribute)
-        site = site[0] if is_item and isinstance(site, tuple) else site
+        site = site[0] if is_item and part == parts[0] else site
     return site
 
 

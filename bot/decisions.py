@@ -1,0 +1,277 @@
+"""Carries out what people decide about a change: approve, reject, cancel, by button or typed.
+
+An approval names what was seen: a button carries the request, the turn and the digest of its plan; what is
+typed means the first showing unless it names another. Every check is made again on the record as it is now,
+and its compare-and-set lets one decision through, however many come at once. A refusal is written to the
+audit and told to the actor alone. Called by bot/desk.py; nothing here touches a cluster.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from bot import access
+from bot.people import People
+from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, State, Stored
+from commands.catalog import Catalog
+from commands.errors import Denied, SayBack, Stale, UsageError
+from commands.model import Actor, Args, Request
+from commands.model import State as Standing
+from commands.plan import Approval, Asking, Plan
+from commands.site import Site
+
+Verb = Literal["approve", "reject", "cancel"]
+
+_VERBS: tuple[Verb, ...] = ("approve", "reject", "cancel")
+_BUTTON = re.compile(r"(R[A-Z0-9]{1,20}) ([1-9][0-9]{0,5}) ([0-9a-f]{16})")
+_TYPED = re.compile(r"(R[A-Z0-9]{1,20})(?:\.([1-9][0-9]{0,5}))?")
+_TRIES = 25  # a worker may be writing the same record
+_REASON = 500  # characters of a reason; more is not read on a card
+
+_NOTHING = "Nothing was done."
+
+
+class NeedsReason(SayBack):
+    """Everything else is in order: the actor must only say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What somebody decided. turn and digest: of the plan that was seen; digest "" when it was typed."""
+
+    actor: Actor
+    verb: Verb
+    request: str
+    turn: int = 1
+    digest: str = ""
+    why: str = ""
+
+    @classmethod
+    def pressed(cls, actor: Actor, verb: str, value: str, why: str = "") -> "Decided":
+        """Of a button with this value; raises UsageError for a value that no button of the bot has."""
+        found = _BUTTON.fullmatch(value)
+        if found is None or verb not in _VERBS:
+            raise UsageError(f"This button does not say which change it is about. {_NOTHING}")
+        which = next(each for each in _VERBS if each == verb)
+        return cls(actor, which, found[1], int(found[2]), found[3], _reason(why))
+
+    @classmethod
+    def typed(cls, actor: Actor, args: Args) -> "Decided":
+        """Of `task approve ID`; raises UsageError where that names no change."""
+        which = next(each for each in _VERBS if each == args.verb)
+        found = _TYPED.fullmatch(args.name.upper())
+        if found is None:
+            raise UsageError(f"Name the change: `/sre {which} ID`, as its card shows it. {_NOTHING}")
+        why = args.rest or args.flags.get("why", "")
+        return cls(actor, which, found[1], int(found[2] or 1), "", _reason(why))
+
+
+def _reason(text: str) -> str:
+    return " ".join(text.split())[:_REASON]
+
+
+class Decisions:
+    def __init__(
+        self, state: State, catalog: Catalog, site: Site, people: People, now: Callable[[], datetime]
+    ) -> None:
+        self._state = state
+        self._catalog = catalog
+        self._site = site
+        self._people = people
+        self._now = now
+
+    def carry_out(self, decided: Decided) -> str:
+        """Decide, and say what was decided. Raises NeedsReason; Denied or Stale after writing that down."""
+        try:
+            for _ in range(_TRIES):
+                try:
+                    return self._carry_out(decided)
+                except Conflict:
+                    continue
+            raise Stale(f"{decided.request} is being written by others. {_NOTHING} Please try again.")
+        except NeedsReason:
+            raise
+        except SayBack as refusal:
+            self.refused(decided.actor, decided.verb, decided.request, str(refusal))
+            raise
+
+    def refused(self, actor: Actor, verb: str, subject: str, reason: str) -> None:
+        """Write down who was not let, from doing what, and why."""
+        line = self._state.change()
+        line.audit("refused", id=subject, by=actor.user, team=actor.team, act=verb, reason=reason).commit()
+
+    def _carry_out(self, decided: Decided) -> str:
+        _demand(self._people.may_act(decided.actor))
+        stored = self._state.request(decided.request)
+        if stored is None or self._catalog.find(stored.record.args).change is None:
+            raise Stale(f"There is no change {decided.request}, or not any more. {_NOTHING}")
+        match decided.verb:
+            case "approve":
+                return self._approve(stored, decided)
+            case "reject":
+                return self._reject(stored, decided)
+            case "cancel":
+                return self._cancel(stored, decided)
+
+    # --- approve and reject ---
+
+    def _approve(self, stored: Stored[Request], decided: Decided) -> str:
+        request, user = stored.record, decided.actor.user
+        self._demand_role(user, request)
+        asking = self._asked(stored, decided)
+        is_self = user == request.actor.user
+        if is_self and not (self._site.approvals.self_approve and asking.self_approve):
+            raise Denied(f"You asked for {request.id} yourself: somebody else must approve it. {_NOTHING}")
+        if user in {approval.user for approval in asking.approvals}:
+            raise Stale(f"You approved {request.id} already; it needs {asking.needed} different people.")
+        self._demand_requester(request)
+        if self._site.approvals.reason_required and not (request.why or decided.why):
+            typed = f"`/sre approve {_typed_id(request)} REASON`"
+            raise NeedsReason(
+                f"{request.id} was asked for without a reason, so give one: {typed}. {_NOTHING}"
+            )
+        agreed = (*asking.approvals, Approval(user, self._now(), is_self))
+        return self._agree(stored, replace(asking, approvals=agreed), decided)
+
+    def _agree(self, stored: Stored[Request], asking: Asking, decided: Decided) -> str:
+        request = stored.record
+        to = Standing.APPROVED if asking.is_granted else Standing.AWAITING
+        moved = request.move(to, asking=asking, why=request.why or decided.why)
+        change = self._state.change().put(moved, was=stored.version).show(moved, priority=1)
+        if asking.is_granted:
+            change.line_up(moved).work(moved, timeout=JOB_TIMEOUT)
+        facts = _facts(moved, decided) | {"digest": asking.digest, "turn": str(asking.turn)}
+        change.audit("approved" if asking.is_granted else "agreed", **facts).commit()
+        if asking.is_granted:
+            return f"Approved: `{request.text}` ({request.id})."
+        return f"Agreed: `{request.text}` ({request.id}) needs {asking.needed} people, and has {len(asking.approvals)}."
+
+    def _reject(self, stored: Stored[Request], decided: Decided) -> str:
+        request = stored.record
+        self._demand_role(decided.actor.user, request)
+        self._asked(stored, decided)
+        if not decided.why:
+            typed = f"`/sre reject {request.id} REASON`"
+            raise NeedsReason(f"A rejection needs a reason: {typed}. {_NOTHING}")
+        self._end(stored, Standing.REJECTED, decided)
+        return f"Rejected: `{request.text}` ({request.id})."
+
+    def _demand_role(self, user: str, request: Request) -> None:
+        deed = _deed(request)
+        _demand(access.may_approve(self._people.holder(user), self._site.access, deed))
+
+    def _demand_requester(self, request: Request) -> None:
+        """The plan shows more of what is touched than the text that was let in, and roles change."""
+        holder = self._people.holder(request.actor.user)
+        let = access.may_submit(holder, self._site.access, _deed(request))
+        if not let.ok:
+            raise Denied(
+                f"{self._people.called(request.actor.user)}, who asked for it, is told: {let.reason}"
+            )
+
+    def _asked(self, stored: Stored[Request], decided: Decided) -> Asking:
+        """What is asked of people now, if that is what the actor saw and it is still in time."""
+        request, asking = stored.record, stored.record.asking
+        if request.state is not Standing.AWAITING or asking is None:
+            raise Stale(f"{self._standing_of(request)} {_NOTHING}")
+        is_typed_no = decided.verb == "reject" and not decided.digest
+        is_seen = decided.turn == asking.turn and decided.digest in ("", asking.digest)
+        if not (is_seen or is_typed_no):
+            raise Stale(
+                f"{request.id} was shown differently since: its plan has changed. {_NOTHING} Look at the card; "
+                "it has the button, and the line to type, for the plan as it is now."
+            )
+        if self._now() >= asking.expires:
+            self._end(stored, Standing.EXPIRED, decided)
+            raise Stale(
+                f"{request.id} expired at {asking.expires:%H:%M:%S} UTC. {_NOTHING} Ask for it again."
+            )
+        return asking
+
+    def _standing_of(self, request: Request) -> str:
+        asking = request.asking
+        match request.state:
+            case Standing.READING:
+                return f"{request.id} is still being planned."
+            case Standing.REJECTED | Standing.CANCELLED:
+                return f"{request.id} was {request.state} by {self._people.called(request.ended_by)} already."
+            case Standing.EXPIRED:
+                return f"{request.id} expired."
+        if asking is None or not asking.is_granted:
+            return f"{request.id} asks for no approval: it is {request.state}."
+        names = " and ".join(self._people.called(each.user) for each in asking.approvals)
+        return f"{request.id} was already approved by {names}; it is {request.state}."
+
+    # --- cancel ---
+
+    def _cancel(self, stored: Stored[Request], decided: Decided) -> str:
+        """Stopping is the safe direction, so it is bound to no showing of the plan."""
+        request, user = stored.record, decided.actor.user
+        if user != request.actor.user:
+            _demand(access.may_stop(self._people.holder(user), self._site.access, _deed(request)))
+        if request.state is Standing.APPLYING:
+            return self._stop(stored, decided)
+        if not request.is_open:
+            raise Stale(f"{request.id} is over: {request.state}. {_NOTHING}")
+        self._end(stored, Standing.CANCELLED, decided)
+        return f"Cancelled: `{request.text}` ({request.id}). Nothing of it was done."
+
+    def _stop(self, stored: Stored[Request], decided: Decided) -> str:
+        """Leave word for the worker that is at it: it writes the record too, so this may need several tries."""
+        request, progress = stored.record, stored.record.progress
+        if progress is None or progress.cancelled_by:
+            by = self._people.called(progress.cancelled_by) if progress else "the bot"
+            raise Stale(f"{request.id} is being stopped by {by} already.")
+        stopping = replace(progress, cancelled_by=decided.actor.user)
+        moved = request.move(Standing.APPLYING, progress=stopping, ended_why=decided.why)
+        change = self._state.change().put(moved, was=stored.version).show(moved, priority=1)
+        change.audit("stopping", **_facts(moved, decided)).commit()
+        return f"Stopping: `{request.text}` ({request.id}) begins nothing more. Its card says what stands."
+
+    # --- writing down ---
+
+    def _end(self, stored: Stored[Request], to: Standing, decided: Decided) -> None:
+        is_decided = to is not Standing.EXPIRED
+        ended = stored.record.move(
+            to,
+            finished=self._now(),
+            behind="",
+            ended_by=decided.actor.user if is_decided else "",
+            ended_why=decided.why if is_decided else "",
+        )
+        change: Change = self._state.change().put(ended, was=stored.version, keep=KEEP)
+        change.show(ended, priority=1).close(ended)
+        change.audit(to.value, **_facts(ended, decided if is_decided else None)).commit()
+
+
+def _demand(decision: access.Decision) -> None:
+    if not decision.ok:
+        raise Denied(decision.reason)
+
+
+def _deed(request: Request) -> access.Deed:
+    return access.Deed.planned(request.args, request.cluster, request.plan or Plan(request.text))
+
+
+def _typed_id(request: Request) -> str:
+    """How the id is typed for the plan as it is shown now."""
+    turn = request.asking.turn if request.asking else 1
+    return request.id if turn == 1 else f"{request.id}.{turn}"
+
+
+def _facts(request: Request, decided: Decided | None) -> dict[str, str]:
+    """What every audit line of a decision says: by whom, about whose request."""
+    plan = request.plan or Plan(request.text)
+    facts = {
+        "id": request.id,
+        "requester": request.actor.user,
+        "text": request.text,
+        "cluster": request.cluster,
+        "why": request.why,
+        "digest": plan.digest,
+    }
+    if decided is not None:
+        facts |= {"by": decided.actor.user, "reason": decided.why}
+    return facts
