@@ -125,6 +125,14 @@ def _no_load(instead: str, answer: Vector | Gap, found: Mapping[str, Measured], 
     return None
 
 
+def of_node(percents: Mapping[str, Decimal], node: str) -> Decimal | None:
+    """A node's own number, by its name or by its host name where that is nobody else's."""
+    if node in percents:
+        return percents[node]
+    same = [percent for name, percent in percents.items() if _host(name) == _host(node)]
+    return same[0] if len(same) == 1 else None
+
+
 def _machines(nodes: Sequence[NodeView]) -> list[NodeView]:
     """Nodes whose load is theirs: a Fargate node is one pod, sized to fit it."""
     return [node for node in nodes if node.labels.get("eks.amazonaws.com/compute-type") != "fargate"]

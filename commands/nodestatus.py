@@ -24,9 +24,8 @@ def readiness(nodes: Sequence[NodeView] | Gap, now: datetime | None) -> Finding:
     troubled = [(node, node_facts(node, now)) for node in nodes]
     facts = [fact for _, found in troubled for fact in found]
     light = worst([light for light, _ in facts]) if facts else Light.GREEN
-    ready = sum(_ready(node) == "True" for node in nodes)
+    ready = sum(is_ready(node) for node in nodes)
     first = next((node for node, found in troubled if any(one is light for one, _ in found)), None)
-    show = [Suggestion(f"Show {first.name}", f"node show {first.name}")] if first else []
     return Finding(
         key,
         label,
@@ -34,8 +33,17 @@ def readiness(nodes: Sequence[NodeView] | Gap, now: datetime | None) -> Finding:
         f"{ready} of {len(nodes)} Ready" + (", " + _kinds(troubled) if facts else ""),
         threshold,
         worst_first(facts),
-        suggestions=buttons(light, *show),
+        suggestions=buttons(light, *(steps(first) if first else ())),
     )
+
+
+def steps(node: NodeView) -> tuple[Suggestion, ...]:
+    """What one does next about a node that is not well."""
+    show = Suggestion(f"Show {node.name}", f"node show {node.name}")
+    if is_ready(node) and node.unschedulable:
+        return (show, Suggestion(f"Uncordon {node.name}", f"node uncordon {node.name}"))
+    drain = Suggestion(f"Drain {node.name}", f"node drain {node.name}")
+    return (show,) if is_ready(node) else (show, drain)
 
 
 def node_facts(node: NodeView, now: datetime | None) -> list[Fact]:
@@ -58,8 +66,14 @@ def node_facts(node: NodeView, now: datetime | None) -> list[Fact]:
     return facts
 
 
-def _ready(node: NodeView) -> str:
-    return next((c.status for c in node.conditions if c.type == "Ready"), "")
+def is_ready(node: NodeView) -> bool:
+    return any(c.type == "Ready" and c.status == "True" for c in node.conditions)
+
+
+def status(node: NodeView) -> str:
+    """The STATUS column of `kubectl get nodes`."""
+    word = "Ready" if is_ready(node) else "NotReady"
+    return f"{word},SchedulingDisabled" if node.unschedulable else word
 
 
 def _condition(condition: Condition, now: datetime | None) -> str:

@@ -1,6 +1,7 @@
 """How durations and counts are said, in one voice, wherever people read them."""
 
 from datetime import timedelta
+from math import ceil
 
 
 def span(length: timedelta) -> str:
@@ -18,6 +19,16 @@ def span(length: timedelta) -> str:
 def counted(count: int, noun: str) -> str:
     """ "1 alert", "3 alerts"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def millicores(cores: float) -> str:
+    """CPU as `kubectl top` says it: "250m"."""
+    return f"{ceil(round(cores * 1000, 6))}m"
+
+
+def mebibytes(amount: float) -> str:
+    """Memory in the unit of `kubectl top`: "128 MiB"."""
+    return f"{int(amount // 2**20):,} MiB"
 
 
 def _two(major: int, major_unit: str, minor: int, minor_unit: str) -> str:

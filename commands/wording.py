@@ -1,11 +1,12 @@
 """Words that answers share: ages, latencies, lines worst first, and a finding for what could not be read."""
 
+import difflib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from commands.finding import Finding, Light, Suggestion
-from commands.model import Gap
-from commands.phrase import span
+from commands.model import Attachment, Gap
+from commands.phrase import counted, span
 
 Fact = tuple[Light, str]  # one line of evidence and how it is judged
 
@@ -83,3 +84,38 @@ def fitting(table: tuple[str, ...], limit: int = TABLE) -> tuple[str, ...]:
             break
         kept.append(line)
     return tuple(kept)
+
+
+def shown_and_kept(
+    table: tuple[str, ...], rows: int, name: str, title: str
+) -> tuple[tuple[str, ...], tuple[Attachment, ...]]:
+    """A table's first rows, and the whole of it as a file where they are not all."""
+    kept = fitting(table[: rows + 1], TABLE - 60)
+    left = len(table) - len(kept)
+    if not left:
+        return kept, ()
+    file = Attachment(name, title, "\n".join(table) + "\n")
+    return (*kept, f"… {counted(left, 'more line')} in {name}"), (file,)
+
+
+def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """Names that somebody may have meant: those that begin or go on with it, then those that look like it."""
+    names = list(dict.fromkeys(known))
+    inside = sorted(
+        (each for each in names if name in each), key=lambda each: (not each.startswith(name), each)
+    )
+    alike = difflib.get_close_matches(name, names, n=limit, cutoff=0.5)
+    return list(dict.fromkeys((*inside, *alike)))[:limit]
+
+
+def missing(key: str, kind: str, name: str, where: str, known: Iterable[str], verb: str) -> Finding:
+    """There is no such thing: an answer, with what may have been meant as buttons for `verb`."""
+    near = nearest(name, known)
+    return Finding(
+        key,
+        kind,
+        Light.YELLOW,
+        f"there is no {kind.casefold()} {name}{where}",
+        evidence=(f"nearest: {', '.join(near)}",) if near else (),
+        suggestions=tuple(Suggestion(each, f"{verb} {each}") for each in near),
+    )
