@@ -407,6 +407,13 @@ class Autoscaler:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """parallel: whether two drains of one cluster may run at the same time."""
+
+    parallel: bool = False
+
+
 # --- Alerts, targets, backup, dependencies --------------------------------------------------------
 
 Destination = Literal["page", "mention", "slack"]
@@ -559,6 +566,7 @@ class Sections:
     db_pool: DbPool = DbPool()
     hpa: Hpa = Hpa()
     autoscaler: Autoscaler = Autoscaler()
+    drain: Drain = Drain()
     alerts: Alerts = field(default_factory=Alerts)
     targets: Targets = Targets()
     backup: Backup = Backup()
