@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
+from commands.effects import Target
 from commands.model import Read
 
 # --- Pods -----------------------------------------------------------------------------------------
@@ -275,3 +277,130 @@ def _joined(known: EventView, event: EventView, stem: str, said: str) -> EventVi
 
 def _last_seen(event: EventView) -> float:
     return event.last.timestamp() if event.last else 0.0
+
+
+# --- One pod that is to be changed or kept (workers/evidence.py) ------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """What a pod's controller reference names."""
+
+    kind: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A container as far as it has a log. kind: "", "init" or "ephemeral"; image as the pod says it, digest
+    as the kubelet does."""
+
+    name: str
+    image: str
+    kind: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """grace in seconds, as the pod has it. is_mirror: the kubelet's copy of a file on its node.
+    empty_dirs: names of its emptyDir volumes, whose data goes with the pod."""
+
+    target: Target
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    node: str
+    phase: str
+    is_ready: bool
+    controller: Controller | None = None
+    grace: int = 30
+    is_leaving: bool = False
+    is_mirror: bool = False
+    on_host_network: bool = False
+    empty_dirs: tuple[str, ...] = ()
+    runs: tuple[Run, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OnePod(Read):
+    """→ PodFacts, or None when there is no such pod."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Read):
+    """An object as it is, as JSON text without managedFields → str, or None when it is not there.
+
+    kind: Pod, Node, ReplicaSet, Deployment, StatefulSet, DaemonSet or Job. namespace "" for a Node.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogText:
+    """text: each line with its time. is_cut: older lines were left out. missing: why there is none, in the
+    kubelet's words: "previous terminated container … not found"."""
+
+    text: str
+    is_cut: bool = False
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLog(Read):
+    """The latest lines of a container's log, about `limit` bytes of them at most → LogText."""
+
+    namespace: str
+    pod: str
+    container: str
+    previous: bool = False
+    limit: int = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkAgent:
+    """A DaemonSet that could enforce network policies, with the arguments of its containers."""
+
+    namespace: str
+    name: str
+    args: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkView:
+    """auto_mode: what the ConfigMap amazon-vpc-cni says of the network policy controller ("true"), "" where
+    there is none."""
+
+    agents: tuple[NetworkAgent, ...]
+    auto_mode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Network(Read):
+    """What there is in the cluster that enforces network policies → NetworkView."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """A NetworkPolicy. selector as the API has it (matchLabels, matchExpressions); allows: the directions
+    into which it opens something ("Ingress", "Egress")."""
+
+    target: Target
+    selector: Mapping[str, Any]
+    allows: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Policies(Read):
+    """→ tuple[PolicyView, ...] of the namespace, by name."""
+
+    namespace: str
