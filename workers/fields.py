@@ -4,28 +4,13 @@ Pure: text and dictionaries in, values out. What is not what it should be raises
 which workers/api.py's `projected` turns into a refusal. Called by everything that projects an object.
 """
 
-import re
 from datetime import datetime
-from fractions import Fraction
 from typing import Any
 
 from commands import reads
+from commands.quantity import quantity as quantity
 
 Json = dict[str, Any]
-
-_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([KMGTPE]i|[numkMGTPE])?)")
-_SCALES = {suffix: Fraction(1000) ** power for power, suffix in zip(range(-3, 0), "num", strict=True)}
-_SCALES |= {suffix: Fraction(1000) ** power for power, suffix in enumerate("kMGTPE", 1)}
-_SCALES |= {f"{suffix}i": Fraction(1024) ** power for power, suffix in enumerate("KMGTPE", 1)}
-
-
-def quantity(text: Any) -> float:
-    """A Kubernetes quantity ("250n", "7910m", "128Mi", "1e3") in its unit, exact until the last step."""
-    found = _QUANTITY.fullmatch(str(text))
-    if not found:
-        raise ValueError(f"not a quantity: {text!r}")
-    number, exponent, suffix = found.groups()
-    return float(Fraction(number) * Fraction(10) ** int(exponent or 0) * _SCALES.get(suffix, 1))
 
 
 def part(item: Json, key: str) -> Json:
