@@ -86,7 +86,8 @@ def paragraph(mrkdwn: str) -> Block:
 
 
 def context(*parts: str) -> Block:
-    elements = [{"type": "mrkdwn", "text": cut(part, 2000), "verbatim": True} for part in parts if part]
+    told = [part for part in parts if part.strip()] or ["…"]
+    elements = [{"type": "mrkdwn", "text": cut(part, 2000), "verbatim": True} for part in told]
     return {"type": "context", "elements": elements}
 
 

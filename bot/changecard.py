@@ -38,7 +38,7 @@ from bot.findings import ICON, severity, top_lines
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Request, State
 from commands.phrase import counted, span
-from commands.plan import Asking, Go, Plan, Progress, Standing, Wave
+from commands.plan import Asking, Go, Plan, Progress, Wave
 
 _FINDINGS, _FACTS, _STEPS, _WAVES, _DIFF, _WAITING, _LEFT = 6, 3, 3, 4, 8, 4, 6  # lines of each on a card
 _BAR = 10
@@ -78,17 +78,19 @@ def _body(request: Request) -> list[Block]:
         case State.APPROVED:
             return [*_facts(plan), *_terms(request, plan)]
         case State.APPLYING if request.progress:
-            return _progress(plan, request.progress)
-    return _result(request, plan)
+            return _progress(request, plan, request.progress)
+    return _result(request)
 
 
 def _proposal(request: Request, plan: Plan) -> list[Block]:
     blocks = [*_facts(plan), *_changed(request.asking), *_verdict(plan)]
-    blocks += _touched(plan) + _diff(plan)
     if request.state is State.BLOCKED:
         return [*blocks, *buttons(tuple(s for finding in against(plan) for s in finding.suggestions)[:3])]
+    if is_nothing(request):
+        return blocks
+    blocks += _touched(plan) + _diff(plan)
     if request.state is State.ANSWERED:
-        return [*blocks, *_rehearsed(plan), *([] if is_nothing(request) else _terms(request, plan))]
+        return [*blocks, *_rehearsed(plan), *_terms(request, plan)]
     return [*blocks, *_terms(request, plan), *_weakened(request.asking)]
 
 
@@ -110,7 +112,7 @@ def against(plan: Plan) -> list[Finding]:
 
 
 def _verdict(plan: Plan) -> list[Block]:
-    lines = [f"*{GO[plan.go]}*"]
+    lines: list[str] = []
     for finding in against(plan)[:_FINDINGS]:
         lines += top_lines([finding])
         lines += [f"      → {line(finding.mend)}"] if finding.mend else []
@@ -118,7 +120,8 @@ def _verdict(plan: Plan) -> list[Block]:
     fine = [finding.label for finding in plan.findings if finding.light is Light.GREEN]
     if fine:
         lines.append(f"{ICON[Light.GREEN]} {line(', '.join(fine))}")
-    return paragraphs(lines)
+    head = [] if plan.go is Go.NOTHING else [paragraph(f"*{GO[plan.go]}*")]  # the headline says that
+    return [*head, *paragraphs(lines)]
 
 
 def _touched(plan: Plan) -> list[Block]:
@@ -164,11 +167,10 @@ def _terms(request: Request, plan: Plan) -> list[Block]:
     asking = request.asking
     lasts = f"about {span(plan.estimate)}, given up after {span(plan.timeout)}"
     undo = f"`/sre {line(plan.undo)}`" if plan.undo else "no command takes it back"
-    told = [("Takes", lasts), ("Undo", undo)]
+    why = [("Why", line(request.why))] if request.why else []
+    told = [*why, ("Takes", lasts), ("Undo", undo)]
     if asking and request.state is State.AWAITING:
         told += [("May approve", _approvers(asking)), ("Until", moment(asking.expires))]
-    if request.why:
-        told.append(("Why", line(request.why)))
     return [fields(told)]
 
 
@@ -186,17 +188,11 @@ def _weakened(asking: Asking | None) -> list[Block]:
     return [paragraph("⚠️ `approvals.self_approve` is on: the requester may approve this alone")]
 
 
-def _progress(plan: Plan, progress: Progress) -> list[Block]:
-    standings = [progress.standing(step) for step in plan.steps]
-    done = standings.count(Standing.PROVED)
-    filled = done * _BAR // len(standings) if standings else 0
-    spent = f" of about {span(plan.estimate)}"
-    elapsed = f"  ·  {span(progress.at - progress.started)}{spent}" if progress.at else ""
-    lines = [
-        f"{'▰' * filled}{'▱' * (_BAR - filled)}  *{done} of {len(standings)}*{elapsed}",
-        counts(standings),
-    ]
-    blocks = paragraphs(lines)
+def _progress(request: Request, plan: Plan, progress: Progress) -> list[Block]:
+    elapsed = f"{span(progress.at - progress.started)} of about {span(plan.estimate)}" if progress.at else ""
+    bar = _bar(*tally(request)) if len(plan.steps) > 1 else ""
+    lines = ["  ·  ".join(each for each in (bar, elapsed) if each), counts(request)]
+    blocks = paragraphs([each for each in lines if each])
     if progress.waiting:
         waits = [f"      • {line(each)}" for each in progress.waiting[:_WAITING]]
         rest = len(progress.waiting) - _WAITING
@@ -208,11 +204,14 @@ def _progress(plan: Plan, progress: Progress) -> list[Block]:
     return blocks
 
 
-def _result(request: Request, plan: Plan) -> list[Block]:
-    blocks: list[Block] = []
-    if request.progress:
-        blocks += paragraphs([counts([request.progress.standing(step) for step in plan.steps])])
-    return [*blocks, *what_came_of_it(request), *next_buttons(request)]
+def _bar(done: int, total: int) -> str:
+    filled = done * _BAR // total
+    return f"{'▰' * filled}{'▱' * (_BAR - filled)}  *{done} of {total}*"
+
+
+def _result(request: Request) -> list[Block]:
+    standings = counts(request)
+    return [*([paragraph(standings)] if standings else []), *what_came_of_it(request), *next_buttons(request)]
 
 
 def what_came_of_it(request: Request) -> list[Block]:
@@ -271,7 +270,7 @@ def _cancel(request: Request, value: str) -> Block:
         )
         return button("cancel", "Cancel", value, ask=ask)
     done, total = tally(request)
-    said = f"No further step begins. {done} of {counted(total, 'step')} are done, and what was done stays."
+    said = f"No further step begins; what was done stays ({done} of {counted(total, 'step')})."
     return button(
         "cancel", "Stop", value, "danger", Ask("Stop this change?", said, "Stop it", is_danger=True)
     )

@@ -43,9 +43,9 @@ def _plan(request: Request) -> list[Message]:
     plan, turn = request.plan, request.asking.turn if request.asking else 1
     if plan is None or not (plan.steps or plan.findings):
         return []
-    digest = f"  ·  `{request.asking.digest}`" if request.asking else ""
-    head = f"*Plan {typed_id(request)}*  ·  {GO[plan.go]}{digest}"
-    blocks = [paragraph(head), *_findings(plan), *_waves(plan), *_rest(plan)]
+    digest = [context(f"digest `{request.asking.digest}`")] if request.asking else []
+    head = paragraph(f"*Plan {typed_id(request)}*  ·  {GO[plan.go]}")
+    blocks = [head, *digest, *_findings(plan), *_waves(plan), *_rest(plan)]
     text = f"The whole plan of {title(request)}"
     return [Message(f"plan:{turn}", text, tuple(bounded(blocks)), in_thread=True)]
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.blocks import cut, escape
 from commands.model import Request, State
-from commands.phrase import counted, span
+from commands.phrase import span
 from commands.plan import Asking, Go, Standing
 
 LINE = 300  # characters of one line of outside text: a namespace and a name may have 317
@@ -27,12 +27,13 @@ _ICON = {
     State.CANCELLED: "🚫",
 }
 _NOTHING_DONE = (Standing.PLANNED, Standing.BLOCKED)  # of a step that changed nothing, for certain
+# Sign, what it is called while it goes on and at the end, and which steps it counts.
 _COUNTED = (
-    ("✅", "done", (Standing.PROVED,)),
-    ("⏳", "under way", (Standing.TRYING, Standing.APPLIED)),
-    ("🟡", "held back", (Standing.BLOCKED,)),
-    ("❌", "failed", (Standing.FAILED,)),
-    ("⚪", "to come", (Standing.PLANNED,)),
+    ("✅", "done", "done", (Standing.PROVED,)),
+    ("⏳", "under way", "not proved", (Standing.TRYING, Standing.APPLIED)),
+    ("🟡", "held back", "held back", (Standing.BLOCKED,)),
+    ("❌", "failed", "failed", (Standing.FAILED,)),
+    ("⚪", "to come", "not begun", (Standing.PLANNED,)),
 )
 
 
@@ -78,25 +79,27 @@ def _wanted(asking: Asking | None) -> str:
 
 
 def _under_way(request: Request) -> str:
-    done, total = tally(request)
-    if request.progress and request.progress.cancelled_by:
-        return f"stopping, {done} of {counted(total, 'step')} done"
-    return f"applying, {done} of {counted(total, 'step')} done"
+    is_stopping = request.progress and request.progress.cancelled_by
+    return f"{'stopping' if is_stopping else 'applying'}{_so_far(request)}"
 
 
 def _over(request: Request) -> str:
     """Of a change that ended, with what stands."""
-    done, total = tally(request)
     after = f" after {span(took(request))}" if request.progress else ""
     if request.state is State.SUCCEEDED:
         return f"done in {span(took(request))}"
     if request.state is State.PARTIAL:
-        return f"partly done{after}"
-    named = f" (reference {escape(request.reference)})" if request.reference else ""
+        return f"partly done{after}{_so_far(request)}"
+    named = f" (reference {line(request.reference)})" if request.reference else ""
     word = "failed" if request.state is State.FAILED else f"cancelled by {person(request.ended_by)}"
     if not has_touched(request):
         return f"{word}, nothing was changed{named}"
-    return f"{word}{after}, {done} of {counted(total, 'step')} done{named}"
+    return f"{word}{after}{_so_far(request)}{named}"
+
+
+def _so_far(request: Request) -> str:
+    done, total = tally(request)
+    return f", {done} of {total} steps done" if total > 1 else ""
 
 
 def person(user: str) -> str:
@@ -138,7 +141,13 @@ def typed_id(request: Request) -> str:
     return request.id if turn == 1 else f"{request.id}.{turn}"
 
 
-def counts(standings: list[Standing]) -> str:
-    """ "✅ 3 done   ⏳ 2 under way"."""
-    found = [(sign, sum(each in among for each in standings), word) for sign, word, among in _COUNTED]
+def counts(request: Request) -> str:
+    """ "✅ 3 done   ⏳ 2 under way"; "" of a single step, which the headline tells."""
+    if request.plan is None or request.progress is None or len(request.plan.steps) == 1:
+        return ""
+    now = [request.progress.standing(step) for step in request.plan.steps]
+    found = [
+        (sign, sum(each in among for each in now), goes_on if request.is_open else ended)
+        for sign, goes_on, ended, among in _COUNTED
+    ]
     return "   ".join(f"{sign} {count} {word}" for sign, count, word in found if count)
