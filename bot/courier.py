@@ -30,6 +30,7 @@ from bot.blocks import Message
 from bot.outbox import Claim, ClaimLost, Outbox, Sent
 from bot.state import State
 from commands.model import AlertGroup, Record, Request
+from commands.model import State as Standpoint
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class Pace:
     answer got lost; looking for it earlier could miss it. backoff: waits while Slack is down, the last one
     repeated. mend: a token or scope problem is mended by a person. lease: after it a courier that died is
     given up; it is renewed while a call is under way. dead: how often a refused message is tried again:
-    somebody may have invited the bot meanwhile.
+    somebody may have invited the bot meanwhile. progress: a change that is applied changes its card no more
+    often than that. glance: how often meanwhile is looked whether it is over, because its end is not put off.
     """
 
     post: timedelta = timedelta(seconds=1)
@@ -60,6 +62,8 @@ class Pace:
     mend: timedelta = timedelta(seconds=30)
     lease: timedelta = timedelta(seconds=6)
     dead: timedelta = timedelta(minutes=10)
+    progress: timedelta = timedelta(seconds=3)
+    glance: timedelta = timedelta(milliseconds=500)
 
 
 # Stands for the ts of a shared file's message, which Slack does not answer.
@@ -189,6 +193,10 @@ class Courier:
         stale = _stale(drawn, sent)
         if not stale:
             return Next()
+        if stale[0] is drawn[0] and self._is_resting(claim, stored.record):
+            if len(stale) == 1:
+                return Next(again=self._pace.glance)
+            stale = [*stale[1:], stale[0]]
         message, root = stale[0], sent.get(drawn[0].key, Sent())
         before = sent.get(message.key, Sent())
         try:
@@ -199,11 +207,17 @@ class Courier:
             return self._unanswered(claim, str(error) or type(error).__name__)
         return replace(then, again=timedelta(0)) if then.again is None and len(stale) > 1 else then
 
+    def _is_resting(self, claim: Claim, record: Record) -> bool:
+        return _is_applied(record) and bool(self._state.recall(f"edited-{claim.card}"))
+
     # --- one message ---
 
     def _deliver(self, claim: Claim, record: Record, message: Message, before: Sent, root: Sent) -> Next:
         if before.ts:
-            return self._edit(claim, message, before)
+            then = self._edit(claim, message, before)
+            if then.again is None and _is_applied(record):
+                self._state.remember(f"edited-{claim.card}", "1", self._pace.progress)
+            return then
         kept = self._state.file(message.file.stored) if message.file else b""
         if kept is None:
             return self._refused(claim, record, message, before, Refusal(_GONE, 0, timedelta(0)))
@@ -451,6 +465,10 @@ def _thread(record: Record, message: Message, root: Sent, channel: str) -> str:
     if not isinstance(record, AlertGroup) and channel == record.place.channel:  # not in direct messages
         asked_in = record.place.thread
     return asked_in or (root.ts if message.in_thread else "")
+
+
+def _is_applied(record: Record) -> bool:
+    return isinstance(record, Request) and record.state is Standpoint.APPLYING
 
 
 def _asker(record: Record) -> str:

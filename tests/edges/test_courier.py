@@ -16,6 +16,8 @@ from bot.state import State
 from commands.finding import Light
 from commands.model import Line, Place, Record, Request, Whisper
 from commands.model import State as Standing
+from commands.plan import Approval
+from commands.plan import Standing as Step
 from sandbox.slack import SlackStandIn
 from tests import build
 
@@ -432,3 +434,57 @@ def test_a_card_that_cannot_be_posted_sends_no_thread_without_it(
     show(state, group)
     deliver(courier, state, until=lambda: len(slack.calls("chat.postMessage")) >= 3)
     assert [dead.card for dead in Outbox(state).dead_letters()] == ["alert:ATEST 1:card"]
+
+
+def applying(done: int) -> Request:
+    """A drain with so many of its three steps proved."""
+    plan = build.plan()
+    marks = dict.fromkeys([step.key for step in plan.steps[:done]], Step.PROVED)
+    return build.change_request(plan, state=Standing.APPLYING, progress=build.progress(marks))
+
+
+def test_a_change_under_way_edits_its_card_at_a_calm_pace(
+    state: State, slack: SlackStandIn, slack_client: WebClient
+) -> None:
+    courier = Courier(state, slack_client, str, replace(QUICK, progress=timedelta(hours=1), glance=1 * MS))
+    for done in (0, 1, 2):
+        show(state, applying(done), was=str(done) if done else "")
+        deliver(courier, state, until=lambda: any(waiting(slack)))
+        for _ in range(20):
+            courier.step()
+    assert len(slack.calls("chat.update")) == 1, "the second edit waits"
+    assert "1 of 3" in texts(slack)[0]
+
+
+def waiting(slack: SlackStandIn) -> list[str]:
+    return [text for text in texts(slack) if "1 of 3" in text]
+
+
+def test_the_end_of_a_change_is_not_put_off(
+    state: State, slack: SlackStandIn, slack_client: WebClient
+) -> None:
+    courier = Courier(state, slack_client, str, replace(QUICK, progress=timedelta(hours=1), glance=1 * MS))
+    show(state, applying(0))
+    deliver(courier, state)
+    for done in (1, 2):
+        show(state, applying(done), was=str(done))
+        courier.step()
+    ended = replace(applying(3), state=Standing.SUCCEEDED, finished=build.NOW + timedelta(minutes=2))
+    show(state, ended, was="3")
+    deliver(courier, state)
+    assert texts(slack) == ["✅ Drain node-3 · training: done in 1 min"]
+    assert any("<@U0ALICE0001> ✅" in text for text in thread(slack))
+
+
+def test_the_thread_of_a_change_does_not_wait_for_its_card(
+    state: State, slack: SlackStandIn, slack_client: WebClient
+) -> None:
+    courier = Courier(state, slack_client, str, replace(QUICK, progress=timedelta(hours=1), glance=1 * MS))
+    for done in (0, 1):
+        show(state, applying(done), was=str(done) if done else "")
+        deliver(courier, state)
+    plan = build.plan()
+    agreed = build.asking(plan, approvals=(Approval(build.BOB.user, build.NOW),))
+    show(state, replace(applying(2), asking=agreed), was="2")
+    deliver(courier, state, until=lambda: any("approved by" in text for text in thread(slack)))
+    assert "1 of 3" in texts(slack)[0]
