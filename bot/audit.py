@@ -227,8 +227,8 @@ class Trail:
     def search(self, read: AuditTrail, now: datetime, is_late: Callable[[], bool]) -> AuditPage:
         """The newest lines that the read asks for."""
         found: list[AuditLine] = []
-        for count, (_, raw) in enumerate(self.back(now - read.since), 1):
-            line = view(raw)
+        for count, (entry, raw) in enumerate(self.back(now - read.since), 1):
+            line = view(entry, raw)
             if _is_meant(line, read):
                 if len(found) == read.limit:
                     return AuditPage(tuple(found), is_whole=False)
@@ -238,11 +238,15 @@ class Trail:
         return AuditPage(tuple(found), is_whole=True)
 
 
-def view(raw: Line) -> AuditLine:
+def view(entry: str, raw: Line) -> AuditLine:
     """A line as people and files get it; one of version 0.1 has no number and no hash."""
-    facts = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in raw.items()}
-    seq, prev, at, what, hash = (facts.pop(name, "") for name in (*FRAME, "hash"))
-    return AuditLine(int(seq) if seq.isdecimal() else 0, _moment(at), what, facts, prev, hash)
+    told = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in raw.items()}
+    hash = told.pop("hash", "")
+    facts = {name: value for name, value in told.items() if name not in FRAME}
+    seq = told.get("seq", "")
+    number = int(seq) if seq.isascii() and seq.isdigit() else 0
+    at, what = _moment(told.get("at", "")), told.get("what", "")
+    return AuditLine(entry, number, at, what, facts, hash, tuple(told.items()))
 
 
 def _moment(at: str) -> datetime:

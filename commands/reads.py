@@ -4,6 +4,7 @@ A part of a command yields these; workers/ interprets each in exactly one client
 facts: every judgement belongs to the command. Ratios are 0..1, durations timedelta, times aware UTC.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -433,14 +434,25 @@ class EffectiveConfig(Read):
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One line: facts are all that was told, by name; prev and hash hang it into the chain."""
+    """One line: facts are all that was told, by name.
 
+    seq: its number, 0 for one from before the chain. entry: its place in the store. written: the names and
+    values that the hash is made of, in their order.
+    """
+
+    entry: str
     seq: int
     at: datetime
     what: str
     facts: Mapping[str, str]
-    prev: str
     hash: str
+    written: tuple[tuple[str, str], ...] = ()
+
+    def as_json(self) -> str:
+        """One line of JSON: what the hash is made of, in its order; then the hash, the place, and the time for
+        people."""
+        told = {**dict(self.written), "hash": self.hash, "entry": self.entry, "time": self.at.isoformat()}
+        return json.dumps(told, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)

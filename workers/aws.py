@@ -187,6 +187,21 @@ class Bucket:
         self._site = site
         self._name = site.backup.bucket
 
+    def keys(self, prefix: str) -> list[str]:
+        """The keys that begin so, in S3's order. Raises Unanswered."""
+        what = "s3:ListBucket"
+        try:
+            pages = _client("s3", self._site.region, seconds=8).get_paginator("list_objects_v2")
+            return [
+                each["Key"]
+                for page in pages.paginate(Bucket=self._name, Prefix=prefix)
+                for each in page.get("Contents", ())
+            ]
+        except ClientError as error:
+            raise self._refusal(error, what, prefix) from error
+        except BotoCoreError as error:
+            raise _no_answer(error, what, self._site.region, "S3") from error
+
     def put(self, key: str, content: bytes, sha256: str) -> str:
         """Store the content and have S3 itself compare the hash; the address, "s3://bucket/key"."""
         what = "s3:PutObject"
@@ -217,7 +232,8 @@ class Bucket:
     def _refusal(self, error: ClientError, what: str, key: str) -> Unanswered:
         code = _code(error)
         if code in _DENIED:
-            arn = f"arn:{_partition(self._site.region)}:s3:::{self._name}/{key.partition('/')[0]}/*"
+            below = f"/{key.partition('/')[0]}/*" if "Object" in what else ""  # listing asks for the bucket
+            arn = f"arn:{_partition(self._site.region)}:s3:::{self._name}{below}"
             statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
             return Refused(f"s3: access denied, needs {what}", mend=statement)
         if code == "NoSuchBucket":

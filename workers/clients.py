@@ -20,6 +20,7 @@ from workers.cluster import Cluster
 from workers.effects import Effects, Rehearsals
 from workers.reader import Reader, Source
 from workers.signals import Signals
+from workers.trail import TrailSource
 
 
 class Own:
@@ -84,7 +85,8 @@ class Clients:
         self._open += [cluster, signals]
         self._effects[site.name] = Effects(cluster.api)
         own = Own(self._state, f"webhook-{site.name}" if len(self._settings.site.clusters) > 1 else "webhook")
-        return (cluster, Rehearsals(cluster.api), signals, Aws(site), own)
+        trail = TrailSource(self._state.trail, self.bucket(site.name))
+        return (cluster, Rehearsals(cluster.api), signals, Aws(site), own, trail)
 
 
 def _described(site: ClusterSite) -> str:

@@ -246,18 +246,18 @@ def test_a_question_has_no_more_to_say_than_its_cluster() -> None:
     ],
 )
 def test_a_line_is_found_by_its_object(object: str, is_meant: bool) -> None:
-    made = audit.view({b"what": b"applying", b"objects": b"node/n1 pod/shop/web-1"})
+    made = audit.view("100-1", {b"what": b"applying", b"objects": b"node/n1 pod/shop/web-1"})
     assert audit.is_about(made, object) is is_meant
 
 
 @pytest.mark.parametrize(("object", "is_meant"), [("node/n1", True), ("n2", True), ("n3", False)])
 def test_a_refusal_is_found_by_the_name_in_its_text(object: str, is_meant: bool) -> None:
-    made = audit.view({b"what": b"refused", b"text": b"node drain n1,n2"})
+    made = audit.view("100-1", {b"what": b"refused", b"text": b"node drain n1,n2"})
     assert audit.is_about(made, object) is is_meant
 
 
 def test_a_line_of_the_first_version_is_read_all_the_same() -> None:
-    made = audit.view({b"what": b"submitted", b"at": b"2026-11-01T08:00:00.000+00:00", b"by": b"U1"})
+    made = audit.view("100-1", {b"what": b"submitted", b"at": b"2026-11-01T08:00:00.000+00:00", b"by": b"U1"})
     assert (made.seq, made.at, made.facts) == (0, datetime(2026, 11, 1, 8, tzinfo=UTC), {"by": "U1"})
-    assert audit.view({b"at": b"nonsense"}).at == datetime(1970, 1, 1, tzinfo=UTC)
-    assert audit.view({b"at": b"1795422600000"}).at - build.NOW == timedelta(0)
+    assert audit.view("100-1", {b"at": b"nonsense"}).at == datetime(1970, 1, 1, tzinfo=UTC)
+    assert audit.view("100-1", {b"at": b"1795422600000"}).at - build.NOW == timedelta(0)
