@@ -162,7 +162,9 @@ class NodeDetail:
 
 @dataclass(frozen=True, slots=True)
 class NodeDetails(Read):
-    """→ tuple[NodeDetail, ...] of the whole cluster, by name."""
+    """→ tuple[NodeDetail, ...] by name: of the whole cluster, or those of these names that are there."""
+
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

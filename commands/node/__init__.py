@@ -3,8 +3,21 @@
 Each verb has its file; this one only declares them. Nothing here reads or changes anything itself.
 """
 
-from commands.command import Command, Flag
-from commands.node import looks, show
+from commands.change import Change
+from commands.command import Command, Flag, Parts
+from commands.model import Args
+from commands.node import cordon, drain, looks, proof, show
+from commands.node.choice import choice
+from commands.site import ClusterSite
+
+
+def _meant(args: Args, site: ClusterSite) -> Parts:
+    """No sections: only whether the line can be meant, told to whoever types it."""
+    choice(args)
+    return {}
+
+
+_SELECTOR = Flag("selector", "the nodes with these labels, such as zone=a,pool in (x,y)", "LABELS")
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -41,6 +54,43 @@ COMMANDS: tuple[Command, ...] = (
         parts=show.shown,
         examples=("node show ip-10-0-1-10.eu-central-1.compute.internal", "node show NODE --logs"),
         flags=(Flag("logs", "also what its kernel said"),),
+        names="NODE",
+    ),
+    Command(
+        word="node",
+        verbs=("cordon", "uncordon"),
+        summary="Close a node to new pods, or open it again.",
+        rows=("SI-2.2",),
+        parts=_meant,
+        change=Change(cordon.plan, cordon.verify),
+        examples=(
+            'node cordon node-7 --why "disk is failing"',
+            "node uncordon node-7",
+            "cordon node-7,node-8",
+        ),
+        flags=(_SELECTOR,),
+        names="NODE",
+    ),
+    Command(
+        word="node",
+        verbs=("drain",),
+        summary="Move all pods off a node, within their disruption budgets.",
+        rows=("SI-2.3",),
+        parts=_meant,
+        change=Change(drain.plan, proof.verify),
+        examples=(
+            "node drain node-7",
+            'node drain node-7 --why "kernel update"',
+            "drain node-7,node-8 --emptydir --timeout 30m",
+            "drain node-7 --dry-run",
+        ),
+        flags=(
+            _SELECTOR,
+            Flag("orphans", "also pods that nothing makes anew; two people must agree"),
+            Flag("emptydir", "also pods whose emptyDir content is lost"),
+            Flag("grace", "seconds each pod gets to end, instead of its own", "60"),
+            Flag("timeout", "how long the drain may take", "10m"),
+        ),
         names="NODE",
     ),
 )

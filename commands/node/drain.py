@@ -1,0 +1,405 @@
+"""`node drain`: move every pod off a node, one budget's turn after the other, and prove that they are gone.
+
+The plan of one or several nodes: all are closed first, so that no pod hops onto the next one, then they are
+emptied one after the other. Nothing here goes past a disruption budget.
+"""
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from commands import reads
+from commands.change import Planning, Who, blocked
+from commands.effects import Cordon, Evict
+from commands.finding import Finding, Light
+from commands.model import Args, Gap, Read, Reads, Seen
+from commands.node import availability, budgets, capacity, header, storage
+from commands.node.cases import READ_KINDS, Case, Controllers, Kind, case, controllers, is_daemon
+from commands.node.choice import Choice, choice
+from commands.phrase import counted, span
+from commands.plan import Plan, Step, Wave
+from commands.scheduling import (
+    AttachLimits,
+    Backends,
+    Budgets,
+    BudgetView,
+    NodeDetail,
+    NodeDetails,
+    Owners,
+    OwnerView,
+    Placements,
+    PodDetail,
+    PodsOnNode,
+    Volumes,
+    VolumeView,
+    Webhooks,
+)
+from commands.site import ClusterSite
+from commands.wording import KEPT, unread
+
+# More namespaces than this are read in one list of the whole cluster.
+FEW_NAMESPACES = 3
+SHORTEST, LONGEST = timedelta(minutes=5), timedelta(hours=1)
+# Every effect is asked for in a dry run up to this many; budgets are not counted there, so more say no more.
+REHEARSED = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that was read, and what is meant. cases: by the node they are on, in the order of draining."""
+
+    site: ClusterSite
+    chosen: Choice
+    who: Who
+    now: datetime | None
+    nodes: tuple[NodeDetail, ...]
+    targets: tuple[NodeDetail, ...]
+    budgets: tuple[BudgetView, ...]
+    known: Controllers
+    cases: Mapping[str, tuple[Case, ...]]
+    seen: Mapping[Read, Any]
+
+    @property
+    def all(self) -> tuple[Case, ...]:
+        return tuple(each for held in self.cases.values() for each in held)
+
+    @property
+    def leaving(self) -> frozenset[str]:
+        return frozenset(node.name for node in self.targets)
+
+    def answer(self, read: Read) -> Any:
+        """A read that was not needed counts as one without results."""
+        return self.seen.get(read, ())
+
+
+def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
+    chosen = choice(args)
+    title = f"Drain {args.name or args.flags.get('selector', '')}"
+    first = yield (reads.Now(), NodeDetails(), Budgets(), *map(PodsOnNode, chosen.names))
+    wrong = _wrong(chosen, first)
+    if wrong:
+        return blocked(title, wrong)
+    targets = chosen.of(first[NodeDetails()])
+    pods = yield from _pods(first, targets)
+    gaps = [held for held in pods.values() if isinstance(held, Gap)]
+    if gaps:
+        return blocked(title, (replace(unread("drain.unread", "Pods", gap), light=Light.RED) for gap in gaps))
+    read = tuple(pod for held in pods.values() if not isinstance(held, Gap) for pod in held)
+    second = yield _further(read, site)
+    made = _plan(_scene(site, chosen, who, first, targets, pods, second))
+    if "dry-run" in args.flags and made.steps:
+        made = yield from _rehearsed(made)
+    return made
+
+
+def _wrong(chosen: Choice, seen: Seen) -> tuple[Finding, ...]:
+    """What has to be known and is not: then nothing can be planned."""
+    gaps = [(label, seen[read]) for label, read in (("Nodes", NodeDetails()), ("Budgets", Budgets()))]
+    red = [
+        replace(unread("drain.unread", label, gap), light=Light.RED)
+        for label, gap in gaps
+        if isinstance(gap, Gap)
+    ]
+    return tuple(red) or chosen.wrong(seen[NodeDetails()])
+
+
+def _pods(
+    seen: Seen, targets: tuple[NodeDetail, ...]
+) -> Generator[Reads, Seen, dict[str, tuple[PodDetail, ...] | Gap]]:
+    wanted = tuple(PodsOnNode(node.name) for node in targets)
+    missing = tuple(read for read in wanted if read not in seen)
+    more: Mapping[Read, Any] = (yield missing) if missing else {}
+    return {read.node: seen[read] if read in seen else more[read] for read in wanted}
+
+
+def _further(pods: tuple[PodDetail, ...], site: ClusterSite) -> Reads:
+    """What the pods that are there make worth reading, all at once."""
+    movable = [pod for pod in pods if not pod.mirror and not is_daemon(pod.owner)]
+    return tuple(
+        dict.fromkeys(
+            (
+                *owner_reads(pods),
+                *((Placements(), Webhooks(), *_backends(movable)) if movable else ()),
+                *((Volumes(), AttachLimits()) if any(pod.claims for pod in movable) else ()),
+                *_kept(movable),
+                reads.Deployment(site.namespaces.system, site.autoscaler.deployment),
+                *_alerts(site),
+            )
+        )
+    )
+
+
+def scopes(namespaces: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(sorted(set(namespaces)))
+    return found if len(found) <= FEW_NAMESPACES else ("",)
+
+
+def owner_reads(pods: Iterable[PodDetail]) -> tuple[Owners, ...]:
+    """One list for each kind of controller there is, not one request for each pod."""
+    by_kind: dict[str, set[str]] = {}
+    for pod in pods:
+        if pod.owner is not None and pod.owner.kind in READ_KINDS:
+            by_kind.setdefault(pod.owner.kind, set()).add(pod.target.namespace)
+    return tuple(Owners(kind, scope) for kind, held in sorted(by_kind.items()) for scope in scopes(held))
+
+
+def _backends(pods: Iterable[PodDetail]) -> tuple[Backends, ...]:
+    return tuple(Backends(scope) for scope in scopes(pod.target.namespace for pod in pods))
+
+
+def _kept(pods: Iterable[PodDetail]) -> tuple[reads.EvidenceKept, ...]:
+    uids = tuple(sorted(pod.target.uid for pod in pods if pod.quarantined))
+    return (reads.EvidenceKept(uids),) if uids else ()
+
+
+def _alerts(site: ClusterSite) -> tuple[reads.Query, ...]:
+    firing = 'count by (alertname) (ALERTS{alertstate="firing",severity="critical"})'
+    return (reads.Query(firing),) if site.monitoring.prometheus.url else ()
+
+
+# --- Putting it together --------------------------------------------------------------------------
+
+
+def _scene(
+    site: ClusterSite,
+    chosen: Choice,
+    who: Who,
+    first: Seen,
+    targets: tuple[NodeDetail, ...],
+    pods: Mapping[str, tuple[PodDetail, ...] | Gap],
+    second: Seen,
+) -> Scene:
+    known = known_from(second)
+    cases = {
+        name: tuple(case(pod, known) for pod in sorted(held, key=lambda pod: pod.target.path))
+        for name, held in pods.items()
+        if not isinstance(held, Gap)
+    }
+    ordered = sorted(targets, key=lambda node: (_workloads(cases[node.name]), node.name))
+    now = first[reads.Now()]
+    return Scene(
+        site, chosen, who, None if isinstance(now, Gap) else now, first[NodeDetails()], tuple(ordered),
+        first[Budgets()], known, {node.name: cases[node.name] for node in ordered}, second,
+    )  # fmt: skip
+
+
+def known_from(seen: Mapping[Read, Any]) -> Controllers:
+    answers: list[tuple[str, tuple[OwnerView, ...] | Gap]] = [
+        (read.kind, answer) for read, answer in seen.items() if isinstance(read, Owners)
+    ]
+    return controllers(answers)
+
+
+def _workloads(cases: Iterable[Case]) -> int:
+    return len({case.workload for case in cases if case.kind.is_moved})
+
+
+def _plan(scene: Scene) -> Plan:
+    books = budgets.accounts(scene.all, scene.budgets)
+    found = _findings(scene, books)
+    estimate = _estimate(scene, books)
+    to_close = tuple(node for node in scene.targets if not node.unschedulable)
+    names = ",".join(node.name for node in scene.targets)
+    return Plan(
+        title=f"Drain {', '.join(node.name for node in scene.targets)}",
+        findings=found,
+        waves=(*_closing(to_close, scene.who), *_emptying(scene, books)),
+        facts=_facts(scene),
+        stays=tuple(_stays(scene)),
+        scope=_scope(scene),
+        undo=f"node uncordon {','.join(node.name for node in to_close)}" if to_close else "",
+        before=_before(scene),
+        approvers=2 if any(each.kind is Kind.ORPHAN for each in scene.all) else 1,
+        locks=(
+            *(() if scene.site.drain.parallel else ("drain",)),
+            *(f"node/{name}" for name in names.split(",")),
+        ),
+        estimate=estimate,
+        timeout=scene.chosen.timeout or min(max(2 * estimate, SHORTEST), LONGEST),
+    )
+
+
+def _findings(scene: Scene, books: budgets.Accounts) -> tuple[Finding, ...]:
+    placements = scene.answer(Placements())
+    backends = [answer for read, answer in scene.seen.items() if isinstance(read, Backends)]
+    gap = next((each for each in backends if isinstance(each, Gap)), None)
+    around = availability.Surroundings(
+        scene.site, scene.known, scene.leaving, placements,
+        gap or tuple(view for held in backends for view in held), scene.answer(Webhooks()),
+    )  # fmt: skip
+    sick = frozenset(node.name for node in scene.targets if node.ready != "True")
+    where = () if isinstance(placements, Gap) else placements
+    found = (
+        *_idle(scene),
+        *(finding for node in scene.targets for finding in header.findings(node, scene.now)),
+        *budgets.findings(books, budgets.Around(where, scene.known, sick)),
+        *storage.findings(scene.all, scene.chosen, _claims(scene), _evidence(scene)),
+        *availability.findings(scene.all, around),
+        *capacity.findings(_crowd(scene), scene.all),
+        *_stuck(scene),
+    )
+    order = (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN)
+    return tuple(
+        replace(f, evidence=f.evidence[:KEPT]) for f in sorted(found, key=lambda f: order.index(f.light))
+    )
+
+
+def _idle(scene: Scene) -> tuple[Finding, ...]:
+    """Nothing to close and nobody to move is an answer, too."""
+    if any(each.kind.is_moved for each in scene.all) or not all(node.unschedulable for node in scene.targets):
+        return ()
+    return (Finding("drain.done", "Drained", Light.GREEN, "closed already, and no pod is left to move"),)
+
+
+def _claims(scene: Scene) -> Mapping[tuple[str, str], VolumeView] | Gap:
+    answer = scene.answer(Volumes())
+    if isinstance(answer, Gap):
+        return answer
+    return {(view.namespace, view.claim): view for view in answer}
+
+
+def _evidence(scene: Scene) -> frozenset[str] | Gap:
+    found = [answer for read, answer in scene.seen.items() if isinstance(read, reads.EvidenceKept)]
+    return found[0] if found else frozenset()
+
+
+def _crowd(scene: Scene) -> capacity.Crowded:
+    limits = scene.answer(AttachLimits())
+    scaler = scene.answer(reads.Deployment(scene.site.namespaces.system, scene.site.autoscaler.deployment))
+    return capacity.Crowded(
+        scene.nodes, scene.leaving, scene.answer(Placements()), _claims(scene),
+        {} if isinstance(limits, Gap) or not limits else limits,
+        scaler if isinstance(scaler, reads.DeploymentView) else None,
+    )  # fmt: skip
+
+
+def _stuck(scene: Scene) -> Iterable[Finding]:
+    """A pod whose grace is long over waits for something that no eviction brings about."""
+    if scene.now is None:
+        return
+    late = [
+        f"{each.path}: its time was over {span(scene.now - each.pod.deleted)} ago"
+        for each in scene.all
+        if each.kind is Kind.TERMINATING
+        and each.pod.deleted
+        and scene.now - each.pod.deleted > timedelta(minutes=1)
+    ]
+    if late:
+        value = f"{counted(len(late), 'pod')} that should be gone already (a finalizer, or the kubelet)"
+        yield Finding("drain.stuck", "Stuck pods", Light.YELLOW, value, evidence=tuple(late))
+
+
+# --- The parts of the plan ------------------------------------------------------------------------
+
+
+def _closing(nodes: tuple[NodeDetail, ...], who: Who) -> tuple[Wave, ...]:
+    steps = tuple(
+        Step(f"cordon {node.target.uid}", Cordon(node.target, who.cause), f"Close {node.name} to new pods")
+        for node in nodes
+    )
+    return (Wave("Close to new pods", steps),) if steps else ()
+
+
+def _emptying(scene: Scene, books: budgets.Accounts) -> Iterable[Wave]:
+    for node in scene.targets:
+        moved = [each for each in scene.cases[node.name] if each.kind.is_moved]
+        moved.sort(key=lambda each: (books.turn(each).number, each.pod.priority, each.path))
+        if moved:
+            yield Wave(f"Empty {node.name}", tuple(_step(each, node, scene, books) for each in moved))
+
+
+def _step(each: Case, node: NodeDetail, scene: Scene, books: budgets.Accounts) -> Step:
+    turn = books.turn(each)
+    grace = each.pod.grace if scene.chosen.grace is None else scene.chosen.grace
+    owner = "" if each.workload.startswith("Pod ") else f" ({each.workload.replace(' ', ' ', 1)})"
+    asked = f"; budget {turn.lane}, turn {turn.number}" if turn.lane else ""
+    details = "; ".join((f"{grace} s", *each.reasons))
+    return Step(
+        key=f"evict {each.pod.target.uid}",
+        effect=Evict(each.pod.target, node.name, scene.chosen.grace),
+        text=f"Evict {each.path}{owner}: {details}{asked}",
+        lane=turn.lane,
+    )
+
+
+def _stays(scene: Scene) -> Iterable[str]:
+    for each in scene.all:
+        if not each.kind.is_moved:
+            yield f"{each.path}: {'; '.join(each.reasons)}"
+
+
+def _scope(scene: Scene) -> tuple[str, ...]:
+    nodes = (f"node {node.name} {node.target.uid}" for node in scene.targets)
+    workloads = sorted({each.workload for each in scene.all if each.kind.is_moved})
+    return (*nodes, *workloads, *scene.chosen.options)
+
+
+def _facts(scene: Scene) -> tuple[str, ...]:
+    heads = (line for node in scene.targets for line in header.facts(node, scene.now))
+    numbers = {kind: sum(each.kind is kind for each in scene.all) for kind in Kind}
+    pods = ", ".join(f"{number} {kind}" for kind, number in numbers.items() if number)
+    placements = scene.answer(Placements())
+    where = () if isinstance(placements, Gap) else placements
+    return (
+        *heads,
+        f"{counted(len(scene.all), 'pod')}" + (f": {pods}" if pods else ""),
+        *budgets.idle(scene.budgets, scene.all, where),
+        *_firing(scene),
+    )
+
+
+def _firing(scene: Scene) -> Iterable[str]:
+    for read, answer in scene.seen.items():
+        if not isinstance(read, reads.Query):
+            continue
+        if isinstance(answer, Gap):
+            yield f"Critical alerts: not read ({answer.reason})"
+        elif answer.samples:
+            names = sorted(sample.labels.get("alertname", "?") for sample in answer.samples)
+            yield f"Critical alerts firing now: {', '.join(names[:5])}" + (" …" if len(names) > 5 else "")
+
+
+def _before(scene: Scene) -> tuple[tuple[str, str], ...]:
+    """How the nodes were, and how many of each workload were ready: the proof compares with that."""
+    nodes = ((f"Node {node.name}", "closed" if node.unschedulable else "open") for node in scene.targets)
+    moved = {each.workload for each in scene.all if each.kind is Kind.EVICT}
+    ready: dict[str, int] = {}
+    for view in scene.known.known.values():
+        name = (
+            f"{view.above.kind} {view.target.namespace}/{view.above.name}" if view.above else str(view.target)
+        )
+        if name in moved:
+            ready[name] = ready.get(name, 0) + view.ready
+    return (*nodes, *((name, f"{number} ready") for name, number in sorted(ready.items())))
+
+
+def _estimate(scene: Scene, books: budgets.Accounts) -> timedelta:
+    """Each turn waits for the longest grace, and, when another follows, for the replacements to be ready."""
+    whole = timedelta()
+    for held in scene.cases.values():
+        moved = [each for each in held if each.kind.is_moved]
+        if not moved:
+            continue
+        turns = max(books.turn(each).number for each in moved)
+        own = scene.chosen.grace
+        grace = timedelta(seconds=max(each.pod.grace if own is None else own for each in moved))
+        whole += turns * grace + turns * availability.startup(moved)
+    return whole or timedelta(seconds=10)
+
+
+def _rehearsed(made: Plan) -> Generator[Reads, Seen, Plan]:
+    asked = made.steps[:REHEARSED]
+    seen = yield tuple(reads.DryRun(step.effect) for step in asked)
+    lines = [
+        f"{len(asked)} of {counted(len(made.steps), 'step')} tried without effect; budgets are not counted"
+    ]
+    for step in asked:
+        answer = seen[reads.DryRun(step.effect)]
+        if isinstance(answer, Gap):
+            lines.append(f"{step.effect.target}: unknown, {answer.reason}")
+            continue
+        word = "would be taken" if answer.would else "would be refused"
+        lines.append(": ".join(each for each in (str(step.effect.target), word, answer.said) if each))
+        lines.extend(f"{step.effect.target}: warning: {warning}" for warning in answer.warnings)
+    return replace(made, rehearsal=tuple(lines))
