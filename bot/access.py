@@ -218,7 +218,7 @@ def grants_of(holder: Holder, rules: tuple[AccessRule, ...]) -> tuple[str, ...]:
 
 def _places(rule: AccessRule) -> str:
     limits = (("namespaces", rule.namespaces), ("nodes", rule.nodes), ("clusters", rule.clusters))
-    said = [f"{name} {_quoted(globs)}" for name, globs in limits if globs != ("*",)]
+    said = [f"{name} {_quoted(globs)}" for name, globs in limits if globs]
     return f", only {'; '.join(said)}" if said else ""
 
 

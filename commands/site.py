@@ -681,22 +681,32 @@ class AccessRule:
     what no rule allows is not allowed.
 
     roles: keys of `roles`, or Slack user and user-group ids. verbs: "node drain", "deploy *", "*".
-    namespaces, nodes, clusters: names with *, of the objects that a change touches.
+    namespaces, nodes, clusters: names with *, of the objects that a change touches; () for all. A rule that
+    gives namespaces only is not about the verbs of `node`, and one that gives nodes only is about no other:
+    what limits somebody to a namespace must not let them cordon every node.
     """
 
     roles: Holders
     may: Annotated[tuple[Act, ...], OneOrMany()]
     verbs: ChangeGlobs
-    namespaces: Globs = ("*",)
-    nodes: Globs = ("*",)
-    clusters: Globs = ("*",)
+    namespaces: Globs = ()
+    nodes: Globs = ()
+    clusters: Globs = ()
 
     def is_about(self, act: Act, line: str, cluster: str) -> bool:
         """Whether it lets somebody do this with such a change somewhere in the cluster."""
-        return act in self.may and _any(self.verbs, line) and _any(self.clusters, cluster)
+        own, other = self.namespaces, self.nodes
+        if line.startswith("node "):
+            own, other = other, own
+        is_meant = bool(own) or not other
+        return act in self.may and is_meant and _any(self.verbs, line) and _in(self.clusters, cluster)
 
     def covers(self, kind: Literal["node", "namespace"], name: str) -> bool:
-        return _any(self.nodes if kind == "node" else self.namespaces, name)
+        return _in(self.nodes if kind == "node" else self.namespaces, name)
+
+
+def _in(places: tuple[str, ...], name: str) -> bool:
+    return not places or _any(places, name)
 
 
 def _any(globs: tuple[str, ...], text: str) -> bool:
@@ -822,6 +832,11 @@ class Site(Sections):
         if local < duty.start:
             return ""
         return duty.rota[(local - duty.start) // duty.shift % len(duty.rota)]
+
+    def approver_roles(self, line: str, cluster: str) -> tuple[str, ...]:
+        """Whom the rules of `access` let approve such a change somewhere in the cluster."""
+        rules = (rule for rule in self.access if rule.is_about("approve", line, cluster))
+        return tuple(dict.fromkeys(role for rule in rules for role in rule.roles))
 
     def role_members(self, role: str) -> tuple[str, ...]:
         """The Slack ids behind a role as the file names it ("sre-lead"); () for a role nobody holds.

@@ -141,8 +141,15 @@ class Changes:
         request, approvals = stored.record, self._house.site.approvals
         needed = max(_approvers(request), plan.approvers)
         expires = self._house.now() + approvals.expire
+        line = f"{request.args.word} {request.args.verb}"
         asking = Asking(
-            turn, plan.digest, needed, expires, changed=changed, self_approve=approvals.self_approve
+            turn,
+            plan.digest,
+            needed,
+            expires,
+            changed=changed,
+            self_approve=approvals.self_approve,
+            roles=self._house.site.approver_roles(line, request.cluster),
         )
         asked = request.move(Standpoint.AWAITING, plan=plan, asking=asking, behind="")
         change = self._state.change().put(asked, was=stored.version).show(asked, priority=1)

@@ -753,7 +753,9 @@ def parse_default(path: str, text: str) -> Any:
     for part in reversed(parts[1:]):
         flow = f"{{{part}: {flow}}}"
     if is_item:
-        needed = {"access": "roles: oncall, may: submit, verbs: '*'"}.get(parts[0], "name: n, url: 'http://u'")
+        needed = {"access": "roles: oncall, may: submit, verbs: '*'"}.get(
+            parts[0], "name: n, url: 'http://u'"
+        )
         flow = f"[{{{needed}, {flow[1:]}]"
     site: Any = parse(f"{parts[0]}: {flow}")
     if parts[0] == "cluster":
