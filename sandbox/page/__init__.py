@@ -28,6 +28,7 @@ _FILES = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
     "/blocks.js": ("blocks.js", "text/javascript"),
+    "/window.js": ("window.js", "text/javascript"),
     "/emoji.svg": ("emoji.svg", "image/svg+xml"),
 }
 

@@ -2,6 +2,7 @@
 // where (#person/channel/thread), the stand-in says what there is, and every notice of it draws anew.
 
 import { blocks, clock, day, el, emoji, link, mrkdwn, plain, textObject, unknown } from "./blocks.js";
+import { drawWindow } from "./window.js";
 
 const $ = (id) => document.getElementById(id);
 const HOME = "sre-daily"; // where a person who has chosen no channel looks
@@ -115,6 +116,7 @@ function draw() {
   drawSidebar(channel);
   drawChannel(channel);
   drawThread(channel, place().thread);
+  drawWindow(state.views.at(-1), { user: state.of, world: world(), post, sync, draw });
   document.body.dataset.view = !$("thread").hidden ? "thread" : place().channel ? "messages" : "channels";
 }
 
@@ -175,8 +177,7 @@ function drawChannel(channel) {
   $("channel-about").replaceChildren(...about(channel));
   $("to-channels").href = href(state.of);
   const shown = oldestFirst([...channel.messages, ...whispers(channel).filter(({ thread_ts }) => !thread_ts)]);
-  const windows = state.views.map((view) => ({ key: view.id, view: { ...view, type: view.title.text } }));
-  const items = [...timeline(shown, channel, false), ...windows];
+  const items = timeline(shown, channel, false);
   if (!items.length) items.push({ key: "nothing", note: "Nothing here yet. Try /sre help." });
   show($("messages"), channel.ref, items);
   settle($("compose"), channel, "");
@@ -226,7 +227,7 @@ function timeline(messages, { id, ref }, isThread) {
 function drawItem(item) {
   if (item.rule) return el("li", { className: "rule" }, el("span", {}, item.rule));
   if (item.note) return el("li", { className: "note" }, item.note);
-  return item.view ? el("li", { className: "note" }, unknown("window", item.view)) : messageLine(item);
+  return messageLine(item);
 }
 
 function messageLine(item) {

@@ -25,6 +25,7 @@ from commands.finding import Finding, Light, Link, Suggestion
 from commands.model import Section
 from sandbox import page
 from sandbox.slack import SlackStandIn
+from tests import build
 from tests.standins.browser import PROGRAM, Browser, Tab
 
 DAILY, GENERAL, ALERTS = "C0SREDAILY1", "C0GENERAL01", "C0SREALERTS"
@@ -110,13 +111,30 @@ class FakeBot:
         return {"response_type": "ephemeral", "text": f"On it: {form.get('text', [''])[0]}"}
 
     def on_press(self, payload: Json) -> Json:
+        if payload["type"] == "view_submission":
+            return self.on_form_filled(payload)
         pressed = payload["actions"][0]["action_id"]
+        if pressed == "reject":
+            value = payload["actions"][0]["value"]
+            self.web.views_open(trigger_id=payload["trigger_id"], view=render.reject_view(value))
+        if pressed == "cancel":
+            own = {"channel": payload["channel"]["id"], "user": payload["user"]["id"]}
+            self.web.chat_postEphemeral(**own, text="Not you: only the requester may cancel this.")
         if pressed == "slow":
             self.over.wait()
         if pressed == "approve":
             by = section(f"approved by <@{payload['user']['id']}>")
             place = {"channel": payload["channel"]["id"], "ts": payload["message"]["ts"]}
             self.web.chat_update(**place, text="approved", blocks=[CARD[0], by])
+        return {}
+
+    def on_form_filled(self, payload: Json) -> Json:
+        view = payload["view"]
+        reason = view["state"]["values"]["reason"]["reason"]["value"]
+        if reason == "no":
+            return {"response_action": "errors", "errors": {"reason": "Say a little more."}}
+        told = f"{view['private_metadata']} rejected by <@{payload['user']['id']}>: {reason}"
+        self.web.chat_postMessage(channel=DAILY, text=told)
         return {}
 
     def on_event(self, envelope: Json) -> Json:
@@ -213,6 +231,7 @@ def shown(tab: Tab, text: str) -> None:
         ("/page.css", "text/css; charset=utf-8"),
         ("/page.js", "text/javascript; charset=utf-8"),
         ("/blocks.js", "text/javascript; charset=utf-8"),
+        ("/window.js", "text/javascript; charset=utf-8"),
         ("/emoji.svg", "image/svg+xml"),
     ],
 )
@@ -226,7 +245,7 @@ def test_every_file_has_its_type_and_the_policy(slack: SlackStandIn, path: str, 
 
 
 def test_the_page_loads_nothing_from_elsewhere(slack: SlackStandIn) -> None:
-    for path in ("/", "/page.css", "/page.js", "/blocks.js"):
+    for path in ("/", "/page.css", "/page.js", "/blocks.js", "/window.js"):
         text = httpx.get(f"{slack.url}{path}").text
         assert "http://" not in text and "https://" not in text.replace('"(?<url>https?://', ""), path
         assert "innerHTML" not in text and "insertAdjacentHTML" not in text, path
@@ -376,6 +395,96 @@ def test_a_confirmation_is_asked_first(tab: Tab, slack: SlackStandIn, bot: FakeB
     tab.click("#messages .button", "Go")
     tab.click("#confirm button", "Drain")
     shown(tab, "approved by @alice")
+
+
+# --- a change, as bot/changecard.py draws it
+
+
+ASKED = build.change_request(build.plan(), created=datetime.now(UTC))
+
+
+def ask(bot: FakeBot) -> None:
+    """The change's card and its thread, as the courier would send them."""
+    card, *thread = render.messages(ASKED, lambda text: text)
+    root = bot.web.chat_postMessage(channel=DAILY, text=card.text, blocks=list(card.blocks))["ts"]
+    for each in thread:
+        bot.web.chat_postMessage(channel=DAILY, text=each.text, blocks=list(each.blocks), thread_ts=root)
+
+
+@in_a_browser
+def test_another_person_approves_after_being_asked(tab: Tab, bot: FakeBot, slack: SlackStandIn) -> None:
+    ask(bot)
+    tab.choose("#people", "bob")
+    tab.click("#messages .button", "Approve")
+    tab.wait_for_text("#confirm", "It touches 3 objects")
+    assert "Drain node-3?" in tab.text("#confirm")
+    tab.click("#confirm button", "Approve")
+    shown(tab, "approved by @bob")
+    pressed = slack.deliveries("interactive")[0].payload
+    assert pressed["user"]["id"] == BOB
+    assert pressed["actions"][0]["value"] == f"RTEST0001 1 {build.plan().digest}"
+
+
+@in_a_browser
+def test_a_refusal_is_seen_by_the_person_alone(tab: Tab, bot: FakeBot) -> None:
+    ask(bot)
+    tab.click("#messages .button", "Cancel")
+    tab.click("#confirm button", "Cancel it")
+    tab.wait_for_text("#messages .whisper", "Not you")
+    tab.choose("#people", "bob")
+    tab.wait_for("!document.querySelector('#messages .whisper')")
+
+
+@in_a_browser
+def test_a_window_is_filled_in_corrected_and_sent(tab: Tab, bot: FakeBot, slack: SlackStandIn) -> None:
+    ask(bot)
+    tab.click("#messages .button", "Reject")
+    tab.wait_for("document.querySelector('#window').open")
+    assert tab.text("#window-title") == "Reject RTEST0001"
+    assert tab.run("document.activeElement.tagName") == "TEXTAREA"
+    tab.click("#window-submit")
+    tab.wait_for_text("#window .wrong", "Please complete this required field.")
+    assert slack.deliveries("interactive")[-1].payload["type"] == "block_actions"  # nothing was sent
+    tab.run("document.querySelector('#window textarea').focus()")
+    tab.type("no")
+    tab.click("#window-submit")
+    tab.wait_for_text("#window .wrong", "Say a little more.")
+    assert tab.run("document.querySelector('#window textarea').value") == "no"
+    tab.run("document.querySelector('#window textarea').focus()")
+    tab.type("t during the sale")
+    tab.click("#window-submit")
+    tab.wait_for("!document.querySelector('#window').open")
+    shown(tab, f"RTEST0001 1 {build.plan().digest} rejected by @alice: not during the sale")
+
+
+@in_a_browser
+@pytest.mark.parametrize("way", ["Escape", "Back"])
+def test_a_window_is_left_without_a_word(tab: Tab, bot: FakeBot, slack: SlackStandIn, way: str) -> None:
+    ask(bot)
+    tab.click("#messages .button", "Reject")
+    tab.wait_for("document.querySelector('#window').open")
+    if way == "Escape":
+        tab.key("Escape")
+    else:
+        tab.click("#window button", "Back")
+    tab.wait_for("!document.querySelector('#window').open")
+    assert slack.views("alice") == []
+    assert [each.payload["type"] for each in slack.deliveries("interactive")] == ["block_actions"]
+
+
+@in_a_browser
+def test_a_window_whose_bot_is_gone_says_so_and_stays(tab: Tab, bot: FakeBot, slack: SlackStandIn) -> None:
+    ask(bot)
+    tab.click("#messages .button", "Reject")
+    tab.wait_for("document.querySelector('#window').open")
+    slack.request_url = "http://127.0.0.1:1/"
+    try:
+        tab.type("too late")
+        tab.click("#window-submit")
+        tab.wait_for_text("#window-wrong", "We had some trouble connecting.")
+        assert tab.run("document.querySelector('#window textarea').value") == "too late"
+    finally:
+        slack.request_url = bot.url
 
 
 # --- what was written by somebody else

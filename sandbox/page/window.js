@@ -1,0 +1,93 @@
+// Slack's window (a modal view): its blocks, its text fields, what is wrong with them, submit and close.
+//
+// `view` is the topmost one of the person, or undefined; `tools` are {user, world, post, sync, draw} of the page.
+// What is typed is kept here until the window is gone, because the page draws anew at every notice of the stand-in.
+
+import { blocks, el, plain, unknown } from "./blocks.js";
+
+const $ = (id) => document.getElementById(id);
+const typed = new Map(); // "view/block" → text
+const busy = new Set(); // ids of the views being sent
+const trouble = new Map(); // id of a view → what the page itself has to say of it
+const missing = new Set(); // "view/block" of a required field that was left empty
+
+export function drawWindow(view, tools) {
+  const dialog = $("window");
+  if (!view) {
+    for (const kept of [typed, trouble, missing]) kept.clear();
+    return void (dialog.open && dialog.close());
+  }
+  $("window-title").replaceChildren(...plain(view.title.text));
+  const items = view.blocks.map((block) => ({ key: `${view.id}/${block.block_id}`, block, wrong: wrong(view, block) }));
+  tools.sync($("window-body"), items, (item) => el("div", {}, drawBlock(item, view, tools)));
+  $("window-wrong").textContent = trouble.get(view.id) ?? view.errors[""] ?? "";
+  $("window-close").replaceChildren(...plain(view.close?.text ?? "Cancel"));
+  $("window-submit").hidden = !view.submit;
+  $("window-submit").replaceChildren(...plain(view.submit?.text ?? ""));
+  $("window-submit").disabled = busy.has(view.id);
+  dialog.querySelector("form").onsubmit = (event) => {
+    event.preventDefault();
+    submit(view, tools);
+  };
+  $("window-close").onclick = () => close(view, tools);
+  dialog.oncancel = (event) => { // Escape: the stand-in closes it, as for everybody else who looks
+    event.preventDefault();
+    close(view, tools);
+  };
+  if (!dialog.open) dialog.showModal();
+}
+
+function wrong(view, { block_id }) {
+  return missing.has(`${view.id}/${block_id}`) ? "Please complete this required field." : view.errors[block_id];
+}
+
+function drawBlock({ key, block, wrong }, view, { user, world, post }) {
+  if (block.type === "input") return field(key, block, wrong);
+  const press = (pressed, element) => post("/_standin/press_in_view", { user, view_id: view.id, action_id: element.action_id, value: element.value });
+  return blocks([block], world, { press, isBusy: () => false, wrong: () => undefined });
+}
+
+function field(key, { element, label, hint, optional }, wrong) {
+  if (element.type !== "plain_text_input") return unknown("input", element);
+  const looks = {
+    value: typed.get(key) ?? element.initial_value ?? "",
+    placeholder: element.placeholder?.text ?? "",
+    maxLength: element.max_length ?? 3000,
+    autofocus: Boolean(element.focus_on_load),
+    required: !optional,
+    "aria-invalid": Boolean(wrong),
+    "data-focus": key,
+    oninput: ({ target }) => typed.set(key, target.value),
+  };
+  const box = element.multiline ? el("textarea", { ...looks, rows: 4 }) : el("input", looks);
+  return el("label", { className: "input" },
+    el("b", {}, plain(label.text)), optional && " (optional)", box,
+    wrong && el("p", { className: "wrong", role: "alert" }, plain(wrong)),
+    hint && el("span", { className: "hint" }, plain(hint.text)));
+}
+
+/** Slack's client sends no form in which a required field is empty. */
+async function submit(view, { user, post, draw }) {
+  missing.clear();
+  const values = {};
+  for (const block of view.blocks.filter(({ type, element }) => type === "input" && element.type === "plain_text_input")) {
+    const key = `${view.id}/${block.block_id}`;
+    values[block.block_id] = typed.get(key) ?? block.element.initial_value ?? "";
+    if (!block.optional && !values[block.block_id]) missing.add(key);
+  }
+  trouble.delete(view.id);
+  if (!missing.size) {
+    busy.add(view.id);
+    draw();
+    await post("/_standin/submit_view", { user, view_id: view.id, values }).catch((error) => trouble.set(view.id, error.message));
+    busy.delete(view.id);
+  }
+  draw();
+}
+
+async function close(view, { user, post, draw }) {
+  await post("/_standin/close_view", { user, view_id: view.id }).catch((error) => {
+    trouble.set(view.id, error.message);
+    draw();
+  });
+}
