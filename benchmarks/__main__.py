@@ -5,13 +5,13 @@
 
 import sys
 
-from benchmarks import courier, durability, memory, slash_ack, trivial_job, webhook
+from benchmarks import audit, courier, durability, memory, slash_ack, trivial_job, webhook
 from benchmarks.common import machine, main
 
 
 def run(is_quick: bool) -> list[str]:
     said: list[str] = []
-    for each in (durability, trivial_job, slash_ack, webhook, courier, memory):
+    for each in (durability, audit, trivial_job, slash_ack, webhook, courier, memory):
         print(f"\n=== {each.__name__.rpartition('.')[2]}: {str(each.__doc__).splitlines()[0]}")
         said += each.run(is_quick)
     return ["\n=== summary", machine(), *said]

@@ -55,7 +55,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "redis.exceptions": (
         "bot/state.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
         "workers/scheduler.py", "workers/__main__.py",
-        "workers/clients.py",
+        "workers/clients.py", "workers/trail.py",
         "workers/jobs.py",
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
