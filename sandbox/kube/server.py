@@ -10,13 +10,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
-from sandbox.kube import events, eviction, faults, scale, status
+from sandbox.kube import events, eviction, faults, remarks, scale, status
 from sandbox.kube.access import Access, User
 from sandbox.kube.catalog import Resource
 from sandbox.kube.faults import Faults
@@ -65,6 +65,7 @@ class Answer:
     body: bytes
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -241,11 +242,16 @@ class ApiServer:
                 return Answer(200, self.presenter.one(resource, entry, form, objects.clock()))
             case "create":
                 obj = self._read(call, resource)
-                return self._show(
-                    call, resource, objects.create(resource, where, obj, dry_run=call.dry_run), 201
-                )
+                made = objects.create(resource, where, obj, dry_run=call.dry_run)
+                shown = self._show(call, resource, made, 201)
+                return replace(shown, warnings=remarks.on(resource, made))
             case "update" | "patch":
-                return self._show(call, resource, self._write(call, resource, ""))
+                with objects.store.lock:
+                    before = objects.find(resource, where, target.name)
+                    old = before.obj if before is not None else None
+                    written = self._write(call, resource, "")
+                shown = self._show(call, resource, written)
+                return replace(shown, warnings=remarks.on(resource, written, old))
             case "delete":
                 return self._show(call, resource, objects.delete(resource, where, target.name, _delete(call)))
             case _:
@@ -443,6 +449,8 @@ async def _send(send: Send, answer: Answer, *, with_body: bool) -> None:
         **{key.lower(): value for key, value in answer.headers.items()},
     }
     encoded = [(key.encode("latin-1"), value.encode("latin-1")) for key, value in headers.items()]
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in answer.warnings)
+    encoded += [(b"warning", f'299 - "{text}"'.encode("latin-1")) for text in quoted]
     await send({"type": "http.response.start", "status": answer.code, "headers": encoded})
     await send({"type": "http.response.body", "body": answer.body if with_body else b""})
 
@@ -502,7 +510,8 @@ def _delete(call: Call) -> DeleteOptions:
         body = orjson.loads(call.body) if call.body else {}
     except orjson.JSONDecodeError as error:
         raise status.bad_request(f"couldn't get version/kind; json parse error: {error}") from error
-    query = call.query
+    # Options in a body make those of the query void, dryRun too.
+    query = {} if call.body else call.query
     preconditions = body.get("preconditions") or {}
     grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
     propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or "Background"
@@ -513,7 +522,7 @@ def _delete(call: Call) -> DeleteOptions:
         propagation=propagation,
         uid=preconditions.get("uid") or "",
         revision=preconditions.get("resourceVersion") or "",
-        dry_run=call.dry_run or bool(body.get("dryRun")),
+        dry_run="dryRun" in query or bool(body.get("dryRun")),
     )
 
 

@@ -24,6 +24,19 @@ _BAD_NAME = (
     "must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     rf"'{_SUBDOMAIN}')"
 )
+_LABEL_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_LABEL_VALUE = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"
+_BAD_LABEL_NAME = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    f"'{_LABEL_NAME}')"
+)
+_BAD_LABEL_VALUE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
+    "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used "
+    f"for validation is '{_LABEL_VALUE}')"
+)
+_LABEL_LENGTH = 63
 # RBAC and a few others take any path segment as a name.
 _FREE_NAMES = frozenset({"rbac.authorization.k8s.io", "certificates.k8s.io"})
 _WITH_TEMPLATE = frozenset({"deployments", "replicasets", "statefulsets", "daemonsets"})
@@ -52,11 +65,11 @@ _STATEFUL_SET_UPDATE = (
 
 
 def check_create(resource: Resource, obj: Json) -> None:
-    _refuse(resource, obj, [*_name(resource, obj), *_content(resource, obj)])
+    _refuse(resource, obj, [*_name(resource, obj), *_labels(obj), *_content(resource, obj)])
 
 
 def check_update(resource: Resource, old: Json, new: Json) -> None:
-    causes = list(_content(resource, new))
+    causes = [*_labels(new), *_content(resource, new)]
     if resource.storage == ("", "pods"):
         causes += _pod_update(old, new)
     elif resource.group == "apps" and resource.plural == "statefulsets":
@@ -90,6 +103,25 @@ def _name(resource: Resource, obj: Json) -> Iterator[Cause]:
         yield Cause("metadata.name", message, "FieldValueRequired")
     elif resource.group not in _FREE_NAMES and (len(name) > 253 or not re.fullmatch(_SUBDOMAIN, name)):
         yield Cause("metadata.name", f"Invalid value: {_told(name)}: {_BAD_NAME}")
+
+
+def _labels(obj: Json) -> Iterator[Cause]:
+    for key, value in (obj["metadata"].get("labels") or {}).items():
+        prefix, slash, name = key.rpartition("/")
+        if slash and not re.fullmatch(_SUBDOMAIN, prefix):
+            yield _label(key, f"prefix part {_BAD_NAME}")
+        if not re.fullmatch(_LABEL_NAME, name):
+            yield _label(key, _BAD_LABEL_NAME)
+        if len(name) > _LABEL_LENGTH:
+            yield _label(key, f"name part must be no more than {_LABEL_LENGTH} bytes")
+        if not re.fullmatch(_LABEL_VALUE, value):
+            yield _label(value, _BAD_LABEL_VALUE)
+        if len(value) > _LABEL_LENGTH:
+            yield _label(value, f"must be no more than {_LABEL_LENGTH} bytes")
+
+
+def _label(wrong: str, message: str) -> Cause:
+    return Cause("metadata.labels", f"Invalid value: {_told(wrong)}: {message}")
 
 
 def _content(resource: Resource, obj: Json) -> Iterator[Cause]:

@@ -427,7 +427,68 @@ def test_dry_run_answers_and_changes_nothing(api: Api) -> None:
     assert (wrong["code"], wrong["details"]["kind"]) == (422, "CreateOptions")
 
 
+TWICE = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+HIDDEN = 'containers[0].env[1]: hides previous definition of \\"A\\", which may be dropped when using apply"'
+
+
+def test_remarks_on_a_workload_when_its_spec_changes(api: Api) -> None:
+    space = api.namespace()
+    path = f"/apis/apps/v1/namespaces/{space}/deployments"
+    body = build.deployment("web", space, containers=[build.container(env=TWICE)])
+    remark = [f'299 - "spec.template.spec.{HIDDEN}']
+    assert api.post(path, body).headers.get_list("warning") == remark
+    for patch, expected in [
+        ({"metadata": {"labels": {"a": "b"}}}, []),
+        ({"spec": {"replicas": 7}}, remark),
+        ({"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}}, remark),
+    ]:
+        for query in ({"dryRun": "All"}, {}):
+            assert api.patch(f"{path}/web", patch, **query).headers.get_list("warning") == expected
+
+
+def test_remarks_on_a_pod_when_it_is_made(api: Api) -> None:
+    space = api.namespace()
+    path = f"/api/v1/namespaces/{space}/pods"
+    body = build.pod("web", space, containers=[build.container(env=TWICE)])
+    assert api.post(path, body).headers.get_list("warning") == [f'299 - "spec.{HIDDEN}']
+    assert api.patch(f"{path}/web", {"metadata": {"labels": {"a": "b"}}}).headers.get_list("warning") == []
+
+
+UNLAWFUL = [
+    ("a", "not a label!", "a valid label must be an empty string or consist of"),
+    ("a b", "x", "name part must consist of alphanumeric characters"),
+    ("a", "x" * 64, "must be no more than 63 bytes"),
+    ("x" * 64, "", "name part must be no more than 63 bytes"),
+    ("A_/b", "x", "prefix part a lowercase RFC 1123 subdomain must consist of"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "why"), UNLAWFUL)
+def test_unlawful_labels(api: Api, key: str, value: str, why: str) -> None:
+    path, name = f"/api/v1/namespaces/{api.space}/configmaps", f"labelled-{next(NUMBERS)}"
+    code, reason, message = said(api.post(path, configmap(name, **{key: value})))
+    wrong = value if key == "a" else key
+    assert (code, reason) == (422, "Invalid")
+    assert f'ConfigMap "{name}" is invalid: metadata.labels: Invalid value: "{wrong}": {why}' in message
+    api.make(path, configmap(name))
+    assert api.patch(f"{path}/{name}", {"metadata": {"labels": {key: value}}}).json()["message"] == message
+
+
 # Deletion.
+
+
+def test_options_in_a_body_make_the_dry_run_of_the_query_void(api: Api) -> None:
+    space = api.namespace()
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    options = {"kind": "DeleteOptions", "apiVersion": "v1"}
+    for name, body, is_left in [
+        ("a", options, False),
+        ("b", {**options, "dryRun": ["All"]}, True),
+        ("c", None, True),
+    ]:
+        api.make(path, configmap(name))
+        assert api.delete(f"{path}/{name}", body, dryRun="All").status_code == 200
+        assert (api.get(f"{path}/{name}").status_code == 200) is is_left
 
 
 def test_what_delete_answers(api: Api) -> None:
