@@ -167,8 +167,8 @@ def _terms(request: Request, plan: Plan) -> list[Block]:
     asking = request.asking
     lasts = f"about {span(plan.estimate)}, given up after {span(plan.timeout)}"
     undo = f"`/sre {line(plan.undo)}`" if plan.undo else "no command takes it back"
-    why = [("Why", line(request.why))] if request.why else []
-    told = [*why, ("Takes", lasts), ("Undo", undo)]
+    why = line(request.why) or "no reason was given"
+    told = [("Why", why), ("Takes", lasts), ("Undo", undo)]
     if asking and request.state is State.AWAITING:
         told += [("May approve", _approvers(asking)), ("Until", moment(asking.expires))]
     return [fields(told)]
@@ -199,7 +199,8 @@ def _progress(request: Request, plan: Plan, progress: Progress) -> list[Block]:
         more = [f"      • and {rest} more"] if rest > 0 else []
         blocks += paragraphs(["*Waiting for*", *waits, *more])
     if progress.cancelled_by:
-        stop = f"✋ {person(progress.cancelled_by)} pressed Cancel: no further step begins"
+        why = f" ({line(request.ended_why)})" if request.ended_why else ""
+        stop = f"✋ {person(progress.cancelled_by)} cancelled{why}: no further step begins"
         blocks.append(paragraph(stop))
     return blocks
 

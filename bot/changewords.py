@@ -62,14 +62,24 @@ def outcome(request: Request) -> str:
         case State.BLOCKED:
             return "blocked, nothing was changed"
         case State.APPROVED:
-            return f"approved, queued behind {line(request.behind)}" if request.behind else "approved"
+            return f"approved, queued behind {_ahead(request)}" if request.behind else "approved"
         case State.APPLYING:
             return _under_way(request)
         case State.REJECTED:
             return f"rejected by {person(request.ended_by)}, nothing was changed"
         case State.EXPIRED:
-            return "expired, nothing was changed"
+            why = "it could not begin in time" if is_granted(request) else "nobody decided in time"
+            return f"expired, {why}; nothing was changed"
     return _over(request)
+
+
+def _ahead(request: Request) -> str:
+    what = f" ({line(request.behind_what)} by {person(request.behind_by)})" if request.behind_what else ""
+    return f"{line(request.behind)}{what}"
+
+
+def is_granted(request: Request) -> bool:
+    return request.asking is not None and request.asking.is_granted
 
 
 def _wanted(asking: Asking | None) -> str:

@@ -223,7 +223,8 @@ class Request:
     reference: names the log lines of a failure to the user, without its insides.
 
     Of a change only: plan as last made; asking since it is put before people; progress since it is applied;
-    verdict once something was seen of its result; behind, while approved, the id of the change it waits for;
+    verdict once something was seen of its result; behind, while approved, the id of the change it waits for,
+    with its text and its requester;
     ended_by and ended_why, of whom and why it was rejected or cancelled. why: the requester's reason, or
     the approver's where none was given.
     """
@@ -250,6 +251,8 @@ class Request:
     progress: Progress | None = None
     verdict: Verdict | None = None
     behind: str = ""
+    behind_what: str = ""
+    behind_by: str = ""
     ended_by: str = ""
     ended_why: str = ""
 

@@ -205,7 +205,9 @@ class Changes:
             return False
         change = self._state.change().wake(request, timedelta(seconds=1))
         if ahead != request.behind:
-            waiting = request.move(Standpoint.APPROVED, behind=ahead)
+            other = self._state.request(ahead)
+            what, by = (other.record.text, other.record.actor.user) if other else ("", "")
+            waiting = request.move(Standpoint.APPROVED, behind=ahead, behind_what=what, behind_by=by)
             change.put(waiting, was=stored.version).show(waiting, priority=2)
             change.audit("queued", **_facts(waiting), behind=ahead)
         change.commit()

@@ -306,6 +306,7 @@ def test_a_second_drain_waits_behind_the_first_and_says_so(road: Road) -> None:
     road.engine().answer("RTEST0002")
     waiting = road.request("RTEST0002")
     assert waiting.state is Standing.APPROVED and waiting.behind == ID and road.names == []
+    assert (waiting.behind_what, waiting.behind_by) == ("node drain node-7", build.ALICE.user)
     road.engine().answer(ID)
     road.engine().answer("RTEST0002")
     assert road.request("RTEST0002").state is Standing.SUCCEEDED

@@ -123,7 +123,14 @@ RECORDS: dict[str, Request] = {
     "change-awaiting-second": replace(ASKED, asking=replace(GRANTED, needed=2)),
     "change-self-approve": replace(ASKED, asking=build.asking(DRAIN, self_approve=True)),
     "change-blocked": replace(ASKED, state=State.BLOCKED, plan=BLOCKED, asking=None, finished=build.NOW),
-    "change-queued": replace(ASKED, state=State.APPROVED, asking=GRANTED, behind="RTEST0000"),
+    "change-queued": replace(
+        ASKED,
+        state=State.APPROVED,
+        asking=GRANTED,
+        behind="RTEST0000",
+        behind_what="drain node-1",
+        behind_by=BOB,
+    ),
     "change-applying": APPLYING,
     "change-stopping": replace(APPLYING, progress=build.progress(HALF, cancelled_by=BOB)),
     "change-succeeded": SUCCEEDED,
@@ -425,6 +432,7 @@ def test_no_change_breaks_a_limit_of_slack_mentions_anybody_or_links(
         ended_why=text,
         why=text,
         behind=text,
+        behind_what=text,
     )
     check(drawn(request))
     shown = json.dumps([[*_mrkdwn(list(m.blocks)), m.text] for m in drawn(request)], ensure_ascii=False)
