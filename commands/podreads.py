@@ -67,6 +67,7 @@ class PodDetail:
 
     message: the most telling text the API has. config_maps and secrets: what it takes settings from, by name.
     restarted: how long ago a container was started again last. deleting: since when it is on its way out.
+    not_ready_since: when its Ready condition turned away from True.
     """
 
     namespace: str
@@ -85,6 +86,7 @@ class PodDetail:
     created: datetime | None = None
     deleting: datetime | None = None
     restarted: timedelta | None = None
+    not_ready_since: datetime | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     conditions: tuple[tuple[str, str, str], ...] = ()
     containers: tuple[ContainerView, ...] = ()

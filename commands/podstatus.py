@@ -208,7 +208,7 @@ def not_well(surveys: Surveys, now: datetime | None) -> Finding:
         _pods_value(surveys, sum(len(group.pods) for group in groups)),
         threshold,
         worst_first(facts),
-        suggestions=buttons(light, *(_pod_buttons(groups[0].pods[0]) if groups else ())),
+        suggestions=buttons(light, *(steps(groups[0].pods[0]) if groups else ())),
         mend=surveys.mend,
     )
 
@@ -245,11 +245,21 @@ def _not_looked_at(surveys: Iterable[PodSurvey]) -> list[Fact]:
     return facts
 
 
-def _pod_buttons(pod: PodView) -> tuple[Suggestion, ...]:
+def steps(pod: PodView) -> tuple[Suggestion, ...]:
+    """What one does next about a pod that is not well."""
     name = f"{pod.namespace}/{pod.name}"
     crashed = pod.restarts or pod.status.endswith(("CrashLoopBackOff", "Error", "OOMKilled"))
     logs = (Suggestion("Logs before the crash", f"logs {name} --previous"),) if crashed else ()
-    return (Suggestion("Show pod", f"pod show {name}"), *logs)
+    return (Suggestion("Show pod", f"pod show {name}"), *logs, *back(pod))
+
+
+def back(pod: PodView) -> tuple[Suggestion, ...]:
+    """The way back to what ran before, for what a rollout may have broken."""
+    kind, _, name = _owner(pod).partition("/")
+    word = pod.status.removeprefix("Init:")
+    if kind != "Deployment" or (word not in _BROKEN and not _is_restless(pod, None)):
+        return ()
+    return (Suggestion(f"Roll back {name}", f"deploy rollback {pod.namespace}/{name}"),)
 
 
 def failed(surveys: Surveys) -> Finding:

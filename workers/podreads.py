@@ -5,6 +5,7 @@ here judges or changes anything; of a Secret only the name is ever looked at.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -134,6 +135,7 @@ def _pod_view(row: podtable.Row, pod: Json) -> PodDetail:
         created=moment(metadata.get("creationTimestamp")),
         deleting=moment(metadata.get("deletionTimestamp")),
         restarted=row.restarted,
+        not_ready_since=_not_ready_since(status),
         labels=dict(part(metadata, "labels")),
         conditions=tuple(map(_condition, status.get("conditions") or ())),
         containers=tuple(_containers(spec, status)),
@@ -141,6 +143,11 @@ def _pod_view(row: podtable.Row, pod: Json) -> PodDetail:
         secrets=secrets,
         volumes=tuple(_volume(each) for each in spec.get("volumes") or ()),
     )
+
+
+def _not_ready_since(status: Json) -> datetime | None:
+    ready: Json = next((each for each in status.get("conditions") or () if each.get("type") == "Ready"), {})
+    return moment(ready.get("lastTransitionTime")) if ready.get("status") != "True" else None
 
 
 def _condition(found: Json) -> tuple[str, str, str]:
