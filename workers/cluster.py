@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from commands import reads
 from commands.model import Read
 from commands.site import ClusterSite, ServiceAddress
-from workers import evidence, podreads, podtable, workloads
+from workers import evidence, podreads, podtable, scheduling, workloads
 from workers.api import TABLE, Api, Json, Subject, from_the_start, projected, segment
 from workers.fields import conditions, moment, part, quantity
 from workers.reader import Answer
@@ -27,7 +27,7 @@ class Cluster:
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
         own = (reads.Nodes, reads.Pods, reads.Endpoints, reads.Deployment, reads.NodeMetrics)
-        return ((*own, *evidence.READS, *podreads.READS, *workloads.READS),)
+        return ((*own, *evidence.READS, *podreads.READS, *workloads.READS), scheduling.READS)
 
     def read(self, read: Read, deadline: float) -> Any:
         match read:
@@ -45,6 +45,8 @@ class Cluster:
             return evidence.read(self.api, read, deadline)
         if isinstance(read, podreads.READS):
             return podreads.read(self.api, read, deadline)
+        if isinstance(read, scheduling.READS):
+            return scheduling.read(self.api, read, deadline)
         if isinstance(read, workloads.READS):
             return workloads.read(self.api, read, deadline)
         raise LookupError(f"not a read of the Kubernetes API: {read}")
