@@ -142,8 +142,8 @@ class Decisions:
         change = self._state.change().put(moved, was=stored.version).show(moved, priority=1)
         if asking.is_granted:
             change.line_up(moved).work(moved, timeout=JOB_TIMEOUT)
-        facts = _facts(moved, decided) | {"digest": asking.digest, "turn": str(asking.turn)}
-        change.audit("approved" if asking.is_granted else "agreed", **facts).commit()
+        what = "approved" if asking.is_granted else "agreed"
+        change.audit(what, **_facts(moved, decided), turn=str(asking.turn)).commit()
         if asking.is_granted:
             return f"Approved: `{request.text}` ({request.id})."
         return f"Agreed: `{request.text}` ({request.id}) needs {asking.needed} people, and has {len(asking.approvals)}."
@@ -262,16 +262,8 @@ def _typed_id(request: Request) -> str:
 
 
 def _facts(request: Request, decided: Decided | None) -> dict[str, str]:
-    """What every audit line of a decision says: by whom, about whose request."""
-    plan = request.plan or Plan(request.text)
-    facts = {
-        "id": request.id,
-        "requester": request.actor.user,
-        "text": request.text,
-        "cluster": request.cluster,
-        "why": request.why,
-        "digest": plan.digest,
-    }
+    """What an audit line of a decision says beside what its request says of itself."""
+    facts = {"id": request.id, "requester": request.actor.user, "text": request.text}
     if decided is not None:
         facts |= {"by": decided.actor.user, "reason": decided.why}
     return facts
