@@ -7,7 +7,18 @@ record whose texts are redacted.
 
 from collections.abc import Iterable
 
-from bot.blocks import Block, Message, bounded, buttons, context, cut, paragraph, paragraphs, preformatted
+from bot.blocks import (
+    Block,
+    Message,
+    bounded,
+    buttons,
+    context,
+    cut,
+    moment,
+    paragraph,
+    paragraphs,
+    preformatted,
+)
 from bot.changecard import GO, against, next_buttons, what_came_of_it
 from bot.changewords import LINE, icon, line, outcome, person, title, typed_id
 from bot.findings import judged_lines
@@ -129,7 +140,7 @@ def _approvals(request: Request) -> list[Message]:
 def _approved(number: int, needed: int, approval: Approval) -> str:
     count = f" ({number} of {needed})" if needed > 1 else ""
     own = ", the requester, because `approvals.self_approve` is on" if approval.is_self else ""
-    return f"✅ approved{count} by {person(approval.user)}{own}"
+    return f"✅ approved{count} by {person(approval.user)}{own} · {moment(approval.at)}"
 
 
 def _said(key: str, text: str, *more: Block) -> Message:
