@@ -228,6 +228,7 @@ def test_a_pod_that_runs_between_two_crashes_tells_its_restarts_and_how_it_ended
     assert [offer.text for offer in line.suggestions] == [
         "pod show sre-shop/backend-1",
         "logs sre-shop/backend-1 --previous",
+        "deploy rollback sre-shop/backend",
     ]
 
 
@@ -266,6 +267,7 @@ def test_pods_of_one_owner_with_one_trouble_are_one_line_worst_and_biggest_first
     assert [offer.text for offer in line.suggestions] == [
         "pod show sre-shop/backend-7d4b9c6f5-0",
         "logs sre-shop/backend-7d4b9c6f5-0 --previous",
+        "deploy rollback sre-shop/backend",
     ]
 
 
