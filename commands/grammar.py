@@ -431,6 +431,11 @@ def _args(word: words.Word, verb: str, command: Command, given: dict[str, str], 
             raise UsageError(f"`{_shown(places[0].text)}` and `--namespace {given['namespace']}` disagree.")
         _refuse_unused(line, ["namespace"], flags)
         given = {**given, "namespace": namespace}
+    kind = _kind(places[0])
+    if kind and any(flag.name == "kind" for flag in flags):
+        if given.get("kind", kind) != kind:
+            raise UsageError(f"`{_shown(places[0].text)}` and `--kind {_shown(given['kind'])}` disagree.")
+        given = {**given, "kind": kind}
     return Args(word.name, verb, name, given, " ".join(token.text for token in places[1:]))
 
 
@@ -463,6 +468,13 @@ def _named(token: Token) -> tuple[str, str]:
     if _KINDS.fullmatch(found["two"].casefold()):
         return found["name"], _namespace(found["one"])
     return token.text, ""
+
+
+def _kind(token: Token) -> str:
+    """The "sts" of "sts/alertmanager" and of "monitoring/sts/alertmanager"; "" where none is typed."""
+    found = None if token.quoted else _PATH.fullmatch(token.text)
+    kind = found["two"].casefold() if found else ""
+    return kind if _KINDS.fullmatch(kind) else ""
 
 
 # --- Did you mean ---------------------------------------------------------------------------------

@@ -226,6 +226,21 @@ QUERIES: Mapping[str, NamedQuery] = {
             ("container_memory_working_set_bytes",),
         ),
         NamedQuery(
+            "Q-p90cpu",
+            "proposed CPU request: the quantile of what was used in the window, by container",
+            "max by (namespace, pod, container)"
+            f" (quantile_over_time($quantile, ({_CPU_OF_CONTAINER.replace('$window', '5m')})[$window:5m]))",
+            "cores",
+            ("container_cpu_usage_seconds_total",),
+        ),
+        NamedQuery(
+            "Q-p90mem",
+            "proposed memory request: the quantile of the working set in the window and a buffer, by container",
+            f"$buffer * quantile_over_time($quantile, ({_MEMORY_OF_CONTAINER})[$window:5m])",
+            "bytes",
+            ("container_memory_working_set_bytes",),
+        ),
+        NamedQuery(
             "Q-podcpu",
             "CPU used, by container",
             _CPU_OF_CONTAINER,
@@ -278,6 +293,8 @@ def query(
         "window": promql_duration(window),
         "past": promql_duration(max(window, _REMEMBERED)),
         "scope": _scope(namespace, pod),
+        "quantile": _plain(Decimal(str(site.rightsizing.quantile))),
+        "buffer": _plain(Decimal(str(site.rightsizing.memory_buffer))),
         "objective": _plain(Decimal(str(site.slo.success_rate.target)) / 100),
         "budget": _plain(error_budget(site)),
     }

@@ -1,0 +1,234 @@
+"""What differs between two pod templates, as lines of a diff, what people look for first standing first.
+
+Images, environment, resources, probes, commands, volumes, service account, security, scheduling; all other
+fields, those of API versions not known here included, are counted and named. A value that comes from a Secret
+is never known here, and a plain one whose name sounds secret is hidden.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from commands.templates import normalised
+from commands.wording import aligned, one_line
+
+GROUPS = (
+    "images", "environment", "resources", "probes", "command", "volumes", "service account", "security",
+    "scheduling",
+)  # fmt: skip
+_REST = "rest"
+_NAMED = 4  # of the other fields that differ, so many are named
+_WIDTH = 140
+
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_SECURITY = ("securityContext", "hostNetwork", "hostPID", "hostIPC", "hostUsers", "shareProcessNamespace")
+_SCHEDULING = (
+    "nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priorityClassName", "priority",
+    "schedulerName", "nodeName", "runtimeClassName", "preemptionPolicy", "schedulingGates",
+)  # fmt: skip
+_ACCOUNT = ("serviceAccountName", "automountServiceAccountToken")
+_DEPRECATED = ("serviceAccount",)  # the API server keeps it equal to serviceAccountName
+
+_SECRET = re.compile(
+    r"pass|pwd|secret|token|credential|auth|private|cert|(?<![a-z])key|key(?![a-z])|dsn|salt|signature",
+    re.IGNORECASE,
+)
+_HIDDEN = "(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A field of a template: the group it is told in, its label, what it is compared by and shown as."""
+
+    group: str
+    label: str
+    value: str
+    shown: str
+
+
+def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[str, ...]:
+    """Lines "- what is", "+ what would be" under the name of their group; () when both mean the same."""
+    before, after = _entries(now), _entries(then)
+    keys = [key for key in dict.fromkeys([*before, *after]) if _value(before, key) != _value(after, key)]
+    lines: list[str] = []
+    for group in GROUPS:
+        changed = [key for key in keys if key[0] == group]
+        if changed:
+            lines += [f"  {group}", *(line for key in changed for line in _lines(before, after, key))]
+    rest = [label for group, label in keys if group == _REST]
+    return (*lines, *([_collapsed(rest)] if rest else []))
+
+
+def images(template: Mapping[str, Any]) -> dict[str, str]:
+    """The image of each container by its name, "init x" for an init container."""
+    return {entry.label: entry.shown for entry in _entries(template).values() if entry.group == "images"}
+
+
+def images_said(template: Mapping[str, Any]) -> str:
+    """The images on one line: "shop:1.4", or "web: shop:1.4, proxy: envoy:1.30"."""
+    found = images(template)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return ", ".join(f"{name}: {image}" for name, image in found.items())
+
+
+def environment(template: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where each setting of the containers comes from, and what is mounted: in columns, for people to read."""
+    found = [each for each in _entries(template).values() if each.group in ("environment", "volumes")]
+    return aligned(("setting", "from"), ((each.label, each.shown) for each in found)) if found else ()
+
+
+def is_secret(name: str) -> bool:
+    """Whether a plain value under this name is rather not shown."""
+    return _SECRET.search(name) is not None
+
+
+Key = tuple[str, str]
+
+
+def _entries(template: Mapping[str, Any]) -> dict[Key, Entry]:
+    meant = normalised(template)
+    found = (*_of_containers(meant.get("spec") or {}), *_of_pod(meant))
+    return {(entry.group, entry.label): entry for entry in found}
+
+
+def _value(entries: Mapping[Key, Entry], key: Key) -> str | None:
+    return entries[key].value if key in entries else None
+
+
+def _lines(before: Mapping[Key, Entry], after: Mapping[Key, Entry], key: Key) -> Iterator[str]:
+    if key in before:
+        yield f"- {key[1]}: {before[key].shown}"
+    if key in after:
+        yield f"+ {key[1]}: {after[key].shown}"
+    if key in before and key in after and before[key].shown == after[key].shown:
+        yield f"  {key[1]}: another value, {_WHY[after[key].shown == _HIDDEN]}"
+
+
+_WHY = {True: "hidden by its name", False: "too long to be shown"}
+
+
+def _collapsed(labels: list[str]) -> str:
+    named = ", ".join(sorted(labels)[:_NAMED])
+    count = "1 other field" if len(labels) == 1 else f"{len(labels)} other fields"
+    return f"  {count}: {named}" + (", …" if len(labels) > _NAMED else "")
+
+
+# --- Containers -----------------------------------------------------------------------------------
+
+
+def _of_containers(spec: Mapping[str, Any]) -> Iterator[Entry]:
+    for field, prefix in (("containers", ""), ("initContainers", "init ")):
+        for index, container in enumerate(spec.get(field) or ()):
+            yield from _of_container(f"{prefix}{container.get('name', index)}", container)
+
+
+def _of_container(name: str, container: Mapping[str, Any]) -> Iterator[Entry]:
+    told = {"name", "image", "env", "envFrom", "resources", "command", "args", "volumeMounts"}
+    if "image" in container:
+        yield _plain("images", name, container["image"])
+    yield from _environment(name, container)
+    yield from _leaves("resources", name, container.get("resources") or {})
+    for probe in _PROBES:
+        if probe in container:
+            yield _plain("probes", f"{name} {probe}", container[probe])
+    for field in ("command", "args"):
+        if field in container:
+            words = [str(word) for word in container[field]]
+            yield Entry("command", f"{name} {field}", json.dumps(words), _cut(shlex.join(words)))
+    for mount in container.get("volumeMounts") or ():
+        yield _plain("volumes", f"{name} {mount.get('mountPath', '')}", mount)
+    if "securityContext" in container:
+        yield _plain("security", f"{name} securityContext", container["securityContext"])
+    others = {key: value for key, value in container.items() if key not in told}
+    yield from _others(others, (*_PROBES, "securityContext"), name)
+
+
+def _environment(name: str, container: Mapping[str, Any]) -> Iterator[Entry]:
+    for each in container.get("env") or ():
+        key = str(each.get("name", ""))
+        yield Entry("environment", f"{name} {key}", _json(each), _variable(key, each))
+    for source in container.get("envFrom") or ():
+        said = _from(source)
+        yield Entry("environment", f"{name} {said}", _json(source), f"prefix {source.get('prefix', 'none')}")
+
+
+def _variable(key: str, each: Mapping[str, Any]) -> str:
+    origin = each.get("valueFrom")
+    if origin:
+        return _origin(origin)
+    return _HIDDEN if is_secret(key) else _cut(json.dumps(each.get("value", ""), ensure_ascii=False))
+
+
+def _origin(origin: Mapping[str, Any]) -> str:
+    for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
+        if field in origin:
+            return f"from {kind} {origin[field].get('name', '')}, key {origin[field].get('key', '')}"
+    return _cut(f"from {_json(origin)}")
+
+
+def _from(source: Mapping[str, Any]) -> str:
+    for field, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
+        if field in source:
+            return f"all of {kind} {source[field].get('name', '')}"
+    return "envFrom"
+
+
+# --- The pod around them --------------------------------------------------------------------------
+
+
+def _of_pod(template: Mapping[str, Any]) -> Iterator[Entry]:
+    spec = template.get("spec") or {}
+    for volume in spec.get("volumes") or ():
+        yield Entry("volumes", str(volume.get("name", "")), _json(volume), volume_said(volume))
+    for group, fields in (
+        ("service account", _ACCOUNT),
+        ("security", _SECURITY),
+        ("scheduling", _SCHEDULING),
+    ):
+        yield from (_plain(group, field, spec[field]) for field in fields if field in spec)
+    told = ("containers", "initContainers", "volumes", *_ACCOUNT, *_SECURITY, *_SCHEDULING, *_DEPRECATED)
+    yield from _others(spec, told, "spec")
+    yield from _others(template, ("spec",), "")
+
+
+def volume_said(volume: Mapping[str, Any]) -> str:
+    """ "ConfigMap web-config", "Secret web-tls", "emptyDir"."""
+    for field, kind, key in (
+        ("configMap", "ConfigMap", "name"),
+        ("secret", "Secret", "secretName"),
+        ("persistentVolumeClaim", "PersistentVolumeClaim", "claimName"),
+    ):
+        if field in volume:
+            return f"{kind} {volume[field].get(key, '')}"
+    sources = {key: value for key, value in volume.items() if key != "name"}
+    return _cut(", ".join(key if not value else f"{key} {_json(value)}" for key, value in sources.items()))
+
+
+def _others(fields: Mapping[str, Any], told: tuple[str, ...], prefix: str) -> Iterator[Entry]:
+    left = {key: value for key, value in fields.items() if key not in told}
+    yield from _leaves(_REST, prefix, left)
+
+
+def _leaves(group: str, prefix: str, value: Any) -> Iterator[Entry]:
+    """Every leaf of nested maps by its path; a list is a leaf."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _leaves(group, f"{prefix} {key}".strip(), each)
+    else:
+        yield _plain(group, prefix, value)
+
+
+def _plain(group: str, label: str, value: Any) -> Entry:
+    return Entry(group, label, _json(value), _cut(value if isinstance(value, str) else _json(value)))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _cut(text: str) -> str:
+    return one_line(text, _WIDTH)
