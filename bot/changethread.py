@@ -37,6 +37,7 @@ _STANDING = {
     Standing.APPLIED: ("⏳", "taken, its result is not proved"),
     Standing.FAILED: ("❌", "failed"),
 }
+_PROPOSED = {State.AWAITING, State.BLOCKED, State.ANSWERED}
 _WAITED_FOR = {
     State.BLOCKED, State.SUCCEEDED, State.PARTIAL, State.FAILED, State.REJECTED, State.EXPIRED, State.CANCELLED,
 }  # fmt: skip
@@ -56,15 +57,16 @@ def _plan(request: Request) -> list[Message]:
         return []
     digest = [context(f"digest `{request.asking.digest}`")] if request.asking else []
     head = paragraph(f"*Plan {typed_id(request)}*  ·  {GO[plan.go]}")
-    blocks = [head, *digest, *_findings(plan), *_waves(plan), *_rest(plan)]
+    blocks = [head, *digest, *_findings(request.state, plan), *_waves(plan), *_rest(plan)]
     text = f"The whole plan of {title(request)}"
     return [Message(f"plan:{turn}", text, tuple(bounded(blocks)), in_thread=True)]
 
 
-def _findings(plan: Plan) -> list[Block]:
+def _findings(state: State, plan: Plan) -> list[Block]:
+    """All of them with their evidence; what they suggest is offered while it is still of use."""
     grave = against(plan)
     fine = [finding for finding in plan.findings if finding not in grave]
-    offered = tuple(suggestion for finding in grave for suggestion in finding.suggestions)[:5]
+    offered = tuple(each for finding in grave for each in finding.suggestions if state in _PROPOSED)[:5]
     return [*_part("", judged_lines((*grave, *fine)), _FINDINGS), *buttons(offered)]
 
 
@@ -78,7 +80,7 @@ def _waves(plan: Plan) -> list[Block]:
 def _step(step: Step) -> str:
     target = step.effect.target
     named = "" if target.path in step.text or target.name in step.text else f"  {line(str(target))}"
-    uid = f"  `{line(target.uid[:_UID])}`" if target.uid else ""
+    uid = f"  ·  {line(target.uid[:_UID])}" if target.uid else ""
     return f"{line(step.text)}{named}{uid}"
 
 

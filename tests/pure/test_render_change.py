@@ -293,6 +293,11 @@ def test_a_plan_shown_again_says_first_what_changed() -> None:
     assert "/sre approve RTEST0001.2" in card
 
 
+def test_what_a_finding_suggests_is_offered_until_the_plan_is_approved() -> None:
+    assert "scale reports 2" in said(ASKED)
+    assert "scale reports 2" not in said(APPLYING)
+
+
 def test_each_turn_has_a_plan_of_its_own_in_the_thread() -> None:
     keys = [{m.key for m in drawn(RECORDS[name])} for name in ("change-awaiting", "change-awaiting-turn-2")]
     assert "plan:1" in keys[0] and keys[1] & keys[0] == {"card"}
