@@ -97,17 +97,21 @@ def fields(told: list[tuple[str, str]]) -> Block:
     return {"type": "section", "fields": [{"type": "mrkdwn", "text": t, "verbatim": True} for t in texts]}
 
 
-def paragraphs(lines: list[str]) -> list[Block]:
+def paragraphs(lines: Iterable[str]) -> list[Block]:
     """Lines packed into as few section blocks as fit."""
-    blocks: list[Block] = []
+    return [paragraph(text) for text in _packed(lines)]
+
+
+def _packed(lines: Iterable[str]) -> list[str]:
+    texts: list[str] = []
     held = ""
     for line in (cut(line, SECTION) for line in lines):
         if held and len(held) + 1 + len(line) > SECTION:
-            blocks.append(paragraph(held))
+            texts.append(held)
             held = line
         else:
             held = f"{held}\n{line}" if held else line
-    return [*blocks, paragraph(held)] if held else blocks
+    return [*texts, held] if held else texts
 
 
 def buttons(suggestions: tuple[Suggestion, ...], links: tuple[Link, ...] = ()) -> list[Block]:
@@ -166,11 +170,12 @@ def actions(*elements: Block) -> list[Block]:
 
 def preformatted(lines: Iterable[str]) -> list[Block]:
     """Lines as they are, aligned: no mark in them means anything."""
-    text = cut("\n".join(lines), SECTION)
-    if not text.strip():
-        return []
+    return [_preformatted(text) for text in _packed(lines) if text.strip()]
+
+
+def _preformatted(text: str) -> Block:
     part = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
-    return [{"type": "rich_text", "elements": [part]}]
+    return {"type": "rich_text", "elements": [part]}
 
 
 def modal(form: str, value: str, title: str, submit: str, *body: Block) -> Block:

@@ -112,16 +112,21 @@ def against(plan: Plan) -> list[Finding]:
 
 
 def _verdict(plan: Plan) -> list[Block]:
+    fine = tuple(finding for finding in plan.findings if finding.light is Light.GREEN)
+    if plan.go is Go.NOTHING:  # the headline says that; here is why
+        return paragraphs(top_lines(list(fine)))
     lines: list[str] = []
+    mends: set[str] = set()
     for finding in against(plan)[:_FINDINGS]:
         lines += top_lines([finding])
-        lines += [f"      → {line(finding.mend)}"] if finding.mend else []
+        mend = finding.mend.split("\n")[0]
+        lines += [f"      → {line(mend)}"] if mend and mend not in mends else []
+        mends.add(mend)
     lines += _more(against(plan), _FINDINGS)
-    fine = [finding.label for finding in plan.findings if finding.light is Light.GREEN]
     if fine:
-        lines.append(f"{ICON[Light.GREEN]} {line(', '.join(fine))}")
-    head = [] if plan.go is Go.NOTHING else [paragraph(f"*{GO[plan.go]}*")]  # the headline says that
-    return [*head, *paragraphs(lines)]
+        names = ", ".join(dict.fromkeys(finding.label for finding in fine))
+        lines.append(f"{ICON[Light.GREEN]} {line(names)}")
+    return [paragraph(f"*{GO[plan.go]}*"), *paragraphs(lines)]
 
 
 def _touched(plan: Plan) -> list[Block]:
@@ -154,7 +159,7 @@ def _diff(plan: Plan) -> list[Block]:
         return []
     left = len(plan.diff) - _DIFF
     rest = [context(f"and {counted(left, 'more line')} of difference, in the thread")] if left > 0 else []
-    return [*preformatted(cut(each, LINE) for each in plan.diff[:_DIFF]), *rest]
+    return [*preformatted([cut(each, LINE) for each in plan.diff[:_DIFF]]), *rest]
 
 
 def _rehearsed(plan: Plan) -> list[Block]:

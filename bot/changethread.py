@@ -5,7 +5,7 @@ that had to be shown again is another message, and the earlier one stays. Called
 record whose texts are redacted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bot.blocks import (
     Block,
@@ -23,10 +23,13 @@ from bot.changecard import GO, against, next_buttons, what_came_of_it
 from bot.changewords import LINE, icon, line, outcome, person, title, typed_id
 from bot.findings import judged_lines
 from commands.model import Request, State
+from commands.phrase import counted
 from commands.plan import Approval, Plan, Standing, Step
 
 # Characters of each part of a plan: together less than one message takes (bot/blocks.py, TEXT).
-_FINDINGS, _STEPS, _STAYS, _DIFF, _REHEARSAL, _BEFORE = 2600, 4600, 1000, 2000, 800, 500
+_FACTS, _FINDINGS, _STEPS, _STAYS, _DIFF, _REHEARSAL, _BEFORE = 900, 2600, 3600, 1000, 1900, 800, 500
+# Characters of a page of what is longer, and how many pages there may be.
+_PAGE, _PAGES = 8500, 6
 _RESULTS = 6000
 _UID = 8  # characters of a uid
 
@@ -52,14 +55,48 @@ def thread(request: Request) -> tuple[Message, ...]:
 
 
 def _plan(request: Request) -> list[Message]:
+    """The plan; its steps and its difference on pages of their own where they are long."""
     plan, turn = request.plan, request.asking.turn if request.asking else 1
     if plan is None or not (plan.steps or plan.findings):
         return []
     digest = [context(f"digest `{request.asking.digest}`")] if request.asking else []
-    head = paragraph(f"*Plan {typed_id(request)}*  ·  {GO[plan.go]}")
-    blocks = [head, *digest, *_findings(request.state, plan), *_waves(plan), *_rest(plan)]
-    text = f"The whole plan of {title(request)}"
-    return [Message(f"plan:{turn}", text, tuple(bounded(blocks)), in_thread=True)]
+    head = [paragraph(f"*Plan {typed_id(request)}*  ·  {GO[plan.go]}"), *digest]
+    steps, lines = _steps(plan), [cut(each, LINE) for each in plan.diff]
+    has_room, has_width = _size(steps) <= _STEPS, _size(lines) <= _DIFF
+    body = [
+        *_part("", _bullets(plan.facts), _FACTS),
+        *_findings(request.state, plan),
+        *(paragraphs(steps) if has_room else []),
+        *_part("Stays", _bullets(plan.stays), _STAYS),
+        *(_difference(lines) if has_width else []),
+        *_part("The API server's own dry run", _bullets(plan.rehearsal), _REHEARSAL),
+        *_part("Before", _bullets(f"{what}: {value}" for what, value in plan.before), _BEFORE),
+    ]
+    whole = _said_long(f"plan:{turn}", f"The whole plan of {title(request)}", [*head, *body])
+    more = [] if has_room else _pages(f"plan:{turn}:steps", "Steps", steps, paragraphs)
+    more += [] if has_width else _pages(f"plan:{turn}:difference", "Difference", lines, preformatted)
+    return [whole, *more]
+
+
+def _pages(
+    key: str, name: str, lines: list[str], drawn: Callable[[Iterable[str]], list[Block]]
+) -> list[Message]:
+    """As many messages as it takes, up to _PAGES."""
+    pages: list[list[str]] = []
+    left = lines
+    while left and len(pages) < _PAGES:
+        kept = _fitting(left, _PAGE)
+        pages.append(kept)
+        left = left[len(kept) :]
+    rest = [context(f"… and {counted(len(left), 'more line')}")] if left else []
+    heads = [f"{name}, page {number} of {len(pages)}" for number in range(1, len(pages) + 1)]
+    bodies = [[paragraph(f"*{head}*"), *drawn(page)] for head, page in zip(heads, pages, strict=True)]
+    bodies[-1] += rest
+    return [_said_long(f"{key}:{n}", heads[n], body) for n, body in enumerate(bodies)]
+
+
+def _said_long(key: str, text: str, body: list[Block]) -> Message:
+    return Message(key, text, tuple(bounded(body)), in_thread=True)
 
 
 def _findings(state: State, plan: Plan) -> list[Block]:
@@ -70,11 +107,11 @@ def _findings(state: State, plan: Plan) -> list[Block]:
     return [*_part("", judged_lines((*grave, *fine)), _FINDINGS), *buttons(offered)]
 
 
-def _waves(plan: Plan) -> list[Block]:
+def _steps(plan: Plan) -> list[str]:
     lines: list[str] = []
     for number, wave in enumerate(plan.waves, 1):
         lines += [f"*{number}. {line(wave.title)}*", *(f"      • {_step(step)}" for step in wave.steps)]
-    return _part("", lines, _STEPS)
+    return lines
 
 
 def _step(step: Step) -> str:
@@ -84,21 +121,8 @@ def _step(step: Step) -> str:
     return f"{line(step.text)}{named}{uid}"
 
 
-def _rest(plan: Plan) -> list[Block]:
-    before = [f"{line(what)}: {line(value)}" for what, value in plan.before]
-    return [
-        *_part("Stays", _bullets(plan.stays), _STAYS),
-        *_difference(plan),
-        *_part("The API server's own dry run", _bullets(plan.rehearsal), _REHEARSAL),
-        *_part("Before", [f"      • {each}" for each in before], _BEFORE),
-    ]
-
-
-def _difference(plan: Plan) -> list[Block]:
-    kept = _fitting([cut(each, LINE) for each in plan.diff], _DIFF)
-    left = len(plan.diff) - len(kept)
-    more = [context(f"… and {left} more lines of difference")] if left else []
-    return [paragraph("*Difference*"), *preformatted(kept), *more] if kept else []
+def _difference(lines: list[str]) -> list[Block]:
+    return [paragraph("*Difference*"), *preformatted(lines)] if lines else []
 
 
 def _bullets(texts: Iterable[str]) -> list[str]:
@@ -114,6 +138,10 @@ def _part(head: str, lines: list[str], room: int) -> list[Block]:
     return paragraphs(
         [*([f"*{head}*"] if head else []), *kept, *([f"… and {left} more lines"] if left else [])]
     )
+
+
+def _size(lines: list[str]) -> int:
+    return sum(len(each) + 1 for each in lines)
 
 
 def _fitting(lines: list[str], room: int) -> list[str]:
@@ -159,7 +187,7 @@ def _results(request: Request) -> list[Message]:
     if not lines:
         return []
     head = f"{len(lines)} of {len(plan.steps)} not proved"
-    return [Message("steps", head, tuple(bounded(_part(head, lines, _RESULTS))), in_thread=True)]
+    return [_said_long("steps", head, _part(head, lines, _RESULTS))]
 
 
 def _result(request: Request, step: Step) -> str:
@@ -178,4 +206,4 @@ def _closing(request: Request) -> list[Message]:
     who = f"{person(request.actor.user)} " if request.actor.user else ""
     text = f"{who}{icon(request)} {title(request)}: {outcome(request)}"
     blocks = [paragraph(text), *what_came_of_it(request), *next_buttons(request)]
-    return [Message("closing", text, tuple(bounded(blocks)), in_thread=True)]
+    return [_said_long("closing", text, blocks)]

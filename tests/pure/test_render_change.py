@@ -382,12 +382,44 @@ def test_a_name_is_read_aloud_with_what_speaks_against_it_and_what_to_type() -> 
 # --- size and hostility
 
 
-def test_a_drain_of_110_pods_with_the_longest_names_fits_and_counts_the_rest() -> None:
-    pods = [f"{'p' * 240}-{n:03d}" for n in range(110)]
+def test_a_drain_of_110_pods_is_told_whole_on_several_pages() -> None:
+    pods = [f"backend-5d9f7c6b8-{n:05d}" for n in range(110)]
+    steps = tuple(
+        replace(
+            build.step(pod), text=f"Evict shop/{pod} (Deployment shop/backend): 30 s; budget shop/backend"
+        )
+        for pod in pods
+    )
+    diff = tuple(f"+   {'key' * 9}-{n:03d}: value" for n in range(200))
+    plan = build.plan(waves=(Wave("Empty node-3", steps),), diff=diff)
+    messages = drawn(build.change_request(plan))
+    check(messages)
+    told = json.dumps([message.blocks for message in messages if message.in_thread])
+    assert [text for text in (*pods, *diff) if text not in told] == []
+    assert [m.key for m in messages][:3] == ["card", "plan:1", "plan:1:steps:0"]
+
+
+def test_a_drain_of_pods_with_the_longest_names_fits_and_counts_the_rest() -> None:
+    pods = [f"{'p' * 240}-{n:03d}" for n in range(500)]
     messages = drawn(build.change_request(build.plan(*pods, stays=tuple(pods), diff=tuple(pods))))
     check(messages)
-    plan = json.dumps(messages[1].blocks, ensure_ascii=False)
-    assert "more lines" in plan and "did not fit into one message" not in plan
+    told = json.dumps([message.blocks for message in messages], ensure_ascii=False)
+    assert "more lines" in told and "did not fit into one message" not in told
+    assert len(messages) < 20
+
+
+def test_why_there_is_nothing_to_do_is_on_the_card() -> None:
+    done = build.finding(key="drain.done", label="Drained", value="closed already, and no pod is left")
+    idle = build.plan(waves=(), findings=(done,))
+    card = drawn(replace(RECORDS["change-nothing-to-do"], plan=idle))[0]
+    assert "closed already, and no pod is left" in json.dumps(card.blocks)
+
+
+def test_a_mend_that_serves_several_risks_is_said_once_on_the_card() -> None:
+    silent = Finding("a", "Volumes", Light.UNKNOWN, "no answer", mend="set the right\nwith care")
+    plan = build.plan(findings=(silent, replace(silent, key="b", label="Webhooks")))
+    card = json.dumps(drawn(build.change_request(plan))[0].blocks)
+    assert card.count("set the right") == 1 and "with care" not in card
 
 
 def test_a_plan_without_steps_or_findings_is_drawn() -> None:
