@@ -17,7 +17,7 @@ PYTEST := $(PY) -m pytest -p tests.tiers
 ARGS ?=
 COVERAGE = $(if $(ARGS),,--cov --cov-report=)
 
-.PHONY: help setup test cluster check format lint types contracts drift fmt envtest sandbox bench lock clean
+.PHONY: help setup test cluster check format lint types contracts drift fmt envtest sandbox bench rbac lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,9 @@ drift: .venv/.locked
 fmt: .venv/.locked ## format, and mend what ruff can mend
 	.venv/bin/ruff check -q --fix-only .
 	.venv/bin/ruff format .
+
+rbac: .venv/.locked ## the manifests of rights in k8s/ anew, from what commands/needs.py declares
+	@$(PY) -m bot.rbac
 
 lock: .venv/.locked ## requirements.lock anew from pyproject.toml; LOCKFLAGS=--upgrade for newer versions
 	.venv/bin/uv pip compile --system-certs --universal --generate-hashes --no-emit-index-url --no-header -q --extra dev \

@@ -3,7 +3,7 @@
 One line per check (✓ good, ✗ broken, ? not known or not set) and under each miss the line that mends it.
 The probes run side by side, each with five seconds, and none can hide another. Nothing is written
 anywhere: not to Slack, not to Redis, not to the cluster. The needs are declared here as data
-(NEEDED_SCOPES, the Kubernetes and IAM needs of a cluster), and the manifests are compared with them.
+(NEEDED_SCOPES) and in commands/needs.py, and the manifests are compared with them.
 """
 
 import logging
@@ -30,6 +30,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.settings import Settings
+from commands.needs import EFFECTS, READS, Extra, Rule, Where, changes, rules
 from commands.site import ROLES, ClusterSite, Site, service_address
 
 PATIENCE = 5.0  # seconds for each probe
@@ -407,25 +408,44 @@ class KubeNeed:
 
 
 def kube_needs(cluster: ClusterSite) -> tuple[KubeNeed, ...]:
-    """What the reads of this cluster ask of the API server."""
-    needs = [KubeNeed("list", "nodes"), KubeNeed("list", "nodes", "metrics.k8s.io")]
-    needs += [KubeNeed("list", "pods", namespace=each) for each in cluster.namespaces.watched]
-    proxied = cluster.monitoring.access == "proxy"
-    for service in cluster.services.values():
-        needs.append(KubeNeed("get", "deployments", "apps", service.namespace))
-        if service.service:
-            needs.append(KubeNeed("list", "endpointslices", "discovery.k8s.io", service.namespace))
-            needs += [KubeNeed("get", "pods/proxy", namespace=service.namespace)] if proxied else []
-    needs += [KubeNeed("get", "services/proxy", namespace=each) for each in _proxied(cluster)]
-    return tuple(dict.fromkeys(needs))
+    """What the reads of this cluster ask of the API server: of the extras, those that its configuration uses."""
+    by_proxy = {Extra.PODS_PROXY, Extra.SERVICES_PROXY} if cluster.monitoring.access == "proxy" else set()
+    return _needs(cluster, (rule for rule in rules(READS) if rule.extra is None or rule.extra in by_proxy))
 
 
-def _proxied(cluster: ClusterSite) -> list[str]:
-    if cluster.monitoring.access != "proxy":
-        return []
-    stack = cluster.monitoring
-    addresses = (service_address(each.url) for each in (stack.prometheus, stack.alertmanager, stack.grafana))
-    return [address.namespace for address in addresses if address]
+def change_needs(cluster: ClusterSite) -> tuple[KubeNeed, ...]:
+    """What changes ask beyond what reads do."""
+    return _needs(cluster, (rule for rule in rules(EFFECTS) if changes(rule)))
+
+
+def _needs(cluster: ClusterSite, asked: Iterable[Rule]) -> tuple[KubeNeed, ...]:
+    """A right in the whole cluster is not asked for once more in a namespace."""
+    needs = [
+        KubeNeed(rule.verb, rule.resource, rule.group, namespace)
+        for rule in asked
+        for namespace in _namespaces(cluster, rule.where)
+    ]
+    everywhere = {(need.verb, need.resource, need.group) for need in needs if not need.namespace}
+    return tuple(
+        need
+        for need in dict.fromkeys(needs)
+        if not need.namespace or (need.verb, need.resource, need.group) not in everywhere
+    )
+
+
+def _namespaces(cluster: ClusterSite, where: Where) -> tuple[str, ...]:
+    """ "" is the whole cluster."""
+    match where:
+        case Where.CLUSTER:
+            return ("",)
+        case Where.WATCHED:
+            return cluster.namespaces.watched
+        case Where.SERVICES:
+            return tuple(dict.fromkeys(service.namespace for service in cluster.services.values()))
+        case Where.MONITORING:
+            stack = cluster.monitoring
+            urls = (stack.prometheus.url, stack.alertmanager.url, stack.grafana.url)
+            return tuple(dict.fromkeys(at.namespace for at in map(service_address, urls) if at))
 
 
 class _Kube:
@@ -511,24 +531,44 @@ def _git_version(body: bytes) -> str:
 
 
 def _rights(kube: _Kube, about: str) -> Iterator[Check]:
-    needs = kube_needs(kube.cluster)
+    needs, more = kube_needs(kube.cluster), change_needs(kube.cluster)
+    try:
+        missing, lacking = _missing(kube, needs), _missing(kube, more)
+    except _NotTold as status:
+        mend = "bind ClusterRole system:basic-user to group system:authenticated, as Kubernetes itself does"
+        yield Check(about, OPEN, f"what it may do cannot be asked ({status})", mend)
+        return
+    yield from (_refused(about, need) for need in missing)
+    if not missing:
+        yield Check(about, GOOD, f"all {len(needs)} rights that reads need are there")
+    if len(lacking) == len(more):
+        mend = "where changes are wanted, bind ClusterRole sre-bot-change of k8s/rbac.yaml"
+        yield Check(about, OPEN, "it may only read: no change can be carried out", mend)
+    else:
+        yield from (_refused(about, need) for need in lacking)
+        if not lacking:
+            yield Check(about, GOOD, f"all {len(more)} rights that changes need are there")
+
+
+class _NotTold(Exception):
+    """The API server does not answer what one may do; its argument is the status."""
+
+
+def _missing(kube: _Kube, needs: Iterable[KubeNeed]) -> list[KubeNeed]:
     path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    allowed = 0
+    missing = []
     for need in needs:
         status, body = kube.request("POST", path, need.review())
         if status != 201:
-            mend = (
-                "bind ClusterRole system:basic-user to group system:authenticated, as Kubernetes itself does"
-            )
-            yield Check(about, OPEN, f"what it may do cannot be asked ({status})", mend)
-            return
-        if orjson.loads(body)["status"].get("allowed"):
-            allowed += 1
-        else:
-            role = f"a Role in {need.namespace}" if need.namespace else "a ClusterRole"
-            yield Check(about, BROKEN, f"may not {need.words}", f"in {role} add {need.rule}")
-    if allowed == len(needs):
-        yield Check(about, GOOD, f"all {allowed} rights that reads need are there")
+            raise _NotTold(status)
+        if not orjson.loads(body)["status"].get("allowed"):
+            missing.append(need)
+    return missing
+
+
+def _refused(about: str, need: KubeNeed) -> Check:
+    role = f"a Role in {need.namespace}" if need.namespace else "a ClusterRole"
+    return Check(about, BROKEN, f"may not {need.words}", f"in {role} add {need.rule}")
 
 
 def _metrics_api(kube: _Kube, about: str) -> Iterator[Check]:

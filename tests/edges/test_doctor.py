@@ -11,7 +11,7 @@ import pytest
 from rude_server import HANG, RudeServer, page
 
 from bot import doctor
-from bot.doctor import BROKEN, GOOD, OPEN, Check, KubeNeed, examine, kube_needs
+from bot.doctor import BROKEN, GOOD, OPEN, Check, KubeNeed, change_needs, examine, kube_needs
 from bot.secret import Secret
 from bot.settings import Settings
 from bot.sitefile import parse
@@ -199,19 +199,35 @@ def test_a_redis_that_is_not_there_shows_no_password(house: House) -> None:
 
 def test_a_missing_right_comes_with_the_rule_to_add(house: House) -> None:
     house.kube.deny("list", "nodes", group="metrics.k8s.io")
-    house.kube.deny("list", "endpointslices", namespace="sre-shop")
-    broken = [check for check in house.of("Kubernetes shop") if check.state == BROKEN]
+    house.kube.deny("list", "events", namespace="sre-shop")
+    watching = house.with_site(
+        SITE % {"monitoring": house.monitoring.url} + "namespaces: {watch: [sre-shop]}\n"
+    )
+    broken = [check for check in house.of("Kubernetes shop", watching) if check.state == BROKEN]
     assert [(check.found, check.mend) for check in broken] == [
         (
             "may not list nodes.metrics.k8s.io",
             'in a ClusterRole add - {apiGroups: ["metrics.k8s.io"], resources: ["nodes"], verbs: ["list"]}',
         ),
         (
-            "may not list endpointslices.discovery.k8s.io in sre-shop",
-            "in a Role in sre-shop add "
-            '- {apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list"]}',
+            "may not list events in sre-shop",
+            'in a Role in sre-shop add - {apiGroups: [""], resources: ["events"], verbs: ["list"]}',
         ),
     ]
+
+
+def test_a_bot_that_may_only_read_is_told_so_in_one_line(house: House) -> None:
+    for need in change_needs(house.settings.site.clusters["shop"]):
+        house.kube.deny(need.verb, need.resource, group=need.group)
+    (found,) = [check for check in house.of("Kubernetes shop") if check.state != GOOD]
+    assert (found.state, found.found) == (OPEN, "it may only read: no change can be carried out")
+    assert "sre-bot-change" in found.mend
+
+
+def test_a_missing_right_to_change_is_named_where_others_are_there(house: House) -> None:
+    house.kube.deny("create", "pods/eviction")
+    (found,) = [check for check in house.of("Kubernetes shop") if check.state != GOOD]
+    assert (found.state, found.found) == (BROKEN, "may not create pods/eviction")
 
 
 # What every real cluster binds to everybody who is logged in.
@@ -239,45 +255,42 @@ def test_a_role_made_of_the_printed_rules_satisfies_the_doctor(house: House, tmp
     token = house.kube.user(user, rbac=True)
     house.kube.apply(_bound("system:basic-user", BASIC, {"kind": "Group", "name": "system:authenticated"}))
     settings = replace(house.settings, kubeconfig=str(house.kube.kubeconfig(tmp_path / "sa", token=token)))
-    needs = kube_needs(settings.site.clusters["shop"])
+    cluster = settings.site.clusters["shop"]
+    needs = (*kube_needs(cluster), *change_needs(cluster))
     denied = [check for check in house.of("Kubernetes shop", settings) if check.state == BROKEN]
-    assert [check.mend.partition(" add - ")[2] for check in denied] == [need.rule[2:] for need in needs]
+    reading = [
+        need.rule[2:] for need in kube_needs(cluster)
+    ]  # of changes one line is enough: not one is there
+    assert [check.mend.partition(" add - ")[2] for check in denied] == reading
     rules = [{"apiGroups": [n.group], "resources": [n.resource], "verbs": [n.verb]} for n in needs]
     subject = {"kind": "ServiceAccount", "name": "sre-bot", "namespace": "sre-bot"}
     house.kube.apply(_bound("sre-bot", rules, subject))
     assert [check for check in house.of("Kubernetes shop", settings) if check.state == BROKEN] == []
 
 
-@pytest.mark.parametrize(
-    ("site", "needs"),
-    [
-        (
-            ClusterSite(),
-            [
-                KubeNeed("list", "nodes"),
-                KubeNeed("list", "nodes", "metrics.k8s.io"),
-                KubeNeed("list", "pods"),
-                KubeNeed("get", "deployments", "apps", "sre-shop"),
-                KubeNeed("list", "endpointslices", "discovery.k8s.io", "sre-shop"),
-            ],
-        ),
-        (
-            parse("namespaces: {watch: [a, b]}\nmonitoring: {access: proxy}").cluster_for(""),
-            [
-                KubeNeed("list", "nodes"),
-                KubeNeed("list", "nodes", "metrics.k8s.io"),
-                KubeNeed("list", "pods", namespace="a"),
-                KubeNeed("list", "pods", namespace="b"),
-                KubeNeed("get", "deployments", "apps", "sre-shop"),
-                KubeNeed("list", "endpointslices", "discovery.k8s.io", "sre-shop"),
-                KubeNeed("get", "pods/proxy", namespace="sre-shop"),
-                KubeNeed("get", "services/proxy", namespace="monitoring"),
-            ],
-        ),
-    ],
-)
-def test_the_needs_follow_from_the_configuration(site: ClusterSite, needs: list[KubeNeed]) -> None:
-    assert list(kube_needs(site)) == needs
+def test_a_site_that_watches_everything_needs_its_rights_in_the_whole_cluster() -> None:
+    needs = kube_needs(ClusterSite())
+    assert {need.namespace for need in needs} == {""}
+    assert {KubeNeed("list", "nodes"), KubeNeed("list", "pods"), KubeNeed("get", "pods/log")} <= set(needs)
+    assert not {need.resource for need in needs} & {"pods/proxy", "services/proxy", "nodes/proxy", "secrets"}
+
+
+def test_a_site_that_watches_some_namespaces_needs_only_there_what_has_one() -> None:
+    site = parse("namespaces: {watch: [a, b]}\nmonitoring: {access: proxy}").cluster_for("")
+    needs = kube_needs(site)
+    assert [need.namespace for need in needs if need.resource == "events"] == ["a", "b"]
+    assert [need.namespace for need in needs if need.resource == "pods/proxy"] == ["sre-shop"]
+    assert [need.namespace for need in needs if need.resource == "services/proxy"] == ["monitoring"]
+    # The plan of a drain looks at the pods of the whole cluster, so a, and b are not asked for by themselves.
+    pods = [
+        need.namespace for need in needs if (need.verb, need.resource, need.group) == ("list", "pods", "")
+    ]
+    assert pods == [""]
+
+
+def test_rights_to_change_are_none_of_those_to_read() -> None:
+    assert not set(kube_needs(ClusterSite())) & set(change_needs(ClusterSite()))
+    assert KubeNeed("create", "pods/eviction") in change_needs(ClusterSite())
 
 
 def test_credentials_that_are_not_accepted(house: House, tmp_path: Path) -> None:

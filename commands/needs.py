@@ -1,0 +1,204 @@
+"""What each read and each effect needs to be allowed: rules of Kubernetes, actions of AWS, or nothing.
+
+The one list of rights: k8s/rbac.yaml and k8s/aws-policy.json are written from it (`make rbac`), and the
+doctor asks for these (bot/doctor.py). It follows what the clients in workers/ really ask for, which
+tests/edges/test_needs.py holds. A class without an entry is an error: `()` says that it needs no right.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from commands import effects, podreads, reads, scheduling, workloads
+from commands.effects import Effect
+from commands.model import Read
+
+
+class Where(StrEnum):
+    """In which namespaces: those watched, those of the services, that of the monitoring; or the whole cluster,
+    which is also said of what has no namespace."""
+
+    CLUSTER = "cluster"
+    WATCHED = "watched"
+    SERVICES = "services"
+    MONITORING = "monitoring"
+
+
+class Extra(StrEnum):
+    """Rights that are more than they look and stand in roles of their own, which nobody has by default."""
+
+    PODS_PROXY = "pods-proxy"
+    SERVICES_PROXY = "services-proxy"
+    NODES_PROXY = "nodes-proxy"
+    SECRETS = "secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One right, as RBAC names it: `resource` with its subresource ("pods/log")."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    where: Where = Where.CLUSTER
+    extra: Extra | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One right of IAM ("eks:DescribeCluster") and the part of the ARN after region and account."""
+
+    name: str
+    resource: str
+
+
+Need = Rule | Action
+Needs = tuple[Need, ...]
+
+
+def _list(*resources: str, where: Where = Where.CLUSTER) -> tuple[Rule, ...]:
+    return tuple(_rule("list", resource, where) for resource in resources)
+
+
+def _get(*resources: str, where: Where = Where.CLUSTER) -> tuple[Rule, ...]:
+    return tuple(_rule("get", resource, where) for resource in resources)
+
+
+def _rule(verb: str, resource: str, where: Where = Where.CLUSTER) -> Rule:
+    """Of "deployments.apps", "deployments.apps/scale"."""
+    named, _, sub = resource.partition("/")
+    name, _, group = named.partition(".")
+    return Rule(verb, f"{name}/{sub}" if sub else name, group, where)
+
+
+_BY_POD_PROXY = (Rule("get", "pods/proxy", where=Where.SERVICES, extra=Extra.PODS_PROXY),)
+_BY_SERVICE_PROXY = (Rule("get", "services/proxy", where=Where.MONITORING, extra=Extra.SERVICES_PROXY),)
+
+_WATCHED = Where.WATCHED
+_TEMPLATED = ("deployments.apps", "statefulsets.apps", "daemonsets.apps")
+_SCALED = ("deployments.apps", "statefulsets.apps")
+_REVISIONS = ("replicasets.apps", "controllerrevisions.apps")
+
+READS: Mapping[type[Read], Needs] = {
+    reads.Now: (),
+    # Kubernetes.
+    reads.Nodes: _list("nodes"),
+    reads.Pods: _list("pods", where=_WATCHED),
+    reads.Endpoints: _list("endpointslices.discovery.k8s.io", where=Where.SERVICES),
+    reads.Deployment: _get("deployments.apps", where=Where.SERVICES),
+    reads.NodeMetrics: _list("nodes.metrics.k8s.io"),
+    reads.DryRun: (),  # those of its effect: only a worker that may change something may rehearse it
+    # Scheduling.
+    scheduling.NodeDetails: _list("nodes"),
+    scheduling.AttachLimits: _list("csinodes.storage.k8s.io"),
+    scheduling.PodsOnNode: _list("pods"),
+    scheduling.Placements: _list("pods"),
+    scheduling.Budgets: _list("poddisruptionbudgets.policy"),
+    scheduling.Owners: _list("replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch"),
+    scheduling.Backends: _list("endpointslices.discovery.k8s.io"),
+    scheduling.Webhooks: _list(
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    ),
+    scheduling.Volumes: _list("persistentvolumes"),
+    # Workloads.
+    workloads.Workload: _get(*_TEMPLATED, where=_WATCHED),
+    workloads.Workloads: _list(*_TEMPLATED, where=_WATCHED),
+    workloads.Revisions: _list(*_REVISIONS, where=_WATCHED),
+    workloads.Members: _list("pods", where=_WATCHED),
+    workloads.Autoscalers: _list("horizontalpodautoscalers.autoscaling", where=_WATCHED),
+    workloads.WorkloadBudgets: _list("poddisruptionbudgets.policy", where=_WATCHED),
+    workloads.Quotas: _list("resourcequotas", where=_WATCHED),
+    workloads.ServicesOf: _list("services", where=_WATCHED),
+    workloads.Referred: (
+        *_get("configmaps", "serviceaccounts", "persistentvolumeclaims", where=_WATCHED),
+        Rule("get", "secrets", where=_WATCHED, extra=Extra.SECRETS),
+    ),
+    # Single pods.
+    podreads.PodDetails: _list("pods", where=_WATCHED),
+    podreads.PodRows: _list("pods", where=_WATCHED),
+    podreads.ConfigMapChange: _get("configmaps", where=_WATCHED),
+    podreads.PodMetrics: _list("pods.metrics.k8s.io", where=_WATCHED),
+    podreads.NodeDisk: (Rule("get", "nodes/proxy", extra=Extra.NODES_PROXY),),
+    podreads.Events: _list("events", where=_WATCHED),
+    podreads.OnePod: _get("pods", where=_WATCHED),
+    podreads.Document: (
+        *_get("nodes"),
+        *_get("pods", "replicasets.apps", *_TEMPLATED, "jobs.batch", where=_WATCHED),
+    ),
+    podreads.ContainerLog: _get("pods/log", where=_WATCHED),
+    podreads.Network: (*_list("daemonsets.apps"), *_get("configmaps")),
+    podreads.Policies: _list("networkpolicies.networking.k8s.io", where=_WATCHED),
+    # AWS.
+    reads.EksCluster: (
+        Action("eks:DescribeCluster", "cluster/*"),
+        Action("eks:ListUpdates", "cluster/*"),
+        Action("eks:DescribeUpdate", "cluster/*"),
+    ),
+    reads.Nodegroup: (Action("eks:DescribeNodegroup", "nodegroup/*"),),
+    workloads.ImageInRegistry: (Action("ecr:DescribeImages", "repository/*"),),
+    # Monitoring and pods by HTTP: by the API server's proxy where `monitoring.access` is proxy.
+    reads.Query: _BY_SERVICE_PROXY,
+    reads.Targets: _BY_SERVICE_PROXY,
+    reads.Retention: _BY_SERVICE_PROXY,
+    reads.Probe: _BY_SERVICE_PROXY,
+    reads.GrafanaHealth: _BY_SERVICE_PROXY,
+    reads.Dashboards: _BY_SERVICE_PROXY,
+    reads.AlertmanagerStatus: _BY_SERVICE_PROXY,
+    reads.PodHttp: _BY_POD_PROXY,
+    reads.PodExposition: _BY_POD_PROXY,
+    # The bot's own store.
+    reads.WebhookHeartbeat: (),
+    reads.RunLog: (),
+    reads.DeadLetters: (),
+    reads.Whoami: (),
+    reads.EvidenceKept: (),
+    reads.EffectiveConfig: (),
+    reads.AuditTrail: (),
+    reads.AuditChain: (),
+    # Its bucket.
+    reads.AuditCopies: (Action("s3:ListBucket", ""),),
+    reads.KeepAudit: (Action("s3:ListBucket", ""), Action("s3:PutObject", "audit/*")),
+}
+
+# Each looks at its object before it changes it, and once more when somebody else wrote to it in between.
+EFFECTS: Mapping[type[Effect], Needs] = {
+    effects.Cordon: (*_get("nodes"), _rule("patch", "nodes")),
+    effects.Uncordon: (*_get("nodes"), _rule("patch", "nodes")),
+    effects.Evict: (*_get("pods"), _rule("create", "pods/eviction")),
+    effects.DeletePod: (*_get("pods"), _rule("delete", "pods")),
+    effects.Relabel: (*_get("pods"), _rule("patch", "pods")),
+    effects.DenyTraffic: tuple(
+        _rule(verb, "networkpolicies.networking.k8s.io") for verb in ("get", "create")
+    ),
+    effects.AllowTraffic: tuple(
+        _rule(verb, "networkpolicies.networking.k8s.io") for verb in ("get", "delete")
+    ),
+    effects.RollBack: (
+        *_get(*_TEMPLATED, *_REVISIONS),
+        *(_rule("patch", resource) for resource in _TEMPLATED),
+    ),
+    effects.Restart: (*_get(*_TEMPLATED), *(_rule("patch", resource) for resource in _TEMPLATED)),
+    effects.Scale: (
+        *_get(*_SCALED),
+        *(_rule(verb, f"{resource}/scale") for resource in _SCALED for verb in ("get", "update")),
+    ),
+}
+
+# What is kept of an answer's files, whatever asked for them (workers/keeping.py).
+FILES: Needs = (Action("s3:PutObject", "evidence/*"),)
+
+
+def rules(table: Mapping[type, Needs]) -> tuple[Rule, ...]:
+    """Every rule of Kubernetes in it, once."""
+    return tuple(dict.fromkeys(need for needs in table.values() for need in needs if isinstance(need, Rule)))
+
+
+def actions() -> tuple[Action, ...]:
+    """Every action of AWS, once."""
+    everything = (*READS.values(), *EFFECTS.values(), FILES)
+    return tuple(dict.fromkeys(need for needs in everything for need in needs if isinstance(need, Action)))
+
+
+def changes(rule: Rule) -> bool:
+    return rule.verb not in ("get", "list", "watch")
