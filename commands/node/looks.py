@@ -245,14 +245,19 @@ def _fullness(disks: Sequence[_Disk], site: ClusterSite, answer: Vector | Gap) -
     known = sorted(
         (each for each in disks if each.percent is not None), key=lambda each: -(each.percent or 0)
     )
-    fullest = f"fullest {percent(known[0].percent, limit)} on {known[0].node.name}" if known else "not known"
-    because = (f"Prometheus: {one_line(answer.reason)}",) if isinstance(answer, Gap) else ()
+    fullest = (
+        f"fullest {percent(known[0].percent, limit)} on {known[0].node.name}"
+        if known
+        else "no node's disk is known"
+    )
+    because = (one_line(answer.reason),) if isinstance(answer, Gap) else ()
     first = next((each for each in disks if each.has_pressure), None)
     offers = (
         () if first is None else (Suggestion(f"Drain {first.node.name}", f"node drain {first.node.name}"),)
     )
     show = tuple(Suggestion(f"Show {each.node.name}", f"node show {each.node.name}") for each in known[:1])
-    mend = next((each.gap.mend for each in disks if each.gap and each.gap.mend), "")
+    gaps = [each.gap for each in disks if each.gap] + ([answer] if isinstance(answer, Gap) else [])
+    mend = next((gap.mend for gap in gaps if gap.mend), "") if light is Light.UNKNOWN else ""
     evidence = worst_first(facts) + because
     offered = buttons(light, *show, *offers)
     return Finding(key, label, light, fullest, f"< {limit:g} %", evidence, suggestions=offered, mend=mend)

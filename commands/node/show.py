@@ -127,9 +127,7 @@ def _pressure(
     value = ", ".join(c.type for c in node.conditions if c.type in _PRESSURE and c.status == "True") or "none"
     offer = buttons(light, Suggestion("Evicted pods", "pod list --failed -n all"))
     mend = pods.mend if isinstance(pods, Gap) else ""
-    return Finding(
-        "TF-4.1", "Pressure", light, value, "none", worst_first(facts), suggestions=offer, mend=mend
-    )
+    return Finding("TF-4.1", "Pressure", light, value, "", worst_first(facts), suggestions=offer, mend=mend)
 
 
 def _told(events: Sequence[EventView] | Gap, now: datetime | None) -> Finding:
@@ -203,7 +201,11 @@ def _measured(label: str, asked: str, answer: Vector | Gap, name: str, limit: fl
         gap = Gap("Prometheus has no number for it", "Let Prometheus scrape node-exporter on it.")
         return unread("TF-4.1", label, gap, threshold)
     return Finding(
-        "TF-4.1", label, above if found >= Decimal(str(limit)) else Light.GREEN, percent(found, limit), threshold
+        "TF-4.1",
+        label,
+        above if found >= Decimal(str(limit)) else Light.GREEN,
+        percent(found, limit),
+        threshold,
     )
 
 
@@ -233,10 +235,16 @@ def request(pod: PodDetail, kind: str) -> float:
 
 def _pods(name: str) -> Inquiry:
     read = PodDetails(node=name)
-    seen = yield (read,)
+    seen = yield (Nodes(), read)
     pods: Sequence[PodDetail] | Gap = seen[read]
+    node = None if isinstance(seen[Nodes()], Gap) else _one(seen[Nodes()], name)
+    if not pods and node is None and not isinstance(seen[Nodes()], Gap):
+        pods = Gap(f"there is no node {name}")
     if isinstance(pods, Gap):
         return Section("node-pods", "Its pods", True, (unread("TF-4.1", "Pods", pods),))
+    note = (
+        "" if node is None or nodestatus.is_ready(node) else "as its kubelet said last, before it fell silent"
+    )
     odd = [pod for pod in pods if not _is_well(pod)]
     light = Light.YELLOW if odd else Light.GREEN
     value = f"{len(odd)} of {counted(len(pods), 'pod')} not well" if odd else counted(len(pods), "pod")
@@ -258,7 +266,7 @@ def _pods(name: str) -> Inquiry:
         ],
     )
     lines, files = shown_and_kept(table, ROWS, "node-pods.txt", f"All pods of {name}")
-    return Section("node-pods", "Its pods", True, (found,), "", files, lines if pods else ())
+    return Section("node-pods", "Its pods", True, (found,), note, files, lines if pods else ())
 
 
 def _is_well(pod: PodDetail) -> bool:

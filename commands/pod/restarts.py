@@ -88,7 +88,7 @@ def _counts(place: Where, answer: Vector | Gap, window: timedelta) -> Generator[
     read = PodRows(place.namespace)
     seen = yield (read,)
     rows: Sequence[PodRow] | Gap = seen[read]
-    why = f"Prometheus: {one_line(answer.reason)}"
+    why = one_line(answer.reason)
     if isinstance(rows, Gap):
         return _Counts((), "", Gap(f"{why}; pods: {one_line(rows.reason)}", answer.mend or rows.mend))
     lately = [row for row in rows if row.restarted is not None and row.restarted <= window]

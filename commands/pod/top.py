@@ -57,12 +57,10 @@ def _use(place: Where, site: ClusterSite, metrics: Sequence[PodUsage] | Gap) -> 
         return _Use(metrics, "metrics-server")
     cpu, memory = (query(site, name, namespace=place.namespace) for name in ("Q-podcpu", "Q-podmem"))
     seen = yield (cpu, memory)
-    why = f"metrics-server: {one_line(metrics.reason)}"
+    why = one_line(metrics.reason)
     for answer in (seen[cpu], seen[memory]):
         if isinstance(answer, Gap):
-            return _Use(
-                (), "", Gap(f"{why}; Prometheus: {one_line(answer.reason)}", metrics.mend or answer.mend)
-            )
+            return _Use((), "", Gap(f"{why}; {one_line(answer.reason)}", metrics.mend or answer.mend))
     pods = _from_prometheus(seen[cpu], seen[memory])
     if not pods:
         return _Use((), "", Gap(f"{why}; Prometheus: no data", metrics.mend))

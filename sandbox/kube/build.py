@@ -6,6 +6,7 @@ Pure functions; what they leave out is what the server defaults. Used by tests, 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,11 @@ def meta(
     if uid:
         metadata["uid"] = uid
     return metadata
+
+
+def image_id(image: str) -> str:
+    """What a kubelet that pulled it says: the same digest on every node, another for every tag."""
+    return f"{image.partition(':')[0]}@sha256:{hashlib.sha256(image.encode()).hexdigest()}"
 
 
 def owner_of(obj: Json) -> Json:
@@ -255,7 +261,7 @@ def _container_status(
     told: Json = {
         "name": each["name"],
         "image": each["image"],
-        "imageID": f"{each['image']}@sha256:{'0' * 64}" if phase == "Running" else "",
+        "imageID": image_id(each["image"]) if phase == "Running" else "",
         "ready": ready,
         "started": phase == "Running" and not waiting,
         "restartCount": restarts,

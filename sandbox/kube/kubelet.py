@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sandbox.kube import defaults
+from sandbox.kube import build, defaults
 from sandbox.kube.behaviours import (
     ANNOTATION,
     BY_NAME,
@@ -288,12 +288,11 @@ class Kubelet:
         state = {**_blank(each), **(known or {})}
         if not (state.get("state") or {}).get("running"):
             state["state"] = {"running": {"startedAt": self._objects.now()}}
-        image = f"{each['image']}@sha256:{'0' * 64}"
         return {
             **state,
             "ready": ready,
             "started": True,
-            "imageID": image,
+            "imageID": build.image_id(each["image"]),
             "containerID": _container_id(pod, each),
         }
 

@@ -1,7 +1,7 @@
-"""What answers behind `pods/proxy` and `services/proxy`.
+"""What answers behind `pods/proxy`, `services/proxy` and `nodes/proxy`.
 
-Owns the registered backends: Python callables or upstream URLs, per pod or service and port. Whatever is
-not registered is unreachable, with the 503 the real server would give. Does not check rights.
+Owns the registered backends: Python callables or upstream URLs, per pod or service and port, or per node
+for its kubelet. Whatever is not registered is unreachable, with the 503 the real server would give. Does not check rights.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from sandbox.kube.objects import Objects
 from sandbox.kube.status import ApiError
 
 Json = dict[str, Any]
+
+KUBELET_PORT = "10250"
 
 _HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "content-encoding", "date", "server")
 
@@ -66,21 +68,37 @@ class Backends:
         self._backends: list[_Backend] = []
 
     def add(self, namespace: str, target: str, handler: Handler | str) -> None:
-        """`target` is `pod/<name pattern>[:port]` or `service/<name pattern>[:port]`; the newest wins."""
+        """`target` is `pod/<name pattern>[:port]`, `service/<name pattern>[:port]` or `node/<name pattern>`;
+        the newest wins."""
         kind, _, rest = target.partition("/")
-        if kind not in ("pod", "service") or not rest:
-            raise ValueError(f"expected pod/... or service/..., not {target!r}")
+        if kind not in ("pod", "service", "node") or not rest:
+            raise ValueError(f"expected pod/..., service/... or node/..., not {target!r}")
         name, _, port = rest.partition(":")
         self._backends.insert(0, _Backend(namespace, f"{kind}s", name, port, handler))
 
     async def answer(self, namespace: str, resource: str, named: str, request: ProxyRequest) -> ProxyAnswer:
         name, port = _split(named)
-        handler = (
-            self._pod(namespace, name, port) if resource == "pods" else self._service(namespace, name, port)
-        )
+        match resource:
+            case "nodes":
+                handler = self._node(name)
+            case "pods":
+                handler = self._pod(namespace, name, port)
+            case _:
+                handler = self._service(namespace, name, port)
         if isinstance(handler, str):
             return await _forward(handler, request)
         return _wrap(await asyncio.to_thread(handler, request))
+
+    def _node(self, name: str) -> Handler | str:
+        """A node's kubelet, at its own port and no other."""
+        node = self._objects.get(self._objects.catalog.named("nodes", ""), "", name).obj
+        addresses = (node.get("status") or {}).get("addresses") or ()
+        if not addresses:
+            raise status.unavailable("error trying to reach service: no preferred addresses found")
+        found = self._find("", "nodes", name, ())
+        if found is None:
+            raise _refused(addresses[0]["address"], KUBELET_PORT)
+        return found
 
     def _pod(self, namespace: str, name: str, port: str) -> Handler | str:
         pod = self._objects.get(self._objects.catalog.named("pods", ""), namespace, name).obj

@@ -223,8 +223,8 @@ class KubeStandIn:
         self._app.logs.write(entry.obj, name, lines, previous=previous)
 
     def proxy(self, namespace: str, target: str, handler: Handler | str) -> None:
-        """Answers `.../proxy/` of `pod/<name pattern>[:port]` or `service/<name>[:port]` with a callable
-        (given a ProxyRequest) or from an upstream URL."""
+        """Answers `.../proxy/` of `pod/<name pattern>[:port]`, `service/<name>[:port]` or `node/<name
+        pattern>` (of no namespace) with a callable (given a ProxyRequest) or from an upstream URL."""
         self._app.backends.add(namespace, target, handler)
 
     def behave(

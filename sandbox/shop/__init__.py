@@ -25,9 +25,9 @@ from sandbox.kube import KubeStandIn, Pace, ProxyAnswer, ProxyRequest
 from sandbox.kube.status import unavailable
 from sandbox.kube.workloads import template_hash
 from sandbox.shop import inventory
-from sandbox.shop.exporters import CONTENT_TYPE, Exporters
+from sandbox.shop.exporters import CONTENT_TYPE, DISK_FREE, Exporters
 from sandbox.shop.faults import FAULTS, Fault
-from sandbox.shop.inventory import BACKEND
+from sandbox.shop.inventory import BACKEND, DISK_GIB
 from sandbox.shop.simulation import Simulation, is_ready
 
 __all__ = ["FAULTS", "PACE", "Shop"]
@@ -69,6 +69,7 @@ class Shop:
             self.kube.apply(inventory.objects(self.now(), self._without))
             self._sign_daemons()
             self.kube.metrics.switch("present")
+            self.kube.proxy("", "node/*", self._summary)
             self.beat()
             closing.enter_context(self.exporters)
             if self._is_live:
@@ -189,6 +190,14 @@ class Shop:
             if inventory.of_pod(pod) is BACKEND and name not in self._answering:
                 self._answering.add(name)
                 self.kube.proxy(BACKEND.namespace, f"pod/{name}:{BACKEND.port}", self._podinfo(name))
+
+    def _summary(self, request: ProxyRequest) -> ProxyAnswer | Json:
+        """Of the kubelet's own numbers those of its disk, which node-exporter tells as well."""
+        if request.path != "/stats/summary":
+            return ProxyAnswer(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
+        total = DISK_GIB * 1024**3
+        free = int(total * DISK_FREE)
+        return {"node": {"fs": {"capacityBytes": total, "availableBytes": free, "usedBytes": total - free}}}
 
     def _podinfo(self, name: str) -> Callable[[ProxyRequest], ProxyAnswer]:
         def answer(request: ProxyRequest) -> ProxyAnswer:

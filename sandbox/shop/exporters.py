@@ -26,6 +26,7 @@ Samples = Iterable[tuple[Labels, float]]
 
 JOBS = ("backend", "kubernetes-nodes", "kube-state-metrics", "kubernetes-cadvisor")
 MIB = 1024 * 1024
+DISK_FREE = 0.71  # of every node's disk
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -172,7 +173,7 @@ class Exporters:
                 family("node_memory_MemTotal_bytes", "gauge", [({}, MEMORY_MIB * MIB)]),
                 family("node_memory_MemAvailable_bytes", "gauge", [({}, meter.free_mib * MIB)]),
                 family("node_filesystem_size_bytes", "gauge", [(root, DISK_GIB * 1024 * MIB)]),
-                family("node_filesystem_avail_bytes", "gauge", [(root, DISK_GIB * 1024 * MIB * 0.71)]),
+                family("node_filesystem_avail_bytes", "gauge", [(root, DISK_GIB * 1024 * MIB * DISK_FREE)]),
                 family("node_load1", "gauge", [({}, meter.cpu)]),
                 family("node_uname_info", "gauge", [(uname, 1)]),
             )
