@@ -106,9 +106,12 @@ def may_ask(actor: Actor, command: Command, *, home_team: str, holder: Holder) -
     if actor.is_scheduler and command.change is None:
         return YES
     entered = may_enter(actor, home_team)
-    if entered.ok and command.role != "anyone" and command.role not in holder.roles:
-        return no(f"`{command.word}` needs the role `{command.role}` (config key `roles.{command.role}`).")
-    return entered
+    if not entered.ok or command.role in ("anyone", *holder.roles):
+        return entered
+    needed = f"`{command.word}` needs the role `{command.role}`"
+    if command.role in holder.unsure:
+        return no(f"{needed}: {_unsure(command.role)}")
+    return no(f"{needed} (config key `roles.{command.role}`).")
 
 
 # --- Changing -------------------------------------------------------------------------------------
@@ -181,10 +184,7 @@ def _refusal(
     what = f"{act} `{deed.line}` in {where}"
     unsure = [role for rule in here.values() for role in rule.roles if role in holder.unsure]
     if unsure:
-        return (
-            f"You may not {what}: Slack has not told the bot lately who is in the user groups of "
-            f"`{unsure[0]}` (does the app have usergroups:read?). Please try again in a minute."
-        )
+        return f"You may not {what}: {_unsure(unsure[0])}"
     if here:
         roles = dict.fromkeys(role for rule in here.values() for role in rule.roles)
         may = " or ".join(f"`{role}`" for role in roles) or "nobody"
@@ -192,6 +192,13 @@ def _refusal(
     return (
         f"Nobody may {what}. To let somebody, add to `access` of the configuration "
         f'`{{roles: [approvers], may: {act}, verbs: ["{deed.line}"]}}`.'
+    )
+
+
+def _unsure(role: str) -> str:
+    return (
+        f"Slack has not told the bot lately who is in the user groups of `{role}` (does the app have "
+        "usergroups:read?). Please try again in a minute."
     )
 
 

@@ -26,7 +26,8 @@ from bot.people import People
 from bot.state import State, connect
 from commands.catalog import Catalog
 from commands.model import Actor, Place
-from commands.site import ClusterSite, Site
+from commands.model import State as Standing
+from commands.site import AccessRule, ClusterSite, Site
 from sandbox.process import free_ports
 from sandbox.redis_server import RedisServer
 from sandbox.slack import NotThere, SlackStandIn
@@ -35,6 +36,16 @@ from tests import build
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 TOKEN, OLD_TOKEN = "t0ken-new", "t0ken-old"
 FIRING = (PAYLOADS / "am-firing.json").read_bytes()
+
+# Alice asks and Bob agrees; she may read the audit, too.
+SITE = replace(
+    Site(),
+    roles=replace(Site().roles, security=(build.ALICE.user,)),
+    access=(
+        AccessRule((build.ALICE.user,), ("submit",), ("*",)),
+        AccessRule((build.BOB.user,), ("approve",), ("*",)),
+    ),
+)
 
 
 def masked(text: str) -> str:
@@ -46,9 +57,13 @@ class House:
 
     def __init__(self, state: State, stand_in: SlackStandIn, client: WebClient) -> None:
         self.state, self.slack = state, stand_in
-        people = People(state, Site())
+        self.now = build.NOW
+        self.client = client
+        self.people = people = People(state, SITE, client)
         people.refresh(client)
-        desk = Desk(state, Catalog.load(), Site(), people, effective_config="timezone: UTC\n")
+        desk = Desk(
+            state, Catalog.load(), SITE, people, effective_config="timezone: UTC\n", now=lambda: self.now
+        )
         self.bolt = slack_intake.app(desk, people, client, stand_in.signing_secret, masked)
         self.not_ready: list[str] = []
         app = web.Web(
@@ -85,7 +100,7 @@ def running(redis_server: RedisServer) -> Iterator[House]:
     """One front process for the module: its server takes a second to stop."""
     redis = connect(redis_server.url, patient=False)
     with SlackStandIn(rate_limits="off", retry_scale=0.0) as stand_in:
-        client = WebClient(stand_in.bot_token, base_url=stand_in.api_url, retry_handlers=[])
+        client = WebClient(stand_in.bot_token, base_url=stand_in.api_url, timeout=1, retry_handlers=[])
         built = House(State(redis), stand_in, client)
         yield built
         built.close()
@@ -98,6 +113,7 @@ def house(running: House) -> House:
     running.slack.reset()
     running.slack.request_url = url
     running.state.redis.flushall()
+    running.people.refresh(running.client)
     running.not_ready = []
     return running
 
@@ -124,12 +140,13 @@ def test_a_command_is_accepted_in_the_acknowledgement_and_becomes_one_request(ho
     "example", [example for each in Catalog.load().commands for example in each.examples]
 )
 def test_every_example_of_the_help_pages_is_answered(house: House, example: str) -> None:
-    """A page answers at once; anything else is accepted as one request."""
+    """A page answers at once, a decision needs something to decide; anything else is accepted as one request."""
     delivery = house.slack.command("alice", "#sre-daily", example.removeprefix("/sre "))
     is_page = len(delivery.body["blocks"]) > 1 or "On it" not in delivery.body["text"]
     assert delivery.status == 200
     assert len(house.requests()) == (0 if is_page else 1)
-    assert is_page == ("help" in example)
+    command = Catalog.load().parse(example).command
+    assert is_page == (command.immediate or command.decides), delivery.body["text"]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +154,7 @@ def test_every_example_of_the_help_pages_is_answered(house: House, example: str)
     [
         ("helth", "Did you mean `health`?"),
         ("health --frobnicate", "frobnicate"),
-        ("node", "not built yet"),
+        ("capacity", "not built yet"),
         ("health --cluster nowhere", "nowhere"),
         ("x" * 2001, "2,000"),
         ('health "unclosed', "quot"),
@@ -237,7 +254,7 @@ def test_a_role_that_a_command_needs_is_looked_up_in_user_groups(
             (("alice", build.ALICE), ("bob", Actor("U0BOB000001", build.TEAM)))}  # fmt: skip
     assert "needs the role `approvers`" in said["alice"].text
     assert said["bob"].accepted
-    assert people.roles_of("U0BOB000001") == ("approvers",)
+    assert people.holder("U0BOB000001").roles == ("approvers",)
 
 
 def test_a_page_goes_first_and_what_is_over_is_forgotten_some_day(house: House) -> None:
@@ -291,6 +308,170 @@ def test_a_button_submits_its_command_for_the_presser_into_the_thread(
     stored = house.state.load(card)
     assert stored is not None
     assert (stored.record.actor.user, stored.record.place.thread) == ("U0BOB000001", posted["ts"])  # type: ignore[union-attr]
+
+
+# --- decisions about changes ---
+
+
+def card_of_a_change(house: House, client: WebClient, **changes: Any) -> str:
+    """A change put before people, as the courier posts it; the ts of its card."""
+    request = build.change_request(build.plan(), cluster="sre-training-cluster", **changes)
+    house.state.change().put(request, was="").show(request).commit()
+    deliver(house, client)
+    return str(next(m["ts"] for m in house.slack.messages("#sre-daily") if "thread_ts" not in m))
+
+
+def deliver(house: House, client: WebClient) -> None:
+    courier = Courier(house.state, client, str)
+    while courier.step():
+        pass
+
+
+def told(house: House, client: WebClient, who: str) -> list[str]:
+    """What this person alone was shown; there is one message a second in a channel."""
+    courier, deadline = Courier(house.state, client, str), time.monotonic() + 5
+    while not house.slack.ephemerals(who):
+        courier.step()
+        assert time.monotonic() < deadline
+    return [each["text"] for each in house.slack.ephemerals(who)]
+
+
+def the_change(house: House) -> Any:
+    stored = house.state.request("RTEST0001")
+    assert stored is not None
+    return stored.record
+
+
+def refusals(house: House) -> list[str]:
+    return [line["reason"] for line in build.audit_lines(house.state) if line["what"] == "refused"]
+
+
+def test_the_approve_button_of_the_card_approves(house: House, slack_client: WebClient) -> None:
+    ts = card_of_a_change(house, slack_client)
+    delivery = house.slack.press("bob", "#sre-daily", ts, "approve")
+    assert delivery.status == 200 and delivery.elapsed < 3
+    assert the_change(house).state is Standing.APPROVED
+    assert [approval.user for approval in the_change(house).asking.approvals] == ["U0BOB000001"]
+    deliver(house, slack_client)
+    assert house.slack.ephemerals("bob") == []  # the card says it
+
+
+def test_who_may_not_approve_is_told_privately(house: House, slack_client: WebClient) -> None:
+    ts = card_of_a_change(house, slack_client)
+    for who in ("alice", "carol", "dave"):
+        assert house.slack.press(who, "#sre-daily", ts, "approve").status == 200
+        (text,) = told(house, slack_client, who)
+        assert "Nothing was done" in text and house.slack.ephemerals("bob") == []
+    assert the_change(house).state is Standing.AWAITING
+    assert len(refusals(house)) == 3
+
+
+def test_the_reject_button_asks_why_in_a_window(house: House, slack_client: WebClient) -> None:
+    ts = card_of_a_change(house, slack_client)
+    assert house.slack.press("bob", "#sre-daily", ts, "reject").elapsed < 3
+    (view,) = house.slack.views("bob")
+    assert the_change(house).state is Standing.AWAITING and refusals(house) == []
+    house.slack.submit_view("bob", view["id"], {"reason": "not during the sale"})
+    assert house.slack.views("bob") == []
+    record = the_change(house)
+    assert (record.state, record.ended_by) == (Standing.REJECTED, "U0BOB000001")
+    assert record.ended_why == "not during the sale"
+
+
+def test_nobody_who_may_not_reject_is_asked_why(house: House, slack_client: WebClient) -> None:
+    ts = card_of_a_change(house, slack_client)
+    house.slack.press("carol", "#sre-daily", ts, "reject")
+    assert house.slack.views("carol") == []
+    assert len(refusals(house)) == 1
+
+
+def test_the_approve_button_asks_for_a_reason_that_nobody_gave(house: House, slack_client: WebClient) -> None:
+    ts = card_of_a_change(house, slack_client, why="")
+    house.slack.press("bob", "#sre-daily", ts, "approve")
+    (view,) = house.slack.views("bob")
+    assert the_change(house).state is Standing.AWAITING
+    house.slack.submit_view("bob", view["id"], {"reason": "kernel update"})
+    assert (the_change(house).state, the_change(house).why) == (Standing.APPROVED, "kernel update")
+
+
+def test_what_the_window_cannot_do_is_said_in_it(house: House, slack_client: WebClient) -> None:
+    """Blank reasons, and a change that was decided while somebody typed."""
+    ts = card_of_a_change(house, slack_client)
+    house.slack.press("bob", "#sre-daily", ts, "reject")
+    (view,) = house.slack.views("bob")
+    house.slack.submit_view("bob", view["id"], {"reason": "   "})
+    (view,) = house.slack.views("bob")
+    assert "needs a reason" in view["errors"]["reason"]
+    house.slack.command("alice", "#sre-daily", "cancel RTEST0001")
+    house.slack.submit_view("bob", view["id"], {"reason": "too late"})
+    (view,) = house.slack.views("bob")
+    assert "was cancelled by" in view["errors"]["reason"]
+    assert the_change(house).state is Standing.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "error", "error": "expired_trigger_id"}, {"kind": "latency", "seconds": 5}],
+    ids=["error", "hangs"],
+)
+def test_without_the_window_the_line_to_type_is_told(
+    house: House, slack_client: WebClient, fault: dict[str, Any]
+) -> None:
+    ts = card_of_a_change(house, slack_client)
+    house.slack.fault("views.open", **fault)
+    delivery = house.slack.press("bob", "#sre-daily", ts, "reject")
+    assert delivery.status == 200 and delivery.elapsed < 3
+    assert "/sre reject RTEST0001 REASON" in told(house, slack_client, "bob")[-1]
+
+
+def test_the_cancel_button_is_the_requesters_too(house: House, slack_client: WebClient) -> None:
+    ts = card_of_a_change(house, slack_client)
+    house.slack.press("alice", "#sre-daily", ts, "cancel")
+    assert (the_change(house).state, the_change(house).ended_by) == (Standing.CANCELLED, "U0ALICE0001")
+
+
+def test_decisions_are_typed_in_a_thread_as_well(house: House, slack_client: WebClient) -> None:
+    ts = card_of_a_change(house, slack_client)
+    house.slack.mention("bob", "#sre-daily", "approve RTEST0001", thread_ts=ts)
+    assert the_change(house).state is Standing.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"user": {"id": "U0BOB000001", "team_id": "T0STRANGER1"}}, "Only members of this workspace"),
+        ({"user": {"id": "U0STRANGER1", "team_id": "T0STRANGER1"}}, "Only members of this workspace"),
+        ({"user": {"id": "U0BOB000001"}, "team": {"id": "T0STRANGER1"}}, "Only members of this workspace"),
+        ({"user": {"id": "U0CAROL0001", "name": "bob", "username": "bob"}}, "that is for `U0BOB000001`"),
+        ({"user": {"id": "U0SREBOT001"}}, "Bots may not"),
+        ({"user": {"id": "U0EVE000001"}}, "deactivated"),
+    ],
+)
+def test_a_press_is_whose_the_signed_user_is_and_nobody_elses(
+    house: House, slack_client: WebClient, change: dict[str, Any], says: str
+) -> None:
+    """Other fields that name somebody (names, the message, the view, the action itself) make no difference."""
+    ts = card_of_a_change(house, slack_client)
+    payload = dict(house.slack.press("carol", "#sre-daily", ts, "approve").payload)
+    elsewhere = {"user": "U0BOB000001", "user_id": "U0BOB000001", "actor": {"id": "U0BOB000001"}}
+    payload |= {"trigger_id": "1.2.other", "view": elsewhere, "user_id": "U0BOB000001"} | change
+    payload["actions"] = [{**payload["actions"][0], **elsewhere}]
+    body = urllib.parse.urlencode({"payload": json.dumps(payload)}).encode()
+    assert signed(house, body, FORM).status_code == 200
+    assert says in refusals(house)[-1]
+    assert the_change(house).state is Standing.AWAITING
+
+
+def test_a_press_that_is_sent_again_decides_nothing_more(house: House, slack_client: WebClient) -> None:
+    ts = card_of_a_change(house, slack_client)
+    payload = house.slack.press("bob", "#sre-daily", ts, "approve").payload
+    version = house.state.redis.hget("sre:request:RTEST0001", "v")
+    body = urllib.parse.urlencode({"payload": json.dumps(payload)}).encode()
+    for _ in range(3):
+        assert signed(house, body, FORM).status_code == 200
+    assert house.state.redis.hget("sre:request:RTEST0001", "v") == version
+    assert len(house.state.queue.job_ids) == 1
+    assert all("was already approved by" in reason for reason in refusals(house))
 
 
 def signed(

@@ -52,6 +52,12 @@ def test_who_may_look(
     assert decision.ok or "Nothing was done" in decision.reason
 
 
+def test_a_role_nobody_can_say_of_is_a_no_with_that_reason() -> None:
+    holder = Holder(build.ALICE.user, unsure=("oncall",))
+    decision = access.may_ask(build.ALICE, ON_CALL, home_team=build.TEAM, holder=holder)
+    assert not decision.ok and "`oncall`: Slack has not told the bot lately" in decision.reason
+
+
 # --- What Slack says somebody is ---
 
 MEMBER = {
