@@ -1,4 +1,4 @@
-"""Reads from AWS: the EKS cluster and its node groups; and files put into the bucket. The only importer of boto3.
+"""Reads from AWS: the EKS cluster, its node groups, images; and files put into the bucket. The only importer of boto3.
 
 Every client is made with the cluster's region from the configuration, never the environment's, and with
 the endpoint boto3 itself finds there (AWS_ENDPOINT_URL). Called by workers/reader.py, and the bucket by
@@ -30,6 +30,7 @@ from commands import reads
 from commands.errors import Refused, Unanswered, Unreachable
 from commands.model import Read
 from commands.site import ClusterSite
+from commands.workloads import EcrImage, ImageInRegistry, on_ecr
 from workers.reader import user_agent
 
 # One retry: the house's limit for a read is five seconds in all, and a second retry would not fit.
@@ -66,7 +67,7 @@ class Aws:
         self._client: Any = None
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
-        return ((reads.EksCluster, reads.Nodegroup),)
+        return ((reads.EksCluster, reads.Nodegroup), (ImageInRegistry,))
 
     def read(self, read: Read, deadline: float) -> Any:
         match read:
@@ -74,6 +75,8 @@ class Aws:
                 return self._cluster(read, deadline)
             case reads.Nodegroup():
                 return self._nodegroup(read, deadline)
+            case ImageInRegistry():
+                return _is_in_registry(read, deadline)
         raise LookupError(f"not a read of AWS: {read}")
 
     def _cluster(self, read: reads.EksCluster, deadline: float) -> reads.EksView | None:
@@ -178,6 +181,42 @@ class Aws:
         if code in _THROTTLED or status == 429 or status >= 500:
             raise Unreachable(f"{what}: AWS answers {code or status}, try later") from error
         raise Refused(f"{what}: AWS answers {code or status}") from error
+
+
+def _is_in_registry(read: ImageInRegistry, deadline: float) -> bool:
+    """Asked in the registry's own region and account, which may be others than the cluster's."""
+    what, image = "ecr:DescribeImages", on_ecr(read.image)
+    if image is None:
+        raise Refused(f"{what}: {read.image} is not on ECR")
+    if time.monotonic() >= deadline:
+        raise Unreachable(f"{what}: no time left to ask")
+    wanted = {"imageDigest": image.digest} if image.digest else {"imageTag": image.tag}
+    try:
+        found = _client("ecr", image.region, seconds=2).describe_images(
+            registryId=image.account, repositoryName=image.repository, imageIds=[wanted]
+        )
+    except ClientError as error:
+        if _code(error) in ("ImageNotFoundException", "RepositoryNotFoundException"):
+            return False
+        raise _image_refusal(error, what, image) from error
+    except BotoCoreError as error:
+        raise _no_answer(error, what, image.region, "ECR") from error
+    if not isinstance(found.get("imageDetails"), list):
+        raise Refused(f"{what}: not an answer of ECR")
+    return bool(found["imageDetails"])
+
+
+def _image_refusal(error: ClientError, what: str, image: EcrImage) -> Unanswered:
+    code = _code(error)
+    if code in _DENIED:
+        arn = (
+            f"arn:{_partition(image.region)}:ecr:{image.region}:{image.account}:repository/{image.repository}"
+        )
+        statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
+        return Refused(f"ecr: access denied, needs {what}", mend=statement)
+    if code in _BAD_CREDENTIALS:
+        return Refused(f"{what}: AWS does not accept the credentials ({code})", mend=_ROLE)
+    return Unreachable(f"{what}: AWS answers {code or 'without a word'}")
 
 
 class Bucket:
