@@ -34,7 +34,7 @@ from bot.changewords import (
     title,
     typed_id,
 )
-from bot.findings import ICON, severity, top_lines
+from bot.findings import ICON, one_line, severity, top_lines
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Request, State
 from commands.phrase import counted, span
@@ -118,7 +118,7 @@ def _verdict(plan: Plan) -> list[Block]:
     lines: list[str] = []
     mends: set[str] = set()
     for finding in against(plan)[:_FINDINGS]:
-        lines += top_lines([finding])
+        lines += [one_line(finding), *_worst_case(finding)]
         mend = finding.mend.split("\n")[0]
         lines += [f"      → {line(mend)}"] if mend and mend not in mends else []
         mends.add(mend)
@@ -127,6 +127,13 @@ def _verdict(plan: Plan) -> list[Block]:
         names = ", ".join(dict.fromkeys(finding.label for finding in fine))
         lines.append(f"{ICON[Light.GREEN]} {line(names)}")
     return [paragraph(f"*{GO[plan.go]}*"), *paragraphs(lines)]
+
+
+def _worst_case(finding: Finding) -> list[str]:
+    if not finding.evidence or finding.value in ("", "unknown"):  # its line has it already
+        return []
+    left = len(finding.evidence) - 1
+    return [f"      • {line(finding.evidence[0])}{f', and {left} more' if left else ''}"]
 
 
 def _touched(plan: Plan) -> list[Block]:
@@ -175,7 +182,7 @@ def _terms(request: Request, plan: Plan) -> list[Block]:
     why = line(request.why) or "no reason was given"
     told = [("Why", why), ("Takes", lasts), ("Undo", undo)]
     if asking and request.state is State.AWAITING:
-        told += [("May approve", _approvers(asking)), ("Until", moment(asking.expires))]
+        told.append(("May approve", f"{_approvers(asking)}, until {moment(asking.expires)}"))
     return [fields(told)]
 
 
@@ -216,7 +223,7 @@ def _bar(done: int, total: int) -> str:
 
 
 def _result(request: Request) -> list[Block]:
-    standings = counts(request)
+    standings = "" if request.state is State.SUCCEEDED else counts(request)
     return [*([paragraph(standings)] if standings else []), *what_came_of_it(request), *next_buttons(request)]
 
 
