@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from sandbox.kube import build
+from sandbox.kube import build, claims
 from sandbox.kube.catalog import Resource
 from sandbox.kube.objects import NAME_ALPHABET, DeleteOptions, Objects
 from sandbox.kube.printers import parse_time
@@ -86,6 +86,7 @@ class Workloads:
         self.waiting = False
 
     def tick(self) -> None:
+        claims.settle(self._objects)
         self._index()
         for entry in self._entries("deployments")[1]:
             if not entry.obj["metadata"].get("deletionTimestamp"):
