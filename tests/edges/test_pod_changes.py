@@ -5,7 +5,7 @@ people are asked in between is tests/edges/test_change.py's.
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,10 @@ from commands.podreads import (
 )
 from commands.scheduling import QUARANTINE
 from commands.site import ClusterSite
+from sandbox.controlplane import ControlPlane
 from sandbox.kube import KubeStandIn, build
 from sandbox.kube.faults import Break
+from sandbox.testkubelet import TestKubelet
 from tests import build as records
 from workers.clients import Own
 from workers.cluster import Cluster
@@ -51,7 +53,7 @@ QUARANTINED = f"{QUARANTINE}={WHO.request}"
 class Shop:
     """Three pods of a Deployment behind a Service, and everything that reads and changes them."""
 
-    def __init__(self, kube: KubeStandIn, state: State, kubeconfig: Path) -> None:
+    def __init__(self, kube: Any, state: State, kubeconfig: Path) -> None:
         self.kube, self.state = kube, state
         self.cluster = Cluster(SITE, kubeconfig)
         self.effects = Effects(self.cluster.api)
@@ -416,3 +418,76 @@ def test_the_facts_of_a_pod_are_as_the_api_has_them(shop: Shop) -> None:
 def test_a_name_that_is_a_path_is_never_asked_for(shop: Shop) -> None:
     with pytest.raises(Refused):
         shop.cluster.read(ContainerLog(NS, "../../secrets", "app"), time.monotonic() + 5)
+
+
+# --- The same on the real control plane ---------------------------------------------------------------
+
+
+@pytest.mark.cluster
+def test_the_real_controllers_let_an_isolated_pod_go_and_take_it_back(state: State) -> None:
+    with ControlPlane() as plane:
+        plane.add_node("node-1")
+        plane.add_namespace(NS)
+        root = f"/apis/apps/v1/namespaces/{NS}"
+        pods = f"/api/v1/namespaces/{NS}/pods"
+        plane.request(
+            "POST", f"/api/v1/namespaces/{NS}/services", build.service("web", NS, selector={"app": "web"})
+        )
+        plane.request(
+            "POST", f"{root}/deployments", build.deployment("web", NS, replicas=2, labels={"app": "web"})
+        )
+
+        def names() -> list[str]:
+            items = plane.request("GET", pods)["items"]
+            return sorted(
+                each["metadata"]["name"] for each in items if not each["metadata"].get("deletionTimestamp")
+            )
+
+        def complete() -> bool:
+            return bool(
+                plane.request("GET", f"{root}/deployments/web").get("status", {}).get("readyReplicas") == 2
+            )
+
+        with TestKubelet(plane, ("node-1",)):
+            shop = Shop(Plane(), state, plane.kubeconfig)
+            eventually(complete)
+            name = names()[0]
+            labels = plane.request("GET", f"{pods}/{name}")["metadata"]["labels"]
+            plan = shop.plan("isolate", name)
+            assert shop.carry_out("isolate", plan).result is Result.SUCCEEDED
+            eventually(lambda: len(names()) == 3 and complete())
+            held = plane.request("GET", f"{pods}/{name}")["metadata"]
+            assert held["labels"][QUARANTINE] == WHO.request
+            assert not held["labels"].keys() & {"app", "pod-template-hash"}
+            assert not held.get("ownerReferences")
+            plan = shop.plan("release", name)
+            [surplus] = [finding for finding in plan.findings if finding.key == "release.surplus"]
+            assert "one too many" in surplus.value
+            assert shop.carry_out("release", plan).result is Result.SUCCEEDED
+            eventually(lambda: len(names()) == 2)
+            survivors = [plane.request("GET", f"{pods}/{each}")["metadata"] for each in names()]
+            assert all(each["labels"] == labels for each in survivors)
+            gone = names()[0]
+            assert shop.carry_out("delete", shop.plan("delete", gone)).result is Result.SUCCEEDED
+            assert gone not in names()
+            shop.cluster.close()
+
+
+class Plane:
+    """In place of the stand-in, whose rounds a test calls: here they come by themselves."""
+
+    def apply(self, objects: Any) -> None:
+        """The test makes its own."""
+
+    def settle(self) -> None:
+        """It does so."""
+
+    def tick(self) -> None:
+        time.sleep(0.1)
+
+
+def eventually(check: Callable[[], Any], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "not so in time"
+        time.sleep(0.05)
