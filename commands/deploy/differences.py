@@ -33,7 +33,7 @@ _ACCOUNT = ("serviceAccountName", "automountServiceAccountToken")
 _DEPRECATED = ("serviceAccount",)  # the API server keeps it equal to serviceAccountName
 
 _SECRET = re.compile(
-    r"pass|pwd|secret|token|credential|auth|private|cert|(?<![a-z])key|key(?![a-z])|dsn|salt|signature",
+    r"pass|pwd|secret|token|credential|auth|private|cert|(?<![a-z])keys(?![a-z])|key(?![a-z])|dsn|salt|signature",
     re.IGNORECASE,
 )
 _HIDDEN = "(hidden)"
