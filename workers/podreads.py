@@ -229,6 +229,9 @@ def _probe(name: str, probe: Json) -> str:
     return f"{name} {what} every {probe.get('periodSeconds') or 10} s"
 
 
+_EVERYBODYS = "kube-root-ca.crt"  # the API server mounts it into every pod
+
+
 def _sources(spec: Json) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The ConfigMaps and the Secrets that settings and files come from, by name."""
     maps: list[str] = []
@@ -246,7 +249,8 @@ def _sources(spec: Json) -> tuple[tuple[str, ...], tuple[str, ...]]:
             maps.append(part(each, "configMap").get("name") or "")
             secret = part(each, "secret")
             secrets.append(secret.get("secretName") or secret.get("name") or "")
-    return tuple(dict.fromkeys(filter(None, maps))), tuple(dict.fromkeys(filter(None, secrets)))
+    own = {name: None for name in maps if name and name != _EVERYBODYS}
+    return tuple(own), tuple(dict.fromkeys(filter(None, secrets)))
 
 
 def _volume(volume: Json) -> str:
