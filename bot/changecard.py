@@ -126,7 +126,8 @@ def _verdict(plan: Plan) -> list[Block]:
     if fine:
         names = ", ".join(dict.fromkeys(finding.label for finding in fine))
         lines.append(f"{ICON[Light.GREEN]} {line(names)}")
-    return [paragraph(f"*{GO[plan.go]}*"), *paragraphs(lines)]
+    head = [] if plan.go is Go.BLOCKED else [paragraph(f"*{GO[plan.go]}*")]  # the headline says blocked
+    return [*head, *paragraphs(lines)]
 
 
 def _worst_case(finding: Finding) -> list[str]:

@@ -57,14 +57,14 @@ def thread(request: Request) -> tuple[Message, ...]:
 def _plan(request: Request) -> list[Message]:
     """The plan; its steps and its difference on pages of their own where they are long."""
     plan, turn = request.plan, request.asking.turn if request.asking else 1
-    if plan is None or not (plan.steps or plan.findings):
-        return []
+    if plan is None or not (plan.steps or any(finding.evidence for finding in plan.findings)):
+        return []  # the card has all there is to say
     digest = [context(f"digest `{request.asking.digest}`")] if request.asking else []
     head = [paragraph(f"*Plan {typed_id(request)}*  ·  {GO[plan.go]}"), *digest]
     steps, lines = _steps(plan), [cut(each, LINE) for each in plan.diff]
     has_room, has_width = _size(steps) <= _STEPS, _size(lines) <= _DIFF
     body = [
-        *_part("", _bullets(plan.facts), _FACTS),
+        *_facts(plan),
         *_findings(request.state, plan),
         *(paragraphs(steps) if has_room else []),
         *_part("Stays", _bullets(plan.stays), _STAYS),
@@ -76,6 +76,11 @@ def _plan(request: Request) -> list[Message]:
     more = [] if has_room else _pages(f"plan:{turn}:steps", "Steps", steps, paragraphs)
     more += [] if has_width else _pages(f"plan:{turn}:difference", "Difference", lines, preformatted)
     return [whole, *more]
+
+
+def _facts(plan: Plan) -> list[Block]:
+    kept = _fitting([line(fact) for fact in plan.facts], _FACTS)
+    return [context("\n".join(kept))] if kept else []
 
 
 def _pages(

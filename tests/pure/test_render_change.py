@@ -188,6 +188,7 @@ RECORDS: dict[str, Request] = {
         plan=build.plan(title="Cordon node-3", waves=(), findings=(), facts=("it is cordoned already",)),
         finished=build.NOW,
     ),
+    "change-crashed": replace(ASKED, state=State.FAILED, plan=None, asking=None, reference="E2345678"),
     "change-rollback": build.change_request(ROLLBACK, text="rollback backend"),
 }
 
