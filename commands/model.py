@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from commands.errors import Unanswered, Unreachable
 from commands.finding import Finding, Light, Suggestion, worst
@@ -90,9 +90,13 @@ class Seen(Mapping["Read", Any]):
 
 
 class Read:
-    """Base of the closed vocabulary of questions (commands/reads.py); frozen and hashable."""
+    """Base of the closed vocabulary of questions (commands/reads.py); frozen and hashable.
+
+    patience: in seconds, for the few that take longer than a read is usually given.
+    """
 
     __slots__ = ()
+    patience: ClassVar[float] = 0.0
 
 
 Reads = tuple[Read, ...]

@@ -8,6 +8,7 @@ workers/scheduling.py alone.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from commands.effects import Target
 from commands.model import Read
@@ -273,6 +274,8 @@ class Placement:
 @dataclass(frozen=True, slots=True)
 class Placements(Read):
     """Where everything runs → tuple[Placement, ...]; equal labels and requests are the same object."""
+
+    patience: ClassVar[float] = 20.0  # 7 kB a pod: 70 MB of JSON for ten thousand
 
 
 # --- What guards pods, and what they belong to ----------------------------------------------------

@@ -18,6 +18,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -58,6 +59,8 @@ T = TypeVar("T")
 
 JSON = "application/json"
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
+# Base64 without padding, so nothing in it is escaped. Objects begin after the list's own metadata.
+_CONTINUE = re.compile(rb'^[^\[]{0,1000}?"continue":"([A-Za-z0-9_=-]+)"')
 # What the loader raises over a kubeconfig that is not what it should be; it checks little of it itself.
 _BAD_CONFIG = (
     kubernetes_config.ConfigException,
@@ -341,11 +344,17 @@ class Api:
     # Objects and lists.
 
     def get(self, subject: Subject, path: str, deadline: float, accept: str = JSON) -> Json:
+        return self._read(subject, self._whole(subject, path, deadline, accept))
+
+    def _whole(self, subject: Subject, path: str, deadline: float, accept: str = JSON) -> Answer:
         answer = self._asked(subject, _Ask(path, accept), deadline, PAGE_BYTES)
         if answer.cut:
             raise Refused(f"{subject.what}: more than {PAGE_BYTES >> 20} MiB in one answer")
         if answer.status != 200:
             raise self.refusal(subject, answer, status_object(answer))
+        return answer
+
+    def _read(self, subject: Subject, answer: Answer) -> Json:
         found = _parsed(answer)
         if found is None:
             raise self._stranger(subject, answer)
@@ -359,15 +368,28 @@ class Api:
             return None
 
     def pages(self, subject: Subject, path: str, deadline: float, query: Mapping[str, str]) -> Iterator[Json]:
-        """The pages of a list. A list must be read from its start again when `Expired` comes out."""
-        token = ""
-        while True:
+        """The pages of a list. A list must be read from its start again when `Expired` comes out.
+
+        The next page is on its way while one is worked on: its token stands at the head of a page.
+        """
+
+        def fetch(token: str) -> Answer:
             more = {"continue": token} if token else {}
-            page = self.get(subject, f"{path}?{urlencode({**query, **more})}", deadline)
-            yield page
-            token = str(part(page, "metadata").get("continue") or "")
-            if not token:
-                return
+            return self._whole(subject, f"{path}?{urlencode({**query, **more})}", deadline)
+
+        with ThreadPoolExecutor(1, thread_name_prefix="page") as ahead:
+            answer = fetch("")
+            while True:
+                expected = _token(answer.body)
+                coming = ahead.submit(fetch, expected) if expected else None
+                page = self._read(subject, answer)
+                del answer
+                yield page
+                token = str(part(page, "metadata").get("continue") or "")
+                if not token:
+                    return
+                del page
+                answer = coming.result() if coming and token == expected else fetch(token)
 
     def listed(
         self,
@@ -692,6 +714,12 @@ def _parsed(answer: Answer) -> Json | None:
     except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _token(page: bytes) -> str:
+    """The continue token of a page that is not parsed yet; "" where it does not stand at the head."""
+    found = _CONTINUE.search(page, 0, 2000)
+    return found[1].decode() if found else ""
 
 
 def _warning(header: str) -> str:

@@ -1,9 +1,9 @@
 """Runs reads: in parallel, each once, each answered or given up in time.
 
-Owns the promise the rest of the house builds on: `see` comes back within `per_read` (and never after the
-wall), with an answer or a `Gap` for every read, whatever the sources do. It catches `Unanswered` only; any
-other exception is a bug and comes out of `see` as it is. It must never wait for a thread: a source that
-hangs keeps its daemon thread, and loses its place to the next read.
+Owns the promise the rest of the house builds on: `see` comes back within `per_read`, or the patience of a
+read that has more (and never after the wall), with an answer or a `Gap` for every read, whatever the sources
+do. It catches `Unanswered` only; any other exception is a bug and comes out of `see` as it is. It must never
+wait for a thread: a source that hangs keeps its daemon thread, and loses its place to the next read.
 A `Reader` lives for one run and remembers its answers; the sources behind it are shared by all runs.
 """
 
@@ -159,8 +159,11 @@ class Reader:
 
         May be called from several threads: a read that is under way is waited for, not asked again.
         """
-        deadline = min(time.monotonic() + self._per_read, wall)
-        flights = [self._flight(read, deadline) for read in dict.fromkeys(reads)]
+        now = time.monotonic()
+        flights = [
+            self._flight(read, min(now + max(self._per_read, read.patience), wall))
+            for read in dict.fromkeys(reads)
+        ]
         for flight in flights:
             latest = min(flight.deadline + MARGIN_SECONDS, wall)
             if not flight.landed.wait(max(0.0, latest - time.monotonic())):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from commands import reads
+from commands import reads, scheduling
 from commands.errors import Refused, Unreachable
 from commands.model import Gap, Read
 from workers.reader import Reader
@@ -98,6 +98,18 @@ def test_two_threads_that_want_the_same_share_one_flight() -> None:
         thread.join()
     assert answers == ["up1", "up1"]
     assert len(source.seen) == 1
+
+
+def test_a_read_with_more_patience_is_given_the_time_and_others_are_not() -> None:
+    deadlines: dict[type[Read], float] = {}
+
+    def note(read: Read, deadline: float) -> None:
+        deadlines[type(read)] = deadline
+
+    large = Scripted(scheduling.Placements, note)
+    Reader([large, Scripted(reads.Nodes, note)], SHORT).see((scheduling.Placements(), reads.Nodes()))
+    given = deadlines[scheduling.Placements] - deadlines[reads.Nodes]
+    assert given == pytest.approx(scheduling.Placements.patience - 0.3)
 
 
 def test_a_source_that_hangs_for_ever_is_given_up_in_time(never: threading.Event) -> None:
