@@ -43,68 +43,76 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
         # seconds that the acknowledgement has.
         authorize=lambda context: _authorization(people, client, context.team_id),
     )
+    listen = _Listeners(desk, client, redact)
+    bolt.command(re.compile(".*"))(listen.on_command)
+    bolt.action(re.compile("^submit:"))(listen.on_button)
+    bolt.action(re.compile("^(approve|reject|cancel)$"))(listen.on_decision)
+    bolt.view(re.compile("^(approve|reject)$"))(listen.on_reason)
+    bolt.action(re.compile("^link:"))(lambda ack: ack())  # Slack reports presses of link buttons, too
+    bolt.event("app_mention")(listen.on_message)
+    bolt.event("message")(listen.on_message)
+    bolt.error(_on_bug)
+    return bolt
 
-    def on_command(ack: Ack, body: dict[str, Any]) -> None:
+
+class _Listeners:
+    def __init__(self, desk: Desk, client: WebClient, redact: Redact) -> None:
+        self._desk = desk
+        self._client = client
+        self._redact = redact
+
+    def on_command(self, ack: Ack, body: dict[str, Any]) -> None:
         actor, place = Actor(body["user_id"], body["team_id"]), Place(body["channel_id"])
-        receipt = _submit(desk, Said(actor, place, body.get("text") or "", body["trigger_id"]))
-        ack(**_private(receipt, redact))
+        receipt = _submit(self._desk, Said(actor, place, body.get("text") or "", body["trigger_id"]))
+        ack(**_private(receipt, self._redact))
 
-    def on_button(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
+    def on_button(self, ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         said = Said(_presser(body), _pressed_in(body), body["actions"][0]["value"], body["trigger_id"])
         try:
-            receipt = desk.submit(said)
+            receipt = self._desk.submit(said)
             if not receipt.accepted:
-                desk.whisper(said, receipt)
+                self._desk.whisper(said, receipt)
         except RedisError:
             # The outbox cannot carry this one, and the acknowledgement of a button has no text.
             respond(text=NOT_ACCEPTED, response_type="ephemeral", replace_original=False)
         ack()
 
-    def on_decision(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
+    def on_decision(self, ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         verb, value = body["actions"][0]["action_id"], str(body["actions"][0].get("value"))
         said = Said(_presser(body), _pressed_in(body), f"{verb} {value}", body["trigger_id"])
         try:
-            receipt = desk.press(said.actor, verb, value)
-            is_asked = receipt.needs_reason and _ask_why(client, body["trigger_id"], verb, value)
+            receipt = self._desk.press(said.actor, verb, value)
+            is_asked = receipt.needs_reason and _ask_why(self._client, body["trigger_id"], verb, value)
             if not (receipt.accepted or is_asked):
-                desk.whisper(said, receipt)
+                self._desk.whisper(said, receipt)
         except RedisError:
             respond(text=NOT_ACCEPTED, response_type="ephemeral", replace_original=False)
         ack()
 
-    def on_reason(ack: Ack, body: dict[str, Any]) -> None:
+    def on_reason(self, ack: Ack, body: dict[str, Any]) -> None:
         """What cannot be done is said inside the window, under the reason."""
         view = body["view"]
         why = view["state"]["values"]["reason"]["reason"].get("value") or ""
+        value = view.get("private_metadata") or ""
         try:
-            receipt = desk.press(_presser(body), view["callback_id"], view.get("private_metadata", ""), why)
+            receipt = self._desk.press(_presser(body), view["callback_id"], value, why)
         except RedisError:
             receipt = Receipt(NOT_ACCEPTED)
         if receipt.accepted:
             ack()
         else:
-            ack(response_action="errors", errors={"reason": redact(receipt.text)})
+            ack(response_action="errors", errors={"reason": self._redact(receipt.text)})
 
-    def on_message(event: dict[str, Any], body: dict[str, Any]) -> None:
+    def on_message(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """A mention, or a direct message. Raising makes Slack deliver it again."""
         if event.get("subtype") or event.get("bot_id") or not _is_for_us(event):
             return
         actor = Actor(event.get("user") or "", _team_of(event, body))
         place = Place(event["channel"], event.get("thread_ts", ""))
         said = Said(actor, place, _MENTION.sub("", event.get("text") or ""), body["event_id"])
-        receipt = desk.submit(said)
+        receipt = self._desk.submit(said)
         if not receipt.accepted:
-            desk.whisper(said, receipt)
-
-    bolt.command(re.compile(".*"))(on_command)
-    bolt.action(re.compile("^submit:"))(on_button)
-    bolt.action(re.compile("^(approve|reject|cancel)$"))(on_decision)
-    bolt.view(re.compile("^(approve|reject)$"))(on_reason)
-    bolt.action(re.compile("^link:"))(lambda ack: ack())  # Slack reports presses of link buttons, too
-    bolt.event("app_mention")(on_message)
-    bolt.event("message")(on_message)
-    bolt.error(_on_bug)
-    return bolt
+            self._desk.whisper(said, receipt)
 
 
 def _submit(desk: Desk, said: Said) -> Receipt:

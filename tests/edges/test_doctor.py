@@ -30,6 +30,7 @@ monitoring:
   grafana: {url: "%(monitoring)s"}
 roles: {oncall: U0ALICE0001, approvers: S0SRE, two_person: S0SRE, sre-lead: S0SRE, security: S0SRE,
         platform: S0SRE, service-owner: S0SRE, db-owner: S0SRE, comms: S0SRE}
+access: [{roles: approvers, may: [submit, approve], verbs: "*"}]
 """
 
 
@@ -124,7 +125,7 @@ def test_each_missing_scope_is_named_with_its_reason(house: House, tmp_path: Pat
     with SlackStandIn(scopes=granted) as slack:
         found = house.of("Slack scopes", replace(house.settings, slack_api_url=slack.api_url))
     assert [(check.state, check.found) for check in found] == [
-        (BROKEN, "usergroups:read is missing: it looks up who is in the user groups of `roles`"),
+        (BROKEN, "usergroups:read is missing: it looks up who is in the user groups of `roles` and `access`"),
         (OPEN, "metadata.message:read is missing: it reads the mark on its own posts when it looks one up"),
     ]
     assert found[0].mend == (
@@ -510,6 +511,8 @@ def test_what_is_left_open_in_the_configuration_is_said(house: House) -> None:
     assert [check.found.split(",")[0] for check in found] == [
         "the alert webhook refuses every call",
         "nobody is oncall",
+        "nobody may submit a change",
+        "nobody may approve a change",
     ]
 
 
