@@ -8,6 +8,7 @@ const $ = (id) => document.getElementById(id);
 const HOME = "sre-daily"; // where a person who has chosen no channel looks
 const BACKOFF = { first: 500, most: 8000 }; // milliseconds
 
+const openFiles = new Set(); // ids of the files that are read here: a message is drawn anew when it changes
 let state = null; // the newest answer of /_standin/state, and `of`: whom it was asked for
 const presses = new Map(); // "person/channel/ts/block" → {busy: action_id} or {wrong: text}; known to this page only
 const drafts = new Map(); // place → text not sent yet
@@ -258,10 +259,33 @@ function body(item) {
     !message.blocks && el("div", { className: "text" }, mrkdwn(message.text, world())),
     isEdited && el("small", isEdited, "(edited)"),
     (message.attachments ?? []).map((each) => unknown("attachment", { type: each.title ?? each.fallback, ...each })),
-    (message.files ?? []).map((file) => el("p", {}, `File: ${file.title || file.name} (${file.size} bytes)`)),
+    (message.files ?? []).map(fileLine),
     message.reactions && el("p", { className: "reactions" }, message.reactions.map(reaction)),
     !item.isThread && (message.reply_count || item.own > 0) && replyLine(item),
   ];
+}
+
+/** A shared file: to read here, to open, to keep. */
+function fileLine(file) {
+  const path = `/_standin/files/${encodeURIComponent(file.id)}`;
+  const text = el("pre", { tabIndex: 0 });
+  const preview = el("details", { className: "file" },
+    el("summary", { "data-focus": `file ${file.id}` }, `📎 ${file.title || file.name} (${file.size} bytes)`),
+    text,
+    el("p", {},
+      el("a", { href: path, target: "_blank", rel: "noopener" }, "Open"), " · ",
+      el("a", { href: path, download: file.name }, "Download")));
+  preview.open = openFiles.has(file.id);
+  const show = async () => {
+    const answer = await fetch(path).catch(() => null);
+    text.textContent = answer?.ok ? (await answer.text()).slice(0, 4000) : "It could not be read.";
+  };
+  preview.addEventListener("toggle", () => {
+    openFiles[preview.open ? "add" : "delete"](file.id);
+    if (preview.open && !text.textContent) void show();
+  });
+  if (preview.open) void show();
+  return preview;
 }
 
 function reaction({ name, users, count }) {

@@ -30,6 +30,7 @@ GET  /_standin/state?user=U  → `{"version", "now", "team": {"id","name","domai
      `"messages": [Slack message + "replies": [Slack message]]` (oldest first), `"pins": [ts]`, `"bookmarks"`,
      `"canvas": markdown | null`. A view is Slack's view object plus `"errors": {block_id: text}`; the key ""
      holds trouble with the whole modal. Every block has a `block_id`, every element an `action_id`.
+GET  /_standin/files/{id}    a shared file's content, always as text; 404 when there is none
 POST /_standin/command       {"user", "channel", "text"?, "command"? = "/sre"}
 POST /_standin/mention       {"user", "channel", "text", "thread_ts"?}   the bot's address is added when missing
 POST /_standin/post          {"user", "channel", "text", "thread_ts"?}   result: the message

@@ -42,6 +42,7 @@ def routes(slack: SlackStandIn) -> list[BaseRoute]:
     }
     return [
         Route("/_standin/state", _State(slack).get),
+        Route("/_standin/files/{file}", _File(slack).get),
         *(Route(f"/_standin/{name}", _endpoint(act), methods=["POST"]) for name, act in actions.items()),
         WebSocketRoute("/_standin/live", _Live(slack).serve),
     ]
@@ -68,6 +69,23 @@ def _result(value: Any) -> Any:
         kept.pop("payload")
         return kept | {"ok": value.ok}
     return value
+
+
+class _File:
+    """A shared file for the page's reader. Always as text: whatever it says, a browser runs none of it."""
+
+    def __init__(self, slack: SlackStandIn) -> None:
+        self._slack = slack
+
+    async def get(self, request: Request) -> Response:
+        file = self._slack.workspace.files.get(request.path_params["file"])
+        if file is None or not file.completed or file.content is None:
+            return JSONResponse({"ok": False, "error": "file_not_found"}, 404)
+        headers = {
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "default-src 'none'; sandbox",
+        }
+        return Response(file.content, media_type="text/plain; charset=utf-8", headers=headers)
 
 
 class _State:

@@ -266,6 +266,22 @@ def test_a_command_shows_its_acknowledgement_and_its_message(tab: Tab, slack: Sl
 
 
 @in_a_browser
+def test_a_shared_file_can_be_read_opened_and_kept(tab: Tab, slack: SlackStandIn) -> None:
+    client = WebClient(slack.bot_token, base_url=slack.api_url, retry_handlers=[])
+    content = "<script>document.title = 'owned'</script>\nlast €"
+    client.files_upload_v2(
+        filename="evidence.txt", title="Evidence of web-1", content=content, channel="C0SREDAILY1"
+    )
+    shown(tab, "Evidence of web-1")
+    tab.run("document.querySelector('.file summary').click()")
+    tab.wait_for_text(".file pre", "last €")
+    tab.wait_for("document.querySelector('.file a[download]').download === 'evidence.txt'")
+    answer = httpx.get(slack.url + tab.run("document.querySelector('.file a').getAttribute('href')"))
+    assert (answer.text, answer.headers["content-type"]) == (content, "text/plain; charset=utf-8")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert httpx.get(f"{slack.url}/_standin/files/F404").status_code == 404
+
+
 def test_a_press_reaches_the_bot_and_the_message_changes(tab: Tab, slack: SlackStandIn) -> None:
     say(tab, "/sre drain")
     tab.click("#messages .button", "Approve")
