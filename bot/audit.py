@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from commands.effects import Target
 from commands.model import Request, State
 from commands.reads import AuditCopy, AuditFault, AuditLine, AuditPage, AuditProgress, AuditTrail
 
@@ -72,12 +73,17 @@ def _bounded(value: str, redact: Callable[[str], str]) -> str:
     return f"{value[:LONGEST]}… ({len(value) - LONGEST} characters more)"
 
 
+def named(target: Target) -> str:
+    """An object as lines name it: "node/n1", "pod/shop/web-1"."""
+    return f"{target.kind.lower()}/{target.path}"
+
+
 def facts_of(request: Request) -> dict[str, str]:
-    """What every line about a request says of it, whoever writes the line."""
+    """What every line about a request as a whole says of it, whoever writes the line."""
     facts = {"cluster": request.cluster, "why": request.why}
     if request.plan:
         facts["digest"] = request.plan.digest
-        facts["objects"] = " ".join(f"{each.kind.lower()}/{each.path}" for each in request.plan.targets)
+        facts["objects"] = " ".join(map(named, request.plan.targets))
     if request.plan and request.state not in (State.AWAITING, State.BLOCKED):
         facts["before"] = "; ".join(f"{what}: {value}" for what, value in request.plan.before)
     if request.verdict and not request.is_open:
@@ -259,7 +265,7 @@ def _moment(at: str) -> datetime:
 
 
 def _is_meant(line: AuditLine, read: AuditTrail) -> bool:
-    is_theirs = not read.who or line.facts.get("by") == read.who
+    is_theirs = not read.who or read.who in (line.facts.get("by"), line.facts.get("requester"))
     return is_theirs and (not read.object or is_about(line, read.object))
 
 
@@ -270,4 +276,5 @@ def is_about(line: AuditLine, object: str) -> bool:
         *above, last = named.split("/")
         if last == name and set(parents) <= set(above):
             return True
-    return "objects" not in line.facts and name in re.split(r"[\s,/]+", line.facts.get("text", "").casefold())
+    said = f"{line.facts.get('text', '')} {line.facts.get('id', '')}"  # a refusal has its text for an id
+    return "objects" not in line.facts and name in re.split(r"[\s,/]+", said.casefold())

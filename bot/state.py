@@ -302,7 +302,10 @@ class Change:
         (bot/audit.py: facts_of). Facts are redacted and cut here.
         """
         if isinstance(self._record, Request) and facts.get("id") == self._record.id:
-            facts = {**facts_of(self._record), **facts}
+            is_whole = (
+                "objects" not in facts
+            )  # a drain has a line for each pod: those say no more than they must
+            facts = {**(facts_of(self._record) if is_whole else {"cluster": self._record.cluster}), **facts}
         line = parts(what, facts, self._state.redact)
         self._audit += [len(line), *line]
         self._lines += 1

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from prometheus_client import Counter
 
+from bot.audit import named
 from bot.state import KEEP, LEASE, Conflict, State, Stored
 from commands import words
 from commands.catalog import Catalog
@@ -190,7 +191,7 @@ class Changes:
         progress = Progress(owner="", started=started, deadline=started + plan.timeout, at=started)
         begun = request.move(Standpoint.APPLYING, plan=plan, progress=progress, behind="")
         change = self._state.change().put(begun, was=stored.version).show(begun, priority=1)
-        change.audit("applying", **_facts(begun), before=_said(plan.before))
+        change.audit("applying", **_facts(begun))
         change.commit()
         return Stored(begun, str(int(stored.version) + 1))
 
@@ -467,7 +468,7 @@ class Applying:
         request = self._stored.record.move(Standpoint.APPLYING, progress=progress)
         change = self._state.change().put(request, was=self._stored.version)
         for what, step, note in lines:
-            change.audit(what, id=request.id, object=str(step.effect.target), step=step.key, note=note)
+            change.audit(what, id=request.id, objects=named(step.effect.target), step=step.key, note=note)
         is_shown = show or self._is_stale
         if is_shown:
             change.show(request, priority=3)
@@ -519,21 +520,8 @@ def end(house: House, stored: Stored[Request], request: Request, why: str, **fac
 
 
 def _facts(request: Request) -> dict[str, str]:
-    """What every audit line of a change says."""
-    plan = request.plan or Plan(request.text)
-    return {
-        "id": request.id,
-        "by": request.actor.user,
-        "text": request.text,
-        "cluster": request.cluster,
-        "why": request.why,
-        "digest": plan.digest,
-        "object": ", ".join(str(target) for target in plan.targets[:20]),
-    }
-
-
-def _said(pairs: Iterable[tuple[str, str]]) -> str:
-    return "; ".join(f"{what}: {value}" for what, value in pairs)
+    """What every audit line of a change says, beside what its record says of itself (bot/audit.py)."""
+    return {"id": request.id, "by": request.actor.user, "text": request.text}
 
 
 def _noted(outcome: Done | Already) -> str:

@@ -18,7 +18,7 @@ _USER = re.compile(r"@?([UW][A-Z0-9]{2,})")
 _TITLE = "Audit trail"
 
 # Shown by their own place in a line; the rest of the facts is in the file.
-_SHOWN = ("id", "by", "text", "why", "reason", "verdict", "objects")
+_SHOWN = ("id", "act", "text", "why", "reason", "verdict", "note", "objects")
 
 
 def parts(args: Args, site: ClusterSite) -> Parts:
@@ -79,8 +79,7 @@ def _files(page: AuditPage) -> tuple[Attachment, ...]:
 
 def told(line: AuditLine) -> str:
     """One line for people: number, time, who, what; then why, the verdict and what it was about."""
-    facts = {name: one_line(line.facts.get(name, "")) for name in _SHOWN}
-    who = f" by {facts['by']}" if facts["by"] else ""
-    more = (facts["id"], facts["text"], facts["why"], facts["reason"], facts["verdict"], facts["objects"])
+    who = f" by {line.facts['by']}" if line.facts.get("by") else ""
     head = f"{line.seq or '-'} {line.at:%Y-%m-%d %H:%M:%S} {line.what}{who}"
-    return " · ".join((head, *(each for each in more if each)))
+    facts = (one_line(line.facts.get(name, "")) for name in _SHOWN)
+    return " · ".join((head, *filter(None, facts)))

@@ -127,6 +127,14 @@ def test_what_a_record_says_of_itself_is_in_its_line(state: State) -> None:
     assert (line["cluster"], line["why"]) == ("training", "kernel update")
 
 
+def test_a_line_about_one_object_says_no_more_of_its_record_than_it_must(state: State) -> None:
+    request = build.request(why="kernel update")
+    change = state.change().put(request, was="")
+    change.audit("applied", id=request.id, objects="pod/shop/web-1", step="evict web-1").commit()
+    (line,) = build.audit_lines(state)
+    assert set(line) - {"seq", "prev", "at", "hash"} == {"what", "id", "cluster", "objects", "step"}
+
+
 WRITER = """
 import sys
 from bot.state import State, connect
@@ -264,6 +272,11 @@ def test_lines_are_found_newest_first_by_person_object_and_number(state: State) 
     cut = page(state, limit=2)
     assert ([line.seq for line in cut.lines], cut.is_whole) == ([4, 3], False)
     assert page(state, limit=4).is_whole
+
+
+def test_who_asked_is_found_in_what_others_decided_of_it(state: State) -> None:
+    state.change().audit("approved", by="U2", requester="U1").commit()
+    assert [[line.seq for line in page(state, who=who).lines] for who in ("U1", "U2", "U3")] == [[1], [1], []]
 
 
 def test_lines_older_than_asked_for_are_left_out(state: State) -> None:

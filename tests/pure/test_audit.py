@@ -256,6 +256,11 @@ def test_a_refusal_is_found_by_the_name_in_its_text(object: str, is_meant: bool)
     assert audit.is_about(made, object) is is_meant
 
 
+def test_a_refusal_before_there_was_a_request_is_found_by_what_was_typed() -> None:
+    made = audit.view("100-1", {b"what": b"refused", b"id": b"node drain n1"})
+    assert audit.is_about(made, "node/n1")
+
+
 def test_a_line_of_the_first_version_is_read_all_the_same() -> None:
     made = audit.view("100-1", {b"what": b"submitted", b"at": b"2026-11-01T08:00:00.000+00:00", b"by": b"U1"})
     assert (made.seq, made.at, made.facts) == (0, datetime(2026, 11, 1, 8, tzinfo=UTC), {"by": "U1"})
