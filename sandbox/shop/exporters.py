@@ -27,6 +27,8 @@ Samples = Iterable[tuple[Labels, float]]
 JOBS = ("backend", "kubernetes-nodes", "kube-state-metrics", "kubernetes-cadvisor")
 MIB = 1024 * 1024
 DISK_FREE = 0.71  # of every node's disk
+PERIODS = 20  # of the scheduler's 100 ms, begun for each second of work
+THROTTLED = 0.02  # of them, in which the limit was reached
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -184,6 +186,7 @@ class Exporters:
         cpu: list[tuple[Labels, float]] = []
         memory: list[tuple[Labels, float]] = []
         limits: list[tuple[Labels, float]] = []
+        periods: list[tuple[Labels, float]] = []
         for pod in self._kube.list("pods"):
             if pod["spec"].get("nodeName") != node or not is_running(pod):
                 continue
@@ -196,7 +199,10 @@ class Exporters:
             ):
                 cpu.append(({**labels, "cpu": "total"}, meter.cpu_seconds))
                 memory.append((labels, meter.memory_mib * MIB))
-            limit = ((container.get("resources") or {}).get("limits") or {}).get("memory")
+            most = (container.get("resources") or {}).get("limits") or {}
+            if most.get("cpu"):  # without a limit there are no periods to be throttled in
+                periods.append(({**place, "container": container["name"]}, meter.cpu_seconds * PERIODS))
+            limit = most.get("memory")
             limits.append(({**place, "container": container["name"]}, quantity(limit) if limit else 0))
         return "".join(
             (
@@ -204,6 +210,12 @@ class Exporters:
                 family("container_memory_working_set_bytes", "gauge", memory),
                 family("container_memory_usage_bytes", "gauge", ((labels, n * 1.1) for labels, n in memory)),
                 family("container_spec_memory_limit_bytes", "gauge", limits),
+                family("container_cpu_cfs_periods_total", "counter", periods),
+                family(
+                    "container_cpu_cfs_throttled_periods_total",
+                    "counter",
+                    ((labels, n * THROTTLED) for labels, n in periods),
+                ),
             )
         )
 

@@ -1917,6 +1917,16 @@ def test_the_official_client_gets_along(api: Api) -> None:
         connection.rest_client.pool_manager.clear()
 
 
+def test_the_proxy_of_a_node_that_is_not_there_or_has_no_address(api: Api) -> None:
+    absent = api.get("/api/v1/nodes/nobody/proxy/stats/summary")
+    assert said(absent) == (404, "NotFound", 'nodes "nobody" not found')
+    bare = build.node(f"bare-{api.namespace()}")
+    bare["status"].pop("addresses", None)
+    api.make("/api/v1/nodes", bare)
+    answer = api.get(f"/api/v1/nodes/{bare['metadata']['name']}/proxy/stats/summary")
+    assert answer.status_code >= 500, answer.text
+
+
 def test_kubectl_gets_along(api: Api) -> None:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if not assets:
