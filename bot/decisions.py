@@ -119,11 +119,11 @@ class Decisions:
 
     def _approve(self, stored: Stored[Request], decided: Decided) -> str:
         request, user = stored.record, decided.actor.user
+        is_self = user == request.actor.user
+        if is_self and not self._may_approve_own(request):  # before the role: this holds for every role
+            raise Denied(f"You asked for {request.id} yourself: somebody else must approve it. {_NOTHING}")
         self._demand_role(user, request)
         asking = self._asked(stored, decided)
-        is_self = user == request.actor.user
-        if is_self and not (self._site.approvals.self_approve and asking.self_approve):
-            raise Denied(f"You asked for {request.id} yourself: somebody else must approve it. {_NOTHING}")
         if user in {approval.user for approval in asking.approvals}:
             raise Stale(f"You approved {request.id} already; it needs {asking.needed} different people.")
         self._demand_requester(request)
@@ -157,6 +157,11 @@ class Decisions:
             raise NeedsReason(f"A rejection needs a reason: {typed}. {_NOTHING}")
         self._end(stored, Standing.REJECTED, decided)
         return f"Rejected: `{request.text}` ({request.id})."
+
+    def _may_approve_own(self, request: Request) -> bool:
+        """Where the configuration says so now, and the card says so, too."""
+        asking = request.asking
+        return self._site.approvals.self_approve and asking is not None and asking.self_approve
 
     def _demand_role(self, user: str, request: Request) -> None:
         deed = _deed(request)

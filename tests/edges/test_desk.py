@@ -230,9 +230,10 @@ def test_who_may_not_decide_is_told_why_and_written_down(
     assert says in line["reason"]
 
 
-def test_the_requester_does_not_approve(bench: Bench) -> None:
-    bench.put(build.change_request(PLAN, actor=BOB))
-    receipt = bench.press(BOB)
+@pytest.mark.parametrize("actor", [ALICE, BOB])
+def test_the_requester_does_not_approve_whatever_the_role(bench: Bench, actor: Actor) -> None:
+    bench.put(build.change_request(PLAN, actor=actor))
+    receipt = bench.press(actor)
     assert "You asked for RTEST0001 yourself: somebody else must approve it" in receipt.text
     assert bench.record.state is Standing.AWAITING and len(bench.refusals()) == 1
 
