@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from commands import workloads
 from commands.effects import Target
 from commands.model import Read
-from workers.api import Api, Json, NotThere, Subject, projected, segment
+from workers.api import JSON, Api, Json, NotThere, Subject, projected, segment
 from workers.fields import conditions, moment, part, quantity
 
 T = TypeVar("T")
@@ -402,20 +402,24 @@ def _referred(api: Api, read: workloads.Referred, deadline: float) -> workloads.
     )
     path = f"{_path('v1', read.namespace, plural)}/{segment(read.name)}"
     try:
-        found = api.get(subject, path, deadline, accept=_METADATA)
+        found = api.get(subject, path, deadline, accept=JSON if read.kind == "ConfigMap" else _METADATA)
     except NotThere:
         return workloads.ReferredView(exists=False)
-    return projected(subject, _referred_view, found)
+    return projected(subject, lambda item: _referred_view(item, read.kind == "ConfigMap"), found)
 
 
-def _referred_view(found: Json) -> workloads.ReferredView:
-    """Of metadata only: managedFields hold the names of the keys, and when somebody wrote them."""
+def _referred_view(found: Json, is_whole: bool) -> workloads.ReferredView:
+    """Of metadata only, managedFields hold the names of the keys, and in any case when they were written."""
     entries = part(found, "metadata").get("managedFields") or ()
     writes = [(entry, _keys(entry)) for entry in entries]
     times = [moment(entry.get("time")) for entry, keys in writes if keys]
-    keys = frozenset(key for _, names in writes for key in names)
+    keys: set[str] = {key for _, names in writes for key in names}
+    if is_whole:
+        keys = {*part(found, "data"), *part(found, "binaryData")}
     return workloads.ReferredView(
-        exists=True, keys=keys or None, changed=max((at for at in times if at), default=None)
+        exists=True,
+        keys=frozenset(keys) if keys or is_whole else None,
+        changed=max((at for at in times if at), default=None),
     )
 
 
