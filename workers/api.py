@@ -8,6 +8,7 @@ broken connection, a write (`send`) never: what became of it is for its caller t
 judges, retries a refusal, or puts a credential into a reason. workers/effects.py alone may call `send`.
 """
 
+import gc
 import http.client
 import io
 import os
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -317,6 +319,32 @@ class Reply:
             each for each in part(self.body, "details").get("causes") or () if each.get("reason") == reason
         )
         return next((str(each.get("message") or "") for each in found), None)
+
+
+class _Collecting:
+    """Python's search for cycles goes over every new dictionary of a page, and with them over the whole
+    process again and again: 50 ms for a page of 500 pods, and 12 ms without; and there are no cycles in
+    JSON. Several reads may pause it at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pauses = 0
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        with self._lock:
+            self._pauses += 1
+            gc.disable()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._pauses -= 1
+                if not self._pauses:
+                    gc.enable()
+
+
+COLLECTING = _Collecting()
 
 
 class Expired(Exception):
@@ -710,7 +738,8 @@ def status_object(answer: Answer) -> Json | None:
 
 def _parsed(answer: Answer) -> Json | None:
     try:
-        found = orjson.loads(answer.body)
+        with COLLECTING.paused():
+            found = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, dict) else None

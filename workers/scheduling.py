@@ -5,10 +5,7 @@ what other pods must know stays, and equal labels and requests are kept once. No
 workers/cluster.py, which hands its connection over.
 """
 
-import gc
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -16,7 +13,7 @@ from commands import scheduling
 from commands.effects import Target
 from commands.model import Read
 from workers import podneeds
-from workers.api import Api, Json, Subject, segment
+from workers.api import COLLECTING, Api, Json, Subject, segment
 from workers.fields import conditions, moment, part
 
 T = TypeVar("T")
@@ -174,31 +171,6 @@ def _startup(metadata: Json, status: Json) -> timedelta | None:
     return max(ready.since - created, timedelta())
 
 
-class _Collecting:
-    """Python's search for cycles goes over every new dictionary of a page, which triples the cost of reading
-    it; and there are no cycles in JSON. Several reads may pause it at a time."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pauses = 0
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        with self._lock:
-            self._pauses += 1
-            gc.disable()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._pauses -= 1
-                if not self._pauses:
-                    gc.enable()
-
-
-_COLLECTING = _Collecting()
-
-
 class _Kept:
     """Equal values once: ten thousand pods have a few hundred different labels and requests."""
 
@@ -216,7 +188,7 @@ def _placements(api: Api, deadline: float) -> tuple[scheduling.Placement, ...]:
     def project(pod: Json) -> scheduling.Placement:
         return _placement(pod, kept)
 
-    with _COLLECTING.paused():
+    with COLLECTING.paused():
         return tuple(_listed(api, "v1", "pods", deadline, project, fieldSelector=running))
 
 
