@@ -6,4 +6,4 @@ Each verb has its file; this one only declares them. Nothing here reads or chang
 from commands.command import Command
 from commands.pod import changes, evidence, looks
 
-COMMANDS: tuple[Command, ...] = (*looks.COMMANDS, *evidence.EVIDENCE, *changes.CHANGES)
+COMMANDS: tuple[Command, ...] = (*looks.LOOKS, *evidence.EVIDENCE, *changes.CHANGES)

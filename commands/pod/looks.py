@@ -5,7 +5,7 @@ from commands.pod import happened, listing, restarts, show, top
 
 _NAMESPACE = Flag("namespace", "where to look; all for every namespace", "NAMESPACE", "n")
 
-COMMANDS: tuple[Command, ...] = (
+LOOKS: tuple[Command, ...] = (
     Command(
         word="pod",
         verbs=("", "list"),
