@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ from workers.reader import Reader
 from workers.trail import PREFIX, TrailSource, copies
 from workers.walk import walk
 
+ROOT = Path(__file__).parents[2]
 REGION, BUCKET = "eu-central-1", "shop-backups"
 DAY = timedelta(days=1)
 Stored = list[tuple[bytes, dict[bytes, bytes]]]
@@ -293,6 +296,17 @@ def test_the_export_holds_all_that_the_hash_is_made_of(state: State) -> None:
     hash, _, _ = told.pop("hash"), told.pop("entry"), told.pop("time")
     text = "".join(f"{len(part.encode())}:{part}" for pair in told.items() for part in pair)
     assert hashlib.sha1(text.encode()).hexdigest() == hash
+
+
+def test_the_recipe_of_the_manual_checks_an_export_and_sees_a_change(state: State) -> None:
+    tell(state, "U1", "Ü2", "U3")
+    (recipe,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "audit.md").read_text(), re.DOTALL)
+    lines = [line.as_json() for line in reversed(page(state).lines)]
+    for told, code in ((lines, 0), ([lines[0], lines[1].replace("Ü2", "U9"), lines[2]], 1), (lines[::2], 1)):
+        text = "\n".join(told).encode()
+        assert (
+            subprocess.run([sys.executable, "-c", recipe], input=text, capture_output=True).returncode == code
+        )
 
 
 def said(state: State, line: str) -> Section:
