@@ -18,7 +18,18 @@ from commands.nodeload import Load
 from commands.phrase import mebibytes, millicores, span
 from commands.podreads import DiskView, Events, EventView, NodeDisk
 from commands.queries import Measured, averaged, measured_by, query, shown
-from commands.reads import NodeMetrics, Nodes, NodeUsage, NodeView, Now, Vector
+from commands.reads import (
+    EksCluster,
+    EksView,
+    Nodegroup,
+    NodegroupView,
+    NodeMetrics,
+    Nodes,
+    NodeUsage,
+    NodeView,
+    Now,
+    Vector,
+)
 from commands.site import ClusterSite
 from commands.wording import (
     Fact,
@@ -70,7 +81,8 @@ def _list(site: ClusterSite) -> Inquiry:
     title = f"Nodes · {site.name}"
     found = nodestatus.readiness(nodes, now)
     if isinstance(nodes, Gap):
-        return Section("nodes", title, True, (found,))
+        verdict = yield from _behind_the_silence(site, nodes)
+        return Section("nodes", title, True, (found, *verdict))
     use = yield from load(site, nodes, seen[NodeMetrics()], now)
     ranked = sorted(nodes, key=lambda node: (_rank(node, now), node.name))
     table = aligned(
@@ -80,6 +92,30 @@ def _list(site: ClusterSite) -> Inquiry:
     lines, files = shown_and_kept(table, ROWS, "nodes.txt", f"All nodes of {site.name}")
     note = f"load from {use.source}"
     return Section("nodes", title, True, (found,), note, files, lines)
+
+
+def _behind_the_silence(site: ClusterSite, gap: Gap) -> Generator[Reads, Seen, tuple[Finding, ...]]:
+    """Where the API server is silent: whether EKS thinks that the machines are there all the same."""
+    key, label = "DR-1.4", "Seen from EKS"
+    if not gap.silent or not site.eks_name:
+        return ()
+    cluster = EksCluster(site.eks_name)
+    groups = tuple(Nodegroup(site.eks_name, name) for name in site.nodegroups)
+    seen = yield (cluster, *groups)
+    unknown = next((seen[read] for read in (cluster, *groups) if isinstance(seen[read], Gap)), None)
+    if unknown is not None:
+        return (unread(key, label, unknown),)
+    facts = [(site.eks_name, seen[cluster]), *((read.name, seen[read]) for read in groups)]
+    lines = tuple(f"{name}: {_eks_word(view)}" for name, view in facts)
+    if all(view is not None and view.status == "ACTIVE" and not view.issues for _, view in facts):
+        said = "control plane or endpoint problem: cluster and node groups are ACTIVE, only the API is silent"
+        offer = (Suggestion("EKS version", "version eks"),)
+        return (Finding(key, label, Light.RED, said, evidence=lines, suggestions=offer),)
+    return (Finding(key, label, Light.RED, "not well there either", evidence=lines),)
+
+
+def _eks_word(view: EksView | NodegroupView | None) -> str:
+    return "EKS knows none of this name" if view is None else "; ".join((view.status, *view.issues))
 
 
 def _rank(node: NodeView, now: datetime | None) -> int:
@@ -143,7 +179,7 @@ def _averages(cpu: Vector | Gap, memory: Vector | Gap, window: timedelta) -> _Av
             return _Averages(window, {}, {}, unread(key, label, answer))
     means = [_numbers(name, answer) for name, answer in (("Q-nodecpu", cpu), ("Q-nodemem", memory))]
     if not all(means):
-        gap = Gap("Prometheus: no data", "Let Prometheus scrape node-exporter.")
+        gap = Gap("no full hour of it in Prometheus", "Let Prometheus scrape node-exporter, and keep it.")
         return _Averages(window, {}, {}, unread(key, label, gap))
     said = " · ".join(
         f"{word} {shown(sum(found.values(), Decimal(0)) / len(found), ())}"

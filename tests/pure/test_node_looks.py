@@ -22,7 +22,19 @@ from commands.podreads import (
     Resources,
 )
 from commands.queries import averaged, query
-from commands.reads import Condition, NodeMetrics, Nodes, NodeUsage, Now, Sample, Vector
+from commands.reads import (
+    Condition,
+    EksCluster,
+    EksView,
+    Nodegroup,
+    NodegroupView,
+    NodeMetrics,
+    Nodes,
+    NodeUsage,
+    Now,
+    Sample,
+    Vector,
+)
 
 G, Y, R, U = Light.GREEN, Light.YELLOW, Light.RED, Light.UNKNOWN
 NAME = "ip-10-0-1-1"
@@ -108,6 +120,36 @@ def test_nodes_that_were_not_read_are_unknown_with_the_rule_that_mends_it():
     answers = {Now(): NOW, Nodes(): FORBIDDEN, NodeMetrics(): USED}
     found = section(only(looks.listed(Args("node"), SITE)), answers)
     assert (found.light, found.findings[0].mend) == (U, FORBIDDEN.mend)
+
+
+SILENCE = Gap("nodes: no connection to https://eks", "check the server", silent=True)
+EKS, GROUP = EksCluster(SITE.eks_name), Nodegroup(SITE.eks_name, SITE.nodegroups[0])
+ACTIVE = EksView(SITE.eks_name, "ACTIVE", "1.33", "eks.9")
+
+
+def silent_api(**answers):
+    found = {Now(): NOW, Nodes(): SILENCE, NodeMetrics(): SILENCE}
+    found |= {EKS: ACTIVE, GROUP: NodegroupView(GROUP.name, "ACTIVE"), **answers.get("eks", {})}
+    return section(only(looks.listed(Args("node"), SITE)), found)
+
+
+def test_an_api_that_is_silent_while_the_machines_are_there_is_the_control_planes_or_the_endpoints_problem():
+    found = silent_api()
+    assert finding(found, "DH-2.1").light is U
+    line = finding(found, "DR-1.4")
+    assert line.light is R
+    assert line.value.startswith("control plane or endpoint problem")
+    assert line.evidence == ("sre-training-cluster: ACTIVE", "sre-training-nodes: ACTIVE")
+
+
+def test_what_eks_says_is_wrong_is_told_and_its_silence_is_unknown():
+    sick = silent_api(
+        eks={GROUP: NodegroupView(GROUP.name, "DEGRADED", ("Ec2LaunchTemplateNotFound: gone",))}
+    )
+    line = finding(sick, "DR-1.4")
+    assert (line.light, line.value) == (R, "not well there either")
+    assert line.evidence[1] == "sre-training-nodes: DEGRADED; Ec2LaunchTemplateNotFound: gone"
+    assert finding(silent_api(eks={EKS: Gap("eks: access denied", "a policy")}), "DR-1.4").mend == "a policy"
 
 
 def test_500_nodes_are_a_table_that_fits_and_a_file_with_all_of_them():
