@@ -32,7 +32,9 @@ def settle(objects: Objects) -> None:
             for pod in owned[entry.obj["metadata"]["uid"]]:
                 if not finds(_labels(pod)):
                     _give(objects, pod, _others(pod, entry))
-            for pod in [pod for pod in orphans[entry.namespace] if _may_take(entry, pod, finds(_labels(pod)))]:
+            for pod in [
+                pod for pod in orphans[entry.namespace] if _may_take(entry, pod, finds(_labels(pod)))
+            ]:
                 orphans[entry.namespace].remove(pod)
                 _give(objects, pod, [*(_references(pod)), build.owner_of(entry.obj)])
 
