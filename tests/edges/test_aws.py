@@ -12,6 +12,7 @@ from commands import reads
 from commands.errors import Refused, Unanswered, Unreachable
 from commands.model import Read
 from commands.site import ClusterSite
+from commands.workloads import ImageInRegistry
 from sandbox import aws as sandbox
 from workers import aws as module
 from workers.aws import Aws
@@ -263,3 +264,63 @@ def test_an_endpoint_that_is_no_address(monkeypatch: pytest.MonkeyPatch, url: st
         Aws(ClusterSite(region=REGION)).read(CLUSTER, soon())
     assert caught.value.reason == "eks: the endpoint that the environment names is no HTTP address"
     assert caught.value.mend == "check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_EKS and the AWS configuration file"
+
+
+# --- Images -----------------------------------------------------------------------------------------
+
+REGISTRY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
+MEDIA = "application/vnd.docker.distribution.manifest.v2+json"
+MANIFEST = f'{{"schemaVersion": 2, "mediaType": "{MEDIA}", "config": {{"digest": "sha256:c"}}, "layers": []}}'
+
+
+def pushed(moto: sandbox.Aws, tag: str = "1.4") -> str:
+    """An image in the registry; its digest."""
+    client = moto.client("ecr", REGION)
+    client.create_repository(repositoryName="shop/backend", registryId="123456789012")
+    made = client.put_image(repositoryName="shop/backend", imageTag=tag, imageManifest=MANIFEST)
+    return str(made["image"]["imageId"]["imageDigest"])
+
+
+def is_there(image: str) -> Any:
+    # The cluster's own region is another: the registry is asked where it is.
+    return Aws(ClusterSite(region="us-east-1")).read(ImageInRegistry(image), soon())
+
+
+def test_an_image_is_known_by_its_tag_and_by_its_digest(moto: sandbox.Aws) -> None:
+    digest = pushed(moto)
+    assert is_there(f"{REGISTRY}/shop/backend:1.4") is True
+    assert is_there(f"{REGISTRY}/shop/backend@{digest}") is True
+    assert is_there(f"{REGISTRY}/shop/backend:gone@{digest}") is True
+
+
+def test_an_image_or_repository_that_is_gone_is_no(moto: sandbox.Aws) -> None:
+    pushed(moto)
+    assert is_there(f"{REGISTRY}/shop/backend:1.3") is False
+    assert is_there(f"{REGISTRY}/shop/other:1.4") is False
+
+
+def test_a_registry_that_is_not_ecr_is_refused_and_not_asked(moto: sandbox.Aws) -> None:
+    with pytest.raises(Refused, match="is not on ECR"):
+        is_there("ghcr.io/shop/backend:1.4")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "reason"),
+    [
+        ("AccessDeniedException", Refused, "ecr: access denied, needs ecr:DescribeImages"),
+        ("ExpiredTokenException", Refused, "does not accept the credentials"),
+        ("ServerException", Unreachable, "AWS answers ServerException"),
+    ],
+)
+def test_a_refused_question_about_an_image_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, code: str, kind: type[Unanswered], reason: str
+) -> None:
+    answer = page(400, {"__type": code, "message": "no"}, "application/x-amz-json-1.1")
+    found, said, mend = refusal(monkeypatch, answer, ImageInRegistry(f"{REGISTRY}/shop/backend:1.4"))
+    assert found is kind and reason in said
+    if code == "AccessDeniedException":
+        assert f'"arn:aws:ecr:{REGION}:123456789012:repository/shop/backend"' in mend
+
+
+def test_a_login_page_is_no_answer_about_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(monkeypatch, HTML, ImageInRegistry(f"{REGISTRY}/shop/backend:1.4"))[0] is Refused

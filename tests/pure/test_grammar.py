@@ -471,3 +471,28 @@ def test_the_verbs_that_need_two_people() -> None:
         "incident rotate",
         "incident freeze",
     }
+
+
+KINDED = (_command("deploy", "history", names="NAME", flags=(Flag("kind", "which", "KIND"), EVERY[0])),)
+
+
+@pytest.mark.parametrize(
+    ("typed", "flags"),
+    [
+        ("sts/web", {"kind": "sts"}),
+        ("shop/StatefulSet/web", {"kind": "statefulset", "namespace": "shop"}),
+        ("sts/web --kind sts", {"kind": "sts"}),
+        ("shop/web", {"namespace": "shop"}),
+        ("web", {}),
+        ('"sts/web"', {}),
+    ],
+)
+def test_a_kind_before_the_name_is_kept_where_a_flag_takes_it(typed: str, flags: dict[str, str]) -> None:
+    found = grammar.parse(f"deploy history {typed}", KINDED).args
+    assert found.flags == flags
+    assert grammar.parse(grammar.format(found), KINDED).args == found
+
+
+def test_a_kind_that_is_typed_twice_must_be_the_same() -> None:
+    with pytest.raises(UsageError, match="disagree"):
+        grammar.parse("deploy history sts/web --kind ds", KINDED)
