@@ -315,8 +315,10 @@ def _who_lines(who: WhoamiView, everything: Sequence[Command]) -> Iterator[str]:
     if who.unsure:
         unsure = ", ".join(f"`{role}`" for role in who.unsure)
         yield f"Not known, because Slack has not told lately who is in a user group: {unsure}"
-    needed = {one.word: one.role for one in everything if one.role not in ("anyone", *who.roles)}
-    yield from (f"Not for you: `{word}` (`{role}`)" for word, role in needed.items())
+    for one in everything:
+        if one.role not in ("anyone", *who.roles):
+            lines = ", ".join(f"`{line}`" for line in grammar.built_lines([one]))
+            yield f"Not for you: {lines} (`{one.role}`)"
     yield from (f"• You may {grant}" for grant in who.grants)
     if not who.grants:
         yield "Changes: none. The config key `access` says who may submit and approve them."

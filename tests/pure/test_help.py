@@ -302,7 +302,7 @@ NO_CHANGES = "Changes: none. The config key `access` says who may submit and app
             WhoamiView(),
             [
                 "Your roles: none, which is enough to look at everything",
-                "Not for you: `node` (`oncall`)",
+                "Not for you: `node list`, `node drain` (`oncall`)",
                 NO_CHANGES,
             ],
         ),
