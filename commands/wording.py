@@ -2,10 +2,11 @@
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from commands.finding import Finding, Light, Suggestion
-from commands.model import Attachment, Gap
+from commands.model import Attachment, Gap, Section
 from commands.phrase import counted, span
 
 Fact = tuple[Light, str]  # one line of evidence and how it is judged
@@ -119,3 +120,11 @@ def missing(key: str, kind: str, name: str, where: str, known: Iterable[str], ve
         evidence=(f"nearest: {', '.join(near)}",) if near else (),
         suggestions=tuple(Suggestion(each, f"{verb} {each}") for each in near),
     )
+
+
+def onward(section: Section, *steps: Suggestion) -> Section:
+    """Every answer ends with the next buttons: these, where what was found offers none of its own."""
+    if not section.findings or any(finding.suggestions for finding in section.findings):
+        return section
+    *others, last = section.findings
+    return replace(section, findings=(*others, replace(last, suggestions=steps)))

@@ -37,6 +37,7 @@ from commands.wording import (
     buttons,
     missing,
     one_line,
+    onward,
     shown_and_kept,
     unread,
     worst_first,
@@ -91,7 +92,8 @@ def _list(site: ClusterSite) -> Inquiry:
     )
     lines, files = shown_and_kept(table, ROWS, "nodes.txt", f"All nodes of {site.name}")
     note = f"load from {use.source}"
-    return Section("nodes", title, True, (found,), note, files, lines)
+    answer = Section("nodes", title, True, (found,), note, files, lines)
+    return onward(answer, Suggestion("Top nodes", "node top"), Suggestion("Disks", "node disk"))
 
 
 def _behind_the_silence(site: ClusterSite, gap: Gap) -> Generator[Reads, Seen, tuple[Finding, ...]]:
@@ -169,7 +171,8 @@ def _top(site: ClusterSite, window: timedelta) -> Inquiry:
     lines, files = shown_and_kept(table, ROWS, "node-top.txt", "Load of all nodes, the busiest first")
     note = f"now: {use.source} · average: Prometheus, of the whole machine"
     title = f"Node load · {site.name}"
-    return Section("node-top", title, True, findings, note, files, lines if names else ())
+    answer = Section("node-top", title, True, findings, note, files, lines if names else ())
+    return onward(answer, Suggestion("Top pods", "pod top -n all"), Suggestion("Disks", "node disk"))
 
 
 def _averages(cpu: Vector | Gap, memory: Vector | Gap, window: timedelta) -> _Averages:
@@ -258,7 +261,8 @@ def _disk(site: ClusterSite, wanted: str) -> Inquiry:
     findings = (_fullness(disks, site, seen[asked]), _no_space(seen[events], chosen, wanted))
     table = _disk_table(disks, site)
     lines, files = shown_and_kept(table, ROWS, "node-disk.txt", "Disks of all nodes, the fullest first")
-    return Section("node-disk", title, True, findings, "the root disk of each node", files, lines)
+    answer = Section("node-disk", title, True, findings, "the root disk of each node", files, lines)
+    return onward(answer, Suggestion("Nodes", "node list"))
 
 
 def _one_disk(node: NodeView, told: Mapping[str, Decimal], more: Seen) -> _Disk:

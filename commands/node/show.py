@@ -26,6 +26,7 @@ from commands.wording import (
     buttons,
     missing,
     one_line,
+    onward,
     shown_and_kept,
     unread,
     worst_first,
@@ -266,7 +267,8 @@ def _pods(name: str) -> Inquiry:
         ],
     )
     lines, files = shown_and_kept(table, ROWS, "node-pods.txt", f"All pods of {name}")
-    return Section("node-pods", "Its pods", True, (found,), note, files, lines if pods else ())
+    answer = Section("node-pods", "Its pods", True, (found,), note, files, lines if pods else ())
+    return onward(answer, Suggestion("All nodes", "node list"))
 
 
 def _is_well(pod: PodDetail) -> bool:

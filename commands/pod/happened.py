@@ -16,7 +16,7 @@ from commands.pod.scope import Where, time_of, where
 from commands.podreads import Events, EventView, workload
 from commands.reads import Now
 from commands.site import ClusterSite
-from commands.wording import aligned, fitting, one_line, unread
+from commands.wording import aligned, fitting, one_line, onward, unread
 
 WARNINGS = 18  # lines of each kind in a message; the file has all of them
 OTHERS = 6
@@ -45,7 +45,8 @@ def _events(place: Where, name: str, since: timedelta | None) -> Inquiry:
     shown = _fitting(_rows(warnings[-WARNINGS:], place, now), _rows(others[-OTHERS:], place, now))
     files = _file(_rows([*warnings, *others], place, now), title) if len(shown) - 1 < len(chosen) else ()
     findings = (_warned(warnings, place, now), _told(others))
-    return Section("events", title, True, findings, KEPT, files, shown if chosen else ())
+    answer = Section("events", title, True, findings, KEPT, files, shown if chosen else ())
+    return onward(answer, Suggestion(f"Pods of {place.said}", f"pod list {place.flag}"))
 
 
 def _is_meant(event: EventView, name: str) -> bool:

@@ -5,14 +5,14 @@ from datetime import datetime
 
 from commands import podstatus
 from commands.command import Part, Parts
-from commands.finding import Finding, Light, worst
+from commands.finding import Finding, Light, Suggestion, worst
 from commands.model import Args, Gap, Inquiry, Section
 from commands.phrase import counted, span
 from commands.pod.scope import Where, as_view, time_of, where
 from commands.podreads import PodDetail, PodDetails
 from commands.reads import Now, Pods, PodSurvey, PodView
 from commands.site import ClusterSite
-from commands.wording import aligned, shown_and_kept, unread, worst_first
+from commands.wording import aligned, onward, shown_and_kept, unread, worst_first
 
 DETAIL = 500  # sick pods that are looked at one by one
 ROWS = 30
@@ -44,7 +44,16 @@ def _survey(place: Where, title: str, only_failed: bool) -> Inquiry:
     listed = _to_list(survey, now, only_failed)
     table = _table(((pod, podstatus.pod_light(pod, now)) for pod in listed), place)
     lines, files = shown_and_kept(table, ROWS, "pods.txt", title)
-    return Section("pods", title, True, findings, _counts(survey), files, lines if listed else ())
+    answer = Section("pods", title, True, findings, _counts(survey), files, lines if listed else ())
+    return onward(answer, *_more(place))
+
+
+def _more(place: Where) -> tuple[Suggestion, ...]:
+    return (
+        Suggestion("Restarts", f"pod restarts {place.flag}"),
+        Suggestion("Events", f"pod events {place.flag}"),
+        Suggestion("Top pods", f"pod top {place.flag}"),
+    )
 
 
 def _to_list(survey: PodSurvey, now: datetime | None, only_failed: bool) -> list[PodView]:
@@ -93,7 +102,8 @@ def _selected(place: Where, selector: str) -> Inquiry:
     judged = [(view, podstatus.pod_light(view, now)) for view in views]
     table = _table(judged, place)
     lines, files = shown_and_kept(table, ROWS, "pods.txt", title)
-    return Section("pods", title, True, (_of_selector(judged),), "", files, lines if pods else ())
+    answer = Section("pods", title, True, (_of_selector(judged),), "", files, lines if pods else ())
+    return onward(answer, *_more(place))
 
 
 def _of_selector(judged: Sequence[tuple[PodView, Light]]) -> Finding:

@@ -18,7 +18,7 @@ from commands.podreads import Ending, PodDetail, PodDetails, PodRow, PodRows
 from commands.queries import PARTIAL_MEND, amounts, partial, query
 from commands.reads import Now, Vector
 from commands.site import ClusterSite
-from commands.wording import aligned, one_line, shown_and_kept, unread
+from commands.wording import aligned, one_line, onward, shown_and_kept, unread
 
 WEEK = timedelta(days=7)
 LOOKED_AT = 40  # pods whose last end is read one by one
@@ -76,7 +76,8 @@ def _restarts(place: Where, site: ClusterSite, window: timedelta, title: str) ->
         ("POD", "TIMES", "LAST END", "WHEN", "CONTAINER"), [_row(each, ends, place, now) for each in often]
     )
     lines, files = shown_and_kept(table, ROWS, "restarts.txt", title)
-    return Section("restarts", title, True, tuple(findings), counts.source, files, lines if often else ())
+    answer = Section("restarts", title, True, tuple(findings), counts.source, files, lines if often else ())
+    return onward(answer, Suggestion(f"Pods of {place.said}", f"pod list {place.flag}"))
 
 
 def _counts(place: Where, answer: Vector | Gap, window: timedelta) -> Generator[Reads, Seen, _Counts]:

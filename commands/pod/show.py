@@ -28,7 +28,7 @@ from commands.queries import measured_by, query
 from commands.queries import shown as said_percent
 from commands.reads import Now, Query, Vector
 from commands.site import ClusterSite
-from commands.wording import one_line, unread, worst_first
+from commands.wording import one_line, onward, unread, worst_first
 
 MANY = 12  # pods that are told of one by one in a message; the file has all of them
 
@@ -81,7 +81,12 @@ def _several(place: Where, pods: Sequence[PodDetail], title: str) -> Inquiry:
     told = "\n\n".join("\n".join(describe.lines(pod, of(events, pod), now)) for _, pod in ranked)
     file = Attachment("pods.txt", title, told + "\n")
     left = f" · {len(pods) - MANY} more in pods.txt" if len(pods) > MANY else ""
-    return Section("pod", title, True, tuple(findings), f"{counted(len(pods), 'pod')}{left}", (file,))
+    answer = Section("pod", title, True, tuple(findings), f"{counted(len(pods), 'pod')}{left}", (file,))
+    return onward(
+        answer,
+        Suggestion("Their use", f"pod top {place.flag}"),
+        Suggestion("Events", f"pod events {place.flag}"),
+    )
 
 
 _RANK = (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN)
@@ -163,7 +168,9 @@ def _one(site: ClusterSite, pod: PodDetail) -> Inquiry:
         _settings(pod, around),
         _events(pod, around),
     )  # fmt: skip
-    return Section("pod", f"Pod {pod.place}", True, findings, describe.about(pod))
+    answer = Section("pod", f"Pod {pod.place}", True, findings, describe.about(pod))
+    use = Suggestion("Its use", f"pod top --pod {pod.place}")
+    return onward(answer, use, Suggestion("Its events", f"pod events {pod.place}"))
 
 
 def _looked_around(site: ClusterSite, pod: PodDetail) -> Generator[Reads, Seen, _Around]:

@@ -564,3 +564,20 @@ def test_a_whole_namespace_is_told_in_at_most_15_lines_a_pod():
 def test_the_manuals_lines_can_be_typed(line, word, flags):
     args = Catalog.load().parse(line).args
     assert (args.word, args.verb, dict(args.flags)) == ("pod", word, flags)
+
+
+def test_an_answer_without_trouble_still_ends_with_the_next_buttons():
+    well = listed(survey(total=4), {"namespace": "all"}, "")
+    assert texts(well.findings[-1]) == ["pod restarts -n all", "pod events -n all", "pod top -n all"]
+    assert texts(shown(detail())[0].findings[-1]) == [
+        f"pod top --pod sre-shop/{NAME}",
+        f"pod events sre-shop/{NAME}",
+    ]
+    assert texts(told().findings[-1]) == ["pod list -n sre-shop"]
+    assert texts(restarted(EMPTY).findings[-1]) == ["pod list -n all"]
+
+
+def test_every_button_can_be_typed():
+    typed = Catalog.load()
+    for line in ("pod restarts -n all", f"pod top --pod sre-shop/{NAME}", f"pod events sre-shop/{NAME}"):
+        assert typed.parse(line)
