@@ -204,7 +204,7 @@ def volume_said(volume: Mapping[str, Any]) -> str:
     ):
         if field in volume:
             return f"{kind} {volume[field].get(key, '')}"
-    sources = {key: value for key, value in volume.items() if key != "name"}
+    sources = {key: value for key, value in volume.items() if key != "name"} or {"emptyDir": None}
     return _cut(", ".join(key if not value else f"{key} {_json(value)}" for key, value in sources.items()))
 
 

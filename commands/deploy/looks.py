@@ -10,12 +10,13 @@ from commands.deploy import owners, references, risks, rollout
 from commands.deploy.differences import differences, environment, images_said
 from commands.deploy.revisions import age, current, said_by, table
 from commands.deploy.target import Found, line, search
+from commands.deploy.telling import told
 from commands.finding import Finding, Light, Suggestion, worst
 from commands.model import Args, Gap, Inquiry, Section, Seen
 from commands.phrase import counted, span
 from commands.podreads import Events, EventView
 from commands.site import ClusterSite
-from commands.wording import KEPT, aligned, one_line, unread, worst_first
+from commands.wording import KEPT, aligned, one_line, shown_and_kept, unread, worst_first
 from commands.workloads import (
     Autoscalers,
     Members,
@@ -26,6 +27,8 @@ from commands.workloads import (
     Workloads,
     WorkloadView,
 )
+
+_ROWS = 25  # of a table in the thread; a longer one comes as a file
 
 
 def namespace(args: Args, site: ClusterSite) -> str:
@@ -56,7 +59,8 @@ def _list(args: Args, site: ClusterSite) -> Inquiry:
         return Section("workloads", title, True, (Finding("deploy.list", "Workloads", Light.YELLOW, value),))
     rows = [_row(view, with_namespace=not where) for view in sorted(views, key=_worst_first)]
     header = ("name", "kind", "ready", "rollout", "images")
-    return Section("workloads", title, True, (_counts(views),), table=aligned(header, rows))
+    shown, files = shown_and_kept(aligned(header, rows), _ROWS, "workloads.txt", title)
+    return Section("workloads", title, True, (_counts(views),), attachments=files, table=shown)
 
 
 def _worst_first(view: WorkloadView) -> tuple[bool, str]:
@@ -115,9 +119,11 @@ def _history(args: Args, site: ClusterSite) -> Inquiry:
     if isinstance(revisions, Gap):
         return Section("history", title, True, (unread("T1-4", "Revisions", revisions),))
     steps = tuple(_steps(revisions))
-    rows = table(view, revisions, found.now, limit=None)
+    lines = table(view, revisions, found.now, limit=None)
+    shown, files = shown_and_kept(lines, _ROWS, "history.txt", title)
     note = "who: the latest write of each manager, as managedFields know it"
-    return Section("history", title, True, (_present(found, revisions), *steps), note, table=rows)
+    findings = (_present(found, revisions), *steps)
+    return Section("history", title, True, findings, note, attachments=files, table=shown)
 
 
 def _present(found: Found, revisions: Sequence[RevisionView]) -> Finding:
@@ -182,8 +188,11 @@ def _show(args: Args, site: ClusterSite) -> Inquiry:
         *_conditions(found),
     )
     note = f"{rollout.strategy_said(view)} · {images_said(view.template)}"
-    lines = environment(view.template)
-    return Section("workload", f"Workload · {view.target}", True, findings, one_line(note, 300), table=lines)
+    title = f"Workload · {view.target}"
+    shown, files = shown_and_kept(
+        environment(view.template), _ROWS, "settings.txt", f"Settings of {view.target}"
+    )
+    return Section("workload", title, True, findings, one_line(note, 300), attachments=files, table=shown)
 
 
 def _rollout(found: Found, revisions: Sequence[RevisionView] | Gap) -> Finding:
@@ -258,8 +267,9 @@ def _changed(
             changed.append(f"{each} was changed {span(found.now - answer.changed)} ago")
     if not changed:
         return ()
-    value = f"since the rollout of revision {now.number}: {changed[0]}"
-    return (Finding("TF-1.3", "Changed", Light.YELLOW, value, evidence=tuple(changed)),)
+    said, lines = told(changed, "things were changed")
+    value = f"since the rollout of revision {now.number}: {said}"
+    return (Finding("TF-1.3", "Changed", Light.YELLOW, value, evidence=lines),)
 
 
 def _scaled(view: WorkloadView, scalers: Any) -> tuple[Finding, ...]:
@@ -285,4 +295,7 @@ def _conditions(found: Found) -> tuple[Finding, ...]:
         for each in found.view.conditions
         if (each.status != "True") is (each.type != "ReplicaFailure")
     ]
-    return (Finding("TF-1.3", "Conditions", Light.YELLOW, wrong[0], evidence=tuple(wrong)),) if wrong else ()
+    if not wrong:
+        return ()
+    value, lines = told(wrong, "are not as they should be")
+    return (Finding("TF-1.3", "Conditions", Light.YELLOW, value, evidence=lines),)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from commands.deploy.telling import told
 from commands.finding import Finding, Light
 from commands.model import Gap, Seen
 from commands.wording import one_line
@@ -103,9 +104,8 @@ def judged(wanted: tuple[Reference, ...], namespace: str, seen: Seen) -> tuple[F
     unread = [(each, gap) for each, gap in gaps if isinstance(gap, Gap)]
     findings = []
     if missing:
-        findings.append(
-            Finding("deploy.missing", "Not there", Light.RED, missing[0], evidence=tuple(missing))
-        )
+        value, lines = told(missing, "things it needs are missing")
+        findings.append(Finding("deploy.missing", "Not there", Light.RED, value, evidence=lines))
     if unread:
         reasons = tuple(f"{each}: {one_line(gap.reason)}" for each, gap in unread)
         value = f"whether {', '.join(str(each) for each, _ in unread)} exists is not known"

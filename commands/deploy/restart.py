@@ -12,6 +12,7 @@ from commands.deploy import owners, references, risks, rollout
 from commands.deploy.differences import images_said
 from commands.deploy.revisions import apart_from_restarts
 from commands.deploy.target import Found, checked, search
+from commands.deploy.telling import told
 from commands.effects import Restart
 from commands.finding import Finding, Light
 from commands.model import Args, Gap, Seen
@@ -96,8 +97,9 @@ def _changed_since(
             changed.append(f"{each} was changed {span(now - answer.changed)} ago")
     if not changed:
         return ()
-    value = f"new pods start with what running ones may not have: {changed[0]}"
-    return (Finding("restart.config", "Pending changes", Light.YELLOW, value, evidence=tuple(changed)),)
+    said, lines = told(changed, "things were changed")
+    value = f"new pods start with what running ones may not have: {said}"
+    return (Finding("restart.config", "Pending changes", Light.YELLOW, value, evidence=lines),)
 
 
 def _whole(view: WorkloadView, effect: Restart, findings: tuple[Finding, ...], said: tuple[str, ...]) -> Plan:

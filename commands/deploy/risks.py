@@ -7,6 +7,7 @@ from typing import Any
 
 from commands.deploy.differences import images
 from commands.deploy.rollout import margins, troubled
+from commands.deploy.telling import told
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Gap, Seen
 from commands.phrase import counted
@@ -166,8 +167,9 @@ def quota(quotas: Sequence[QuotaView] | Gap, extra: int, each: Mapping[str, floa
     short = [line for one in quotas if not one.is_partial for line in _short(one, extra, each)]
     if not short:
         return ()
-    value = f"no room for {counted(extra, 'more pod')} {why}: {short[0]}"
-    return (Finding("deploy.quota", "Quota", Light.YELLOW, value, evidence=tuple(short)),)
+    value, lines = told(short, "limits of quotas are in the way")
+    room = f"no room for {counted(extra, 'more pod')} {why}: {value}"
+    return (Finding("deploy.quota", "Quota", Light.YELLOW, room, evidence=lines),)
 
 
 def _short(one: QuotaView, extra: int, each: Mapping[str, float]) -> list[str]:

@@ -54,6 +54,8 @@ CASES = [
      ("  scheduling", '- nodeSelector: {"zone": "a"}')),
     ("an init container", template(), template(initContainers=[{"name": "db", "image": "m:1"}]),
      ("  images", "+ init db: m:1")),
+    ("an empty volume", template(), template(volumes=[{"name": "tmp", "emptyDir": {}}]),
+     ("  volumes", "+ tmp: emptyDir")),
     ("the rest is counted", template(), template(dnsPolicy="None", notes={"a": "b"}),
      ("  2 other fields: metadata annotations a, spec dnsPolicy",)),
     ("fields of a newer version", template(), template(container={"newField": {"deep": [1]}}),

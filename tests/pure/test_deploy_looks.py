@@ -154,7 +154,7 @@ def test_only_conditions_that_are_wrong_are_told() -> None:
         Condition("ReplicaFailure", "True", "FailedCreate", "exceeded quota"),
     )
     found = looked("deploy show backend", World(view(conditions=conditions)))
-    assert named(found, "Conditions").evidence == ("ReplicaFailure True: FailedCreate exceeded quota",)
+    assert named(found, "Conditions").value == "ReplicaFailure True: FailedCreate exceeded quota"
 
 
 def test_who_keeps_it_is_told() -> None:

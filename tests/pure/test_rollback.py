@@ -405,3 +405,10 @@ def test_it_asks_prometheus_about_the_very_replica_set() -> None:
 
 def test_a_pod_of_an_old_replica_set_is_its_own() -> None:
     assert keys(planned(World(Members=(member(owner="uid-backend-4"),)))) == {}
+
+
+def test_several_missing_things_are_counted_and_each_is_named() -> None:
+    both = {"envFrom": [{"configMapRef": {"name": "a"}}, {"secretRef": {"name": "b"}}]}
+    found = finding(planned(World(Referred=missing, **back_to(container=both))), "deploy.missing")
+    assert found.value == "2 things it needs are missing"
+    assert found.evidence == ("ConfigMap a does not exist", "Secret b does not exist")
