@@ -32,12 +32,12 @@ def isolated(doing: Doing, site: ClusterSite) -> Verifying:
         Suggestion("Keep evidence", f"pod evidence {relabel.target.path}"),
         Suggestion("Release", f"pod release {relabel.target.path}"),
     )
+    proved = tuple(step.key for step in doing.plan.steps if _holds(step.effect, now))
     if now.pod is None:
         gone = f"{relabel.target} is gone: it was deleted meanwhile"
-        return Verdict(Result.FAILED, left=(gone,), summary=gone)
-    proved = tuple(step.key for step in doing.plan.steps if _holds(step.effect, now))
+        return Verdict(Result.FAILED, proved, left=(gone, *_idle(doing, proved)), summary=gone)
     if len(proved) < len(doing.plan.steps):
-        return _unfinished(doing, proved, offers)
+        return _unfinished(doing, proved, offers, _idle(doing, proved))
     waiting, left = yield from _replacement(relabel)
     done = f"{relabel.target} is cut off; it still runs on {now.pod.node or 'no node'}"
     if not waiting:
@@ -54,12 +54,22 @@ def released(doing: Doing, site: ClusterSite) -> Verifying:
         return _not_seen(doing, now)
     proved = tuple(step.key for step in doing.plan.steps if _holds(step.effect, now))
     if len(proved) < len(doing.plan.steps):
-        return _unfinished(doing, proved, ())
+        return _unfinished(doing, proved)
     if now.pod is None:
         summary = f"{relabel.target} was released, and its controller has deleted it as one too many"
         return Verdict(Result.SUCCEEDED, proved, summary=summary)
     back = f"{relabel.target} has its {counted(len(relabel.labels), 'label')} back"
     return Verdict(Result.SUCCEEDED, proved, summary=back)
+
+
+def _idle(doing: Doing, proved: tuple[str, ...]) -> tuple[str, ...]:
+    """The policy is there and nothing bears its label: it does no harm, and nobody will ask for its release."""
+    done = [step.effect for step in doing.plan.steps if step.key in proved]
+    return tuple(
+        f"{effect.target} finds no pod: kubectl delete networkpolicy -n {effect.target.namespace} {effect.target.name}"
+        for effect in done
+        if isinstance(effect, DenyTraffic)
+    )
 
 
 def _relabel(doing: Doing) -> Relabel:
@@ -123,9 +133,12 @@ def _not_seen(doing: Doing, gap: Gap) -> Verdict:
     return Verdict(Result.WAITING, waiting=(gap.reason,))
 
 
-def _unfinished(doing: Doing, proved: tuple[str, ...], offers: tuple[Suggestion, ...]) -> Verdict:
+def _unfinished(
+    doing: Doing, proved: tuple[str, ...], offers: tuple[Suggestion, ...] = (), more: tuple[str, ...] = ()
+) -> Verdict:
     if not doing.is_over:
         return Verdict(Result.WAITING, proved, suggestions=offers)
     left = tuple(step.text for step in doing.plan.steps if step.key not in proved)
     result = Result.PARTIAL if proved else Result.FAILED
-    return Verdict(result, proved, left=left, summary=f"not done: {left[0]}", suggestions=offers)
+    summary = f"not done: {left[0]}"
+    return Verdict(result, proved, left=(*left, *more), summary=summary, suggestions=offers)

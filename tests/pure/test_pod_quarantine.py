@@ -218,7 +218,7 @@ def test_it_is_proved_by_the_policy_the_labels_and_the_replacement() -> None:
         ({"OnePod": CUT, "Policies": (replace(DENIAL, allows=frozenset({"Ingress"})),)}, True, Result.PARTIAL, ("relabel",)),
         ({"OnePod": CUT, "Policies": (replace(DENIAL, selector={}),)}, True, Result.PARTIAL, ("relabel",)),
         ({"OnePod": pod(), "Policies": ()}, True, Result.FAILED, ()),
-        ({"OnePod": None, "Policies": (DENIAL,)}, False, Result.FAILED, ()),
+        ({"OnePod": None, "Policies": (DENIAL,)}, False, Result.FAILED, ("deny",)),
         ({"OnePod": GAP, "Policies": (DENIAL,)}, False, Result.WAITING, ()),
         ({"OnePod": GAP, "Policies": (DENIAL,)}, True, Result.PARTIAL, ()),
         ({**CUT_NOW, "Owners": (owner(ready=2),)}, False, Result.WAITING, ("deny", "relabel")),
@@ -231,6 +231,12 @@ def test_what_the_cluster_shows_decides(world: Any, over: bool, result: Result, 
     found = verdict(proof.isolated(doing(isolation(), is_over=over), SITE), **world)
     assert (found.result, found.proved) == (result, proved)
     assert found.left or result in (Result.SUCCEEDED, Result.WAITING) or found.summary
+
+
+@pytest.mark.parametrize("facts", [None, pod()])
+def test_a_policy_that_finds_no_pod_is_named_with_the_line_that_removes_it(facts: Any) -> None:
+    found = verdict(proof.isolated(doing(isolation(), is_over=True), SITE), OnePod=facts, Policies=(DENIAL,))
+    assert found.left[-1].endswith(f"kubectl delete networkpolicy -n {NS} {POLICY.name}")
 
 
 # --- release ------------------------------------------------------------------------------------------
