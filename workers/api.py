@@ -1,27 +1,20 @@
-"""The connection to one Kubernetes API server: credentials, one request with its end, and the error table.
+"""One request to a Kubernetes API server with its end, the paging of lists, and the error table.
 
-The only importer of `kubernetes`, and of that only its configuration. Models, watches and generated methods
-are left alone: they cost a second per thousand pods and change with every major version. What is used
-(Configuration, RESTClientObject.pool_manager) is the same in 36 and 37.
 Every request has an explicit end; every list is paged and its pages dropped. A read is asked again over a
 broken connection, a write (`send`) never: what became of it is for its caller to find out. Nothing here
-judges, retries a refusal, or puts a credential into a reason. workers/effects.py alone may call `send`.
+judges, retries a refusal, or puts a credential into a reason. Called by the clients that project what they
+read (workers/cluster.py and its like); workers/effects.py alone may call `send`.
 """
 
 import gc
-import http.client
-import io
 import os
 import re
-import signal
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,18 +22,21 @@ from urllib.parse import urlencode
 
 import orjson
 import urllib3
-import yaml
-from kubernetes import config as kubernetes_config
-from kubernetes.client.configuration import Configuration
-from kubernetes.client.rest import RESTClientObject
-from kubernetes.config import kube_config
-from kubernetes.config.dateutil import parse_rfc3339
-from kubernetes.config.exec_provider import ExecProvider
 from urllib3 import exceptions as net
 
 from commands.errors import Refused, Unanswered, Unreachable
 from commands.site import ClusterSite
 from workers.fields import part
+from workers.link import (
+    BAD_CONFIG,
+    NO_CREDENTIALS,
+    BadProxy,
+    Link,
+    PluginFailed,
+    StillLoading,
+    from_inside,
+    from_kubeconfig,
+)
 from workers.reader import Answer, seconds_header, user_agent
 
 CONNECT_SECONDS = 3.05
@@ -51,10 +47,7 @@ ANSWER_SECONDS = 5.0
 WRITE_SECONDS = 15.0
 PAGE_BYTES = 32 * 1024 * 1024
 PAGE = 250
-POOL = 16
 LIST_ATTEMPTS = 3
-# Longer than a read: a plugin that is only slow must come to its end once, and its token is then kept.
-PLUGIN_SECONDS = 20.0
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -63,190 +56,7 @@ JSON = "application/json"
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
 # Base64 without padding, so nothing in it is escaped. Objects begin after the list's own metadata.
 _CONTINUE = re.compile(rb'^[^\[]{0,1000}?"continue":"([A-Za-z0-9_=-]+)"')
-# What the loader raises over a kubeconfig that is not what it should be; it checks little of it itself.
-_BAD_CONFIG = (
-    kubernetes_config.ConfigException,
-    yaml.YAMLError,
-    AttributeError,
-    KeyError,
-    TypeError,
-    ValueError,
-)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-
-
-# --- The connection -------------------------------------------------------------------------------
-
-
-class _WholeAnswer(io.RawIOBase):
-    """A socket file whose timeout bounds the whole answer.
-
-    urllib3's read timeout starts anew with each packet, so a server that drips one byte a second, in the
-    headers even, would hold a read for ever.
-    """
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-        limit = sock.gettimeout()
-        self._until = None if limit is None else time.monotonic() + limit
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._until is not None:
-            left = self._until - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the answer took too long")
-            self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = io.BufferedReader(_WholeAnswer(sock), 64 * 1024)
-
-
-class _PlainConnection(urllib3.connection.HTTPConnection):
-    response_class = _Response
-
-
-class _TlsConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Response
-
-
-class _PlainPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PlainConnection
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class _PluginFailed(kubernetes_config.ConfigException):
-    """The kubeconfig's credential plugin gave no credentials, this time."""
-
-
-class _StillLoading(net.TimeoutError):
-    """Somebody else waits for the credential plugin already."""
-
-
-class _Plugin(ExecProvider):
-    """The vendor's, but for the end: a plugin that hangs is killed, with all that it started."""
-
-    def run(self, previous_response: Any = None) -> Json:
-        info = {"apiVersion": self.api_version, "kind": "ExecCredential", "spec": {"interactive": False}}
-        if self.cluster:
-            info["spec"]["cluster"] = self._described()
-        with subprocess.Popen(  # noqa: S603 - the kubeconfig says what to run
-            self.args,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.cwd,
-            env={**self.env, "KUBERNETES_EXEC_INFO": orjson.dumps(info).decode()},
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process:
-            try:
-                printed, complaint = process.communicate(timeout=PLUGIN_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise _PluginFailed(f"no answer in {PLUGIN_SECONDS:g} s") from None
-        if process.returncode:
-            raise _PluginFailed(f"exit code {process.returncode}, {complaint.strip() or 'without a word'}")
-        found = orjson.loads(printed)
-        if found["apiVersion"] != self.api_version:
-            raise _PluginFailed(f"it speaks {found['apiVersion']}, not {self.api_version}")
-        status: Json = found["status"]
-        return status
-
-    def _described(self) -> Json:
-        cluster: Json = dict(self.cluster.value)
-        for extension in cluster.get("extensions") or ():
-            if extension["name"] == "client.authentication.k8s.io/exec":
-                cluster["config"] = extension["extension"]
-        return cluster
-
-
-class _Loader(kube_config.KubeConfigLoader):
-    """The vendor's, but for credential plugins: over their failure it only logs, and asks as nobody."""
-
-    def _load_from_exec_plugin(self) -> bool | None:
-        user: Any = self._user
-        cluster: Any = self._cluster
-        if "exec" not in user:
-            return None
-        try:
-            base = self._get_base_path(cluster.path)  # type: ignore[no-untyped-call]
-            plugin = _Plugin(user["exec"], base, cluster)  # type: ignore[no-untyped-call]
-            self._take(plugin.run(), base)
-        except _PluginFailed:
-            raise
-        except orjson.JSONDecodeError:  # what it printed instead may be a secret
-            raise _PluginFailed("what it prints is no JSON") from None
-        except (*_BAD_CONFIG, OSError) as error:
-            raise _PluginFailed(f"{type(error).__name__}: {error}") from error
-        return True
-
-    def _take(self, status: Json, base: str) -> None:
-        if status.get("token"):
-            self.token = f"Bearer {status['token']}"
-        elif status.get("clientCertificateData") and status.get("clientKeyData"):
-            self.cert_file = self._file(status, "clientCertificateData", base)
-            self.key_file = self._file(status, "clientKeyData", base)
-        else:
-            raise _PluginFailed("neither a token nor a certificate with its key")
-        self.__dict__.pop("expiry", None)
-        if status.get("expirationTimestamp"):
-            self.expiry = parse_rfc3339(status["expirationTimestamp"])  # type: ignore[no-untyped-call]
-
-    def _file(self, status: Json, key: str, base: str) -> Any:
-        kept = kube_config.FileOrData(  # type: ignore[no-untyped-call]
-            status,
-            None,
-            data_key_name=key,
-            file_base_path=base,
-            base64_file_content=False,
-            temp_file_path=self._temp_file_path,
-        )
-        return kept.as_file()  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """A loaded configuration and its connections; replaced as a whole when credentials are refused."""
-
-    config: Any
-    pool: urllib3.PoolManager
-    renewing: threading.Lock = field(default_factory=threading.Lock)
-
-    def credentials(self, deadline: float) -> dict[str, str]:
-        """Asked for every request: this is what triggers the client's own token refresh.
-
-        One at a time: that may run a plugin, and one that hangs is enough.
-        """
-        if not self.renewing.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise _StillLoading
-        try:
-            bearer = self.config.auth_settings().get("BearerToken")
-        finally:
-            self.renewing.release()
-        return {"Authorization": bearer["value"]} if bearer and bearer["value"] else {}
-
-    def scrubbed(self, text: str) -> str:
-        for key in list(self.config.api_key.values()):
-            secret = str(key).split()[-1] if str(key).split() else ""
-            text = text.replace(secret, "…") if secret else text
-        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,7 +171,7 @@ class Api:
         self._site = site
         self._kubeconfig = kubeconfig
         self._lock = threading.Lock()
-        self._link: _Link | None = None
+        self._link: Link | None = None
 
     def close(self) -> None:
         """Connections only; the next request opens new ones."""
@@ -496,20 +306,20 @@ class Api:
             answer = self._tried(subject, link, ask, deadline, cap)
         return answer
 
-    def _tried(self, subject: Subject, link: _Link, ask: _Ask, deadline: float, cap: int) -> Answer:
+    def _tried(self, subject: Subject, link: Link, ask: _Ask, deadline: float, cap: int) -> Answer:
         """A read once more when the connection broke: an API server closes idle ones without a word."""
         try:
             return self._once(link, ask, deadline, cap)
-        except (net.HTTPError, OSError, kubernetes_config.ConfigException) as error:
+        except (net.HTTPError, OSError, NO_CREDENTIALS) as error:
             is_broken = isinstance(error, (net.ProtocolError, ConnectionError))
             if not is_broken or ask.method != "GET":
                 raise self._no_answer(subject, link, error) from error
         try:
             return self._once(link, ask, deadline, cap)
-        except (net.HTTPError, OSError, kubernetes_config.ConfigException) as error:
+        except (net.HTTPError, OSError, NO_CREDENTIALS) as error:
             raise self._no_answer(subject, link, error) from error
 
-    def _once(self, link: _Link, ask: _Ask, deadline: float, cap: int) -> Answer:
+    def _once(self, link: Link, ask: _Ask, deadline: float, cap: int) -> Answer:
         credentials = link.credentials(deadline)
         started = time.monotonic()
         left = min(deadline - started, ask.seconds)
@@ -540,7 +350,7 @@ class Api:
             warnings=tuple(response.headers.getlist("Warning")),
         )
 
-    def _connected(self, subject: Subject, deadline: float, instead_of: _Link | None = None) -> _Link:
+    def _connected(self, subject: Subject, deadline: float, instead_of: Link | None = None) -> Link:
         """The link, made once; a new one when the caller's was refused and nobody replaced it yet."""
         link = self._link
         if link is not None and link is not instead_of:
@@ -555,31 +365,20 @@ class Api:
         finally:
             self._lock.release()
 
-    def _load(self, subject: Subject) -> _Link:
-        config = Configuration()
+    def _load(self, subject: Subject) -> Link:
         try:
             if self._is_inside:
-                kubernetes_config.load_incluster_config(config)  # type: ignore[no-untyped-call]
-            else:
-                merged = kube_config.KubeConfigMerger(self._kubeconfig_path)  # type: ignore[no-untyped-call]
-                context = self._site.context or None
-                loader = _Loader(merged.config, context, config_base_path=None)  # type: ignore[no-untyped-call]
-                loader.load_and_set(config)  # type: ignore[no-untyped-call]
-        except _PluginFailed as error:
+                return from_inside()
+            return from_kubeconfig(self._kubeconfig_path, self._site.context)
+        except PluginFailed as error:
             raise self._plugin_failed(subject, str(error)) from error
-        except (*_BAD_CONFIG, OSError) as error:
-            raise self._unconfigured(subject, error) from error
-        config.retries = False
-        config.connection_pool_maxsize = POOL
-        try:
-            pool = RESTClientObject(config).pool_manager
-        except (net.HTTPError, ImportError, ValueError) as error:  # its words may hold the proxy's password
+        except BadProxy as error:  # its words may hold the proxy's password
             raise Refused(
                 f"{subject.what}: the proxy to the Kubernetes API is no HTTP address",
                 mend="check HTTPS_PROXY, or `proxy-url` in the kubeconfig",
             ) from error
-        pool.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
-        return _Link(config, pool)
+        except (*BAD_CONFIG, OSError) as error:
+            raise self._unconfigured(subject, error) from error
 
     @property
     def _is_inside(self) -> bool:
@@ -613,14 +412,14 @@ class Api:
             mend=f"run the `exec` command of cluster {self._site.name} in the kubeconfig by hand",
         )
 
-    def _no_answer(self, subject: Subject, link: _Link, error: Exception) -> Unanswered:
+    def _no_answer(self, subject: Subject, link: Link, error: Exception) -> Unanswered:
         what, host = subject.what, link.config.host
         match error:
-            case _PluginFailed():
+            case PluginFailed():
                 return self._plugin_failed(subject, link.scrubbed(str(error)))
-            case _StillLoading():
+            case StillLoading():
                 return Unreachable(f"{what}: credentials for the Kubernetes API are still being loaded")
-            case kubernetes_config.ConfigException():
+            case NO_CREDENTIALS():
                 return Refused(f"{what}: no credentials: {short(link.scrubbed(str(error)))}")
             case net.NameResolutionError():
                 return Refused(f"{what}: the name in {host} does not resolve", mend=self._mend_address)

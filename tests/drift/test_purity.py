@@ -12,7 +12,7 @@ from tests.drift.tree import PRODUCT, Module, imports_of, is_within, modules, no
 # Pure beside everything under commands/.
 PURE = (
     "bot/access.py", "bot/alerts.py", "bot/blocks.py", "bot/changecard.py", "bot/changethread.py",
-    "bot/changewords.py", "bot/findings.py", "bot/render.py", "workers/triage.py",
+    "bot/changewords.py", "bot/findings.py", "bot/rights.py", "bot/render.py", "workers/triage.py",
 )  # fmt: skip
 
 # What a pure module may import of the standard library: nothing here reads a clock, a file, the network,
@@ -41,8 +41,8 @@ IMPURE_CALLS = ("now", "utcnow", "today", "read_text", "write_text", "read_bytes
 # The one home of each vendor. A library that is not here has no home yet: give it one.
 EVERYWHERE = ("orjson", "prometheus_client")
 HOMES: Mapping[str, tuple[str, ...]] = {
-    "kubernetes": ("workers/api.py", "bot/doctor.py"),
-    "urllib3": ("workers/api.py", "bot/doctor.py"),
+    "kubernetes": ("workers/link.py", "bot/doctor.py"),
+    "urllib3": ("workers/link.py", "workers/api.py", "bot/doctor.py"),
     "boto3": ("workers/aws.py", "bot/doctor.py"),
     "botocore": ("workers/aws.py", "bot/doctor.py"),
     "httpx": ("workers/signals.py", "bot/doctor.py"),
@@ -63,7 +63,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "pydantic": ("bot/state.py",),
     "yaml": (
         "bot/settings.py", "bot/sitefile.py", "bot/sitevalues.py", "bot/manifest.py",
-        "workers/api.py",  # a kubeconfig
+        "workers/link.py",  # a kubeconfig
     ),
     "waitress": ("bot/web.py",),
     "cronsim": ("workers/scheduler.py",),

@@ -23,6 +23,7 @@ from commands.site import ClusterSite, ServiceAddress
 from sandbox.controlplane import ControlPlane
 from sandbox.kube import KubeStandIn
 from workers import api as module
+from workers import link
 from workers.cluster import Cluster
 from workers.fields import quantity
 from workers.reader import Reader
@@ -446,7 +447,7 @@ def test_a_token_that_expired_is_renewed_once_the_plugin_works_again(plugin: Plu
 def test_a_plugin_that_hangs_runs_once_at_a_time_and_is_killed(
     plugin: Plugin, monkeypatch: pytest.MonkeyPatch, is_loaded: bool
 ) -> None:
-    monkeypatch.setattr(module, "PLUGIN_SECONDS", 1.0)
+    monkeypatch.setattr(link, "PLUGIN_SECONDS", 1.0)
     client = Cluster(ClusterSite(), plugin.kubeconfig)
     if is_loaded:
         plugin.gives("good", until="2020-01-01T00:00:00Z")
