@@ -11,7 +11,8 @@ import pytest
 from rude_server import HANG, RudeServer, page
 
 from bot import doctor
-from bot.doctor import BROKEN, GOOD, OPEN, Check, KubeNeed, change_needs, examine, kube_needs
+from bot.doctor import BROKEN, GOOD, OPEN, Check, examine
+from bot.rights import KubeNeed, change_needs, kube_needs
 from bot.secret import Secret
 from bot.settings import Settings
 from bot.sitefile import parse
