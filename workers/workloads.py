@@ -273,13 +273,15 @@ def _replicaset_view(found: Json) -> workloads.RevisionView:
 def _controller_revision_view(found: Json) -> workloads.RevisionView:
     metadata = part(found, "metadata")
     labels = part(metadata, "labels")
-    # A DaemonSet's pods bear the hash, a StatefulSet's the name of the whole revision.
-    is_daemon = any(each.get("kind") == "DaemonSet" for each in metadata.get("ownerReferences") or ())
     name = str(metadata["name"])
+    # A DaemonSet's pods bear the hash that its revision's name ends with, a StatefulSet's the whole name.
+    owners = metadata.get("ownerReferences") or ()
+    daemon = next((str(each.get("name")) for each in owners if each.get("kind") == "DaemonSet"), "")
+    hashed = str(labels.get("controller-revision-hash") or name.removeprefix(f"{daemon}-"))
     return workloads.RevisionView(
         number=int(found.get("revision") or 0),
         source=_target("ControllerRevision", found),
-        mark=str(labels.get("controller-revision-hash") or "") if is_daemon else name,
+        mark=hashed if daemon else name,
         template=part(part(part(found, "data"), "spec"), "template"),
         created=moment(metadata.get("creationTimestamp")),
         cause=str(part(metadata, "annotations").get(workloads.CHANGE_CAUSE) or ""),

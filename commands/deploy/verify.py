@@ -204,7 +204,7 @@ def _fresh(look: Look, revisions: Sequence[RevisionView], members: Sequence[Memb
         began = look.doing.progress.started - _SECOND
         return [each for each in members if each.created and each.created >= began]
     marks = rollout.marks(look.view.template, revisions)
-    return [each for each in members if each.mark in marks]
+    return [each for each in members if each.mark in marks or not marks]
 
 
 def _restarted(look: Look, fresh: Sequence[MemberView]) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ from commands.workloads import (
 )
 from sandbox.controlplane import ControlPlane
 from sandbox.kube import KubeStandIn, build
+from sandbox.kube.behaviours import Behaviour, CrashLoop, Healthy, ImagePullError
 from workers import workloads
 from workers.api import Api
 from workers.cluster import Cluster
@@ -84,6 +85,7 @@ class World:
     ) -> None:
         self.cluster = Cluster(SITE, kubeconfig)
         self.settle = settle
+        self.rest = Rest()
         self.http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False, **tls
         )
@@ -121,7 +123,7 @@ class World:
         return self.cluster.read(read, soon())
 
     def reader(self) -> Reader:
-        return Reader([self.cluster, Rehearsals(self.cluster.api), Rest()], timedelta(seconds=20))
+        return Reader([self.cluster, Rehearsals(self.cluster.api), self.rest], timedelta(seconds=20))
 
     def until(self, wanted: Callable[[], Any]) -> Any:
         end = time.monotonic() + 30
@@ -333,6 +335,152 @@ def test_fields_of_a_newer_version_stay(world: World) -> None:
     world.has_revisions("Deployment", space, 2)
     plan = planned(world, rollback, arguments("rollback", space))
     assert plan.diff == ("  1 other field: spec setHostnameAsFQDN",)
+
+
+# --- Pods that run, or do not ---------------------------------------------------------------------
+
+
+class Shop:
+    """The stand-in with a node, a kubelet and a clock that is turned by hand."""
+
+    def __init__(self, kube: KubeStandIn, world: World, clock: "Turned") -> None:
+        self.kube, self.world, self.clock = kube, world, clock
+
+    def later(self, seconds: float) -> None:
+        for _ in range(round(seconds)):
+            self.clock.ahead += timedelta(seconds=1)
+            self.kube.tick(2)
+
+
+class Turned:
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+class TurnedRest(Rest):
+    def __init__(self, clock: Turned) -> None:
+        self._clock = clock
+
+    def read(self, read: Read, deadline: float) -> Any:
+        return self._clock() if isinstance(read, Now) else super().read(read, deadline)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    clock = Turned()
+    with KubeStandIn(clock=clock) as kube:
+        kube.apply([build.node("n1"), build.node("n2")])
+        made = World(kube.url, kube.token, kube.kubeconfig(tmp_path / "c"), lambda: None)
+        made.rest = TurnedRest(clock)
+        yield Shop(kube, made, clock)
+        made.close()
+
+
+def rolled_back_to(shop: Shop, kind: str, behaviour: Behaviour, **given: Any) -> tuple[Plan, Args, str]:
+    """shop:1.3 comes back, and fares so."""
+    space = shop.world.space()
+    shop.world.make(workload(kind, space, **given))
+    shop.later(8)
+    shop.world.change(kind, space, "web", image("shop:1.4"))
+    shop.later(20)
+    shop.kube.behave(behaviour, image="shop:1.3")
+    asked = arguments("rollback", space, kind=kind)
+    plan = planned(shop.world, rollback, asked)
+    assert plan.go is not Go.BLOCKED, plan.findings
+    return plan, asked, space
+
+
+def proof(shop: Shop, plan: Plan, asked: Args, begun: datetime, **how: bool) -> Verdict:
+    marks = {step.key: Mark(Standing.APPLIED, begun) for step in plan.steps}
+    doing = Doing(asked, plan, Progress("w", begun, begun + timedelta(hours=1), marks), **how)
+    return walk(verify(doing, SITE), shop.world.reader(), soon())
+
+
+def applied(shop: Shop, plan: Plan) -> datetime:
+    begun = shop.clock()
+    assert isinstance(Effects(shop.world.cluster.api).apply(plan.steps[0].effect, soon()), Done)
+    return begun
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_good_rollback_is_proved_by_its_pods(shop: Shop, kind: str) -> None:
+    plan, asked, _ = rolled_back_to(shop, kind, Healthy(), **({} if kind == "DaemonSet" else {"replicas": 2}))
+    begun = applied(shop, plan)
+    assert proof(shop, plan, asked, begun).result is Result.WAITING
+    shop.later(40)
+    found = proof(shop, plan, asked, begun)
+    assert (found.result, found.summary.partition(": ")[2]) == (
+        Result.SUCCEEDED,
+        "all 2 updated and available",
+    )
+
+
+def test_a_broken_image_is_told_while_it_waits_and_failed_by_the_deadline(shop: Shop) -> None:
+    plan, asked, space = rolled_back_to(
+        shop, "Deployment", ImagePullError(), replicas=2, progressDeadlineSeconds=30
+    )
+    begun = applied(shop, plan)
+    shop.later(15)
+    waiting = proof(shop, plan, asked, begun)
+    assert waiting.result is Result.WAITING
+    assert "1 of 2 updated, 1 old pod still there, 1 not ready: web-" in waiting.waiting[0] or (
+        "not ready: web-" in waiting.waiting[0]
+    )
+    assert "ImagePullBackOff" in waiting.waiting[0] or "ErrImagePull" in waiting.waiting[0]
+    shop.later(60)
+    found = proof(shop, plan, asked, begun)
+    assert found.result is Result.FAILED
+    assert found.summary.startswith("its progress deadline passed")
+    assert found.suggestions[
+        0
+    ].text == f"deploy rollback web --kind deploy --namespace {space} --to-revision 2" or (
+        found.suggestions[0].text == plan.undo
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crash_loop_is_never_a_success(shop: Shop, kind: str) -> None:
+    plan, asked, _ = rolled_back_to(shop, kind, CrashLoop())
+    begun = applied(shop, plan)
+    for _ in range(12):
+        shop.later(5)
+        assert proof(shop, plan, asked, begun).result is not Result.SUCCEEDED
+    found = proof(shop, plan, asked, begun, is_over=True)
+    assert found.result in (Result.FAILED, Result.PARTIAL)
+    assert any("web-" in each for each in found.left)
+
+
+def test_the_rollback_of_a_rollout_that_had_failed_is_not_failed_by_its_deadline(shop: Shop) -> None:
+    """The condition of the earlier rollout stands until the controller sees progress again."""
+    space = shop.world.space()
+    shop.world.make(workload("Deployment", space, replicas=2, progressDeadlineSeconds=20))
+    shop.later(8)
+    shop.kube.behave(ImagePullError(), image="shop:1.4")
+    shop.world.change("Deployment", space, "web", image("shop:1.4"))
+    shop.later(60)
+    reasons = {each.reason for each in shop.world.view("Deployment", space).conditions}
+    assert "ProgressDeadlineExceeded" in reasons
+    asked = arguments("rollback", space)
+    plan = planned(shop.world, rollback, asked)
+    begun = applied(shop, plan)
+    assert proof(shop, plan, asked, begun).result is Result.WAITING
+    shop.later(30)
+    assert proof(shop, plan, asked, begun).result is Result.SUCCEEDED
+
+
+def test_new_pods_of_a_scaling_are_waited_for(shop: Shop) -> None:
+    space = shop.world.space()
+    shop.world.make(workload("Deployment", space))
+    shop.later(8)
+    asked = arguments("scale", space, replicas="3")
+    plan = planned(shop.world, scale, asked)
+    begun = applied(shop, plan)
+    assert proof(shop, plan, asked, begun).result is Result.WAITING
+    shop.later(20)
+    assert proof(shop, plan, asked, begun).result is Result.SUCCEEDED
 
 
 # --- What hangs on a workload ---------------------------------------------------------------------
