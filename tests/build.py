@@ -8,6 +8,7 @@ from commands.effects import Cordon, Evict, Target
 from commands.finding import Finding, Light
 from commands.model import Actor, Alert, AlertGroup, Args, Place, Request, Section, State, Whisper
 from commands.plan import Asking, Mark, Plan, Progress, Standing, Step, Wave
+from commands.reads import AuditProgress
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 TEAM = "T0EMULATED1"
@@ -117,6 +118,13 @@ def audit_lines(state: Any) -> list[dict[str, str]]:
     return [
         {k.decode(): v.decode() for k, v in fields.items()} for _, fields in state.redis.xrange("sre:audit")
     ]
+
+
+def trail_faults(state: Any) -> tuple[Any, ...]:
+    """What does not hold of the audit trail's chain; () when it is whole."""
+    found = state.trail.follow(AuditProgress(), (), lambda: False)
+    assert found.lines
+    return (*found.missing, *found.faults)
 
 
 def whisper(text: str = "no", user: str = ALICE.user) -> Whisper:

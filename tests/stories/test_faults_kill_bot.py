@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.build import trail_faults
 from tests.stories.faults import ALERT_STEPS, IN_FLIGHT, SECTIONS, STEPS, Killing, World
 
 
@@ -29,3 +30,7 @@ def test_an_alert_is_told_once(morning: World, step: str) -> None:
 
 def test_nothing_waits_any_more(morning: World) -> None:
     morning.wait_idle()
+
+
+def test_the_audit_trail_is_whole(morning: World) -> None:
+    assert trail_faults(morning.state) == ()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.build import trail_faults
 from tests.stories.faults import ALERT_STEPS, SECTIONS, STEPS, Killing, World
 
 
@@ -35,3 +36,7 @@ def test_an_alert_is_told_once(morning: World, step: str) -> None:
 def test_nobody_died_and_nothing_waits(morning: World) -> None:
     assert all(member.is_running() for member in morning.house.members)
     morning.wait_idle()
+
+
+def test_the_audit_trail_is_whole(morning: World) -> None:
+    assert trail_faults(morning.state) == ()
