@@ -68,6 +68,12 @@ def test_a_line_that_was_changed_and_hashed_anew_is_named_by_the_line_after_it()
     assert told(followed(lines)) == [(3, "was replaced: line 4 continues another one")]
 
 
+def test_a_last_line_that_was_changed_and_hashed_anew_is_named_by_the_store() -> None:
+    lines = chain()
+    lines[5] = ("100-6", line(6, lines[4][1][b"hash"].decode(), by=b"U0SOMEBODY"))
+    assert told(followed(lines)) == [(6, "is not the one that the store took for the last")]
+
+
 @pytest.mark.parametrize(("gone", "missing"), [((3,), (3, 3)), ((2, 3, 4), (2, 4)), ((1,), (1, 1))])
 def test_removed_lines_are_named(gone: tuple[int, ...], missing: tuple[int, int]) -> None:
     found = followed([each for each in chain() if int(each[1][b"seq"]) not in gone])
