@@ -3,6 +3,7 @@ restart and scaling planned, applied and looked at there, through the very clien
 
 import itertools
 import json
+import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -419,26 +420,20 @@ def test_a_good_rollback_is_proved_by_its_pods(shop: Shop, kind: str) -> None:
 
 
 def test_a_broken_image_is_told_while_it_waits_and_failed_by_the_deadline(shop: Shop) -> None:
-    plan, asked, space = rolled_back_to(
+    plan, asked, _ = rolled_back_to(
         shop, "Deployment", ImagePullError(), replicas=2, progressDeadlineSeconds=30
     )
     begun = applied(shop, plan)
     shop.later(15)
     waiting = proof(shop, plan, asked, begun)
     assert waiting.result is Result.WAITING
-    assert "1 of 2 updated, 1 old pod still there, 1 not ready: web-" in waiting.waiting[0] or (
-        "not ready: web-" in waiting.waiting[0]
-    )
-    assert "ImagePullBackOff" in waiting.waiting[0] or "ErrImagePull" in waiting.waiting[0]
+    said = r"1 of 2 updated(, \d old pods? still there)?, 1 not ready: web-\S+ (ImagePullBackOff|ErrImagePull) since .+"
+    assert re.fullmatch(said, waiting.waiting[0])
     shop.later(60)
     found = proof(shop, plan, asked, begun)
     assert found.result is Result.FAILED
     assert found.summary.startswith("its progress deadline passed")
-    assert found.suggestions[
-        0
-    ].text == f"deploy rollback web --kind deploy --namespace {space} --to-revision 2" or (
-        found.suggestions[0].text == plan.undo
-    )
+    assert found.suggestions[0].text == plan.undo
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -103,6 +103,12 @@ def test_a_broken_old_pod_is_not_the_rollbacks_fault() -> None:
     assert found.waiting == ("2 of 3 updated",)
 
 
+def test_where_no_revision_tells_the_new_pods_all_of_them_count() -> None:
+    old_too = (sick("web-0", owner="uid-backend"),)
+    found = verdict(back(updated=2), answers={"Revisions": (), "Members": old_too})
+    assert found.waiting == ("2 of 3 updated, 1 not ready: web-0 ImagePullBackOff since 40 s",)
+
+
 def test_the_progress_deadline_fails_it_with_the_pods_reasons_and_offers_undo() -> None:
     broken = sick("backend-6-x", owner="uid-backend-8", mark="backend-6", message="no such image")
     found = verdict(back(updated=2, conditions=(GONE_BY,)), answers={"Members": (broken,)})
