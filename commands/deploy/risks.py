@@ -108,13 +108,20 @@ def image_findings(reads: Iterable[ImageInRegistry], seen: Seen) -> Findings:
 
 def mutable(template: Mapping[str, Any]) -> Findings:
     """A new pod may get another image under the same name."""
-    loose = [each for each in images(template).values() if is_mutable(each)]
+    spec = template.get("spec") or {}
+    containers = (*(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+    loose = [str(each.get("image", "")) for each in containers if _is_pulled_anew(each)]
     if not loose:
         return ()
-    value = f"{', '.join(loose)} may be another image today than when the running pods pulled it"
+    value = f"{', '.join(dict.fromkeys(loose))} may be another image than when the running pods pulled it"
     return (
         Finding("deploy.mutable", "Mutable tag", Light.YELLOW, value, mend="Name a version or a digest."),
     )
+
+
+def _is_pulled_anew(container: Mapping[str, Any]) -> bool:
+    image = str(container.get("image", ""))
+    return is_mutable(image) or (container.get("imagePullPolicy") == "Always" and "@" not in image)
 
 
 def is_mutable(image: str) -> bool:

@@ -176,6 +176,7 @@ def _breaks(way: Way, about: _About, seen: Seen) -> tuple[Finding, ...]:
     extra = rollout.margins(view).surge
     return (
         *owners.findings(view),
+        *_no_undo(way),
         *_only_restarted(way),
         *risks.on_delete(view, Light.YELLOW),
         *risks.stall(view, pods, way.found.now),
@@ -188,6 +189,13 @@ def _breaks(way: Way, about: _About, seen: Seen) -> tuple[Finding, ...]:
 
 def _unread_pods(members: object) -> tuple[Finding, ...]:
     return (unread("deploy.pods", "Pods", members),) if isinstance(members, Gap) else ()
+
+
+def _no_undo(way: Way) -> tuple[Finding, ...]:
+    if way.now is not None and way.now.number:
+        return ()
+    value = "no revision is kept of the present template, so this cannot be undone by the bot"
+    return (Finding("rollback.undo", "No undo", Light.YELLOW, value),)
 
 
 def _only_restarted(way: Way) -> tuple[Finding, ...]:

@@ -19,6 +19,7 @@ from commands.finding import Suggestion
 from commands.model import Gap
 from commands.phrase import counted, span
 from commands.plan import Result, Standing, Step, Verdict
+from commands.podreads import Events, EventView
 from commands.reads import Now
 from commands.site import ClusterSite
 from commands.templates import template_hash
@@ -99,7 +100,13 @@ def verify(doing: Doing, site: ClusterSite) -> Verifying:
     for answer in (more[revisions], more[members]):
         if isinstance(answer, Gap):
             return _unread(doing, answer)
-    return _judged(look, more[revisions], more[members])
+    pods = rollout.own(look.view, more[revisions], more[members])
+    fresh = _fresh(look, more[revisions], pods)
+    if fresh or _stand(look).is_done:
+        return _judged(look, fresh, _refused_pods(look.view))
+    events = Events(target.namespace, target.kind, target.name, warnings=True)
+    told = yield (events,)
+    return _judged(look, fresh, (*_refused_pods(look.view), *_warned(look, told[events])))
 
 
 def _unread(doing: Doing, gap: Gap) -> Verdict:
@@ -169,20 +176,39 @@ def _by(look: Look) -> str:
 # --- Is it done, and well? ------------------------------------------------------------------------
 
 
-def _judged(look: Look, revisions: Sequence[RevisionView], members: Sequence[MemberView]) -> Verdict:
-    fresh = _fresh(look, revisions, rollout.own(look.view, revisions, members))
-    stand = _scaled(look.view) if isinstance(look.effect, Scale) else rollout.stand(look.view)
-    bad = rollout.troubled(fresh, look.now)
-    restarted = _restarted(look, fresh)
+def _judged(look: Look, fresh: Sequence[MemberView], obstacles: tuple[str, ...]) -> Verdict:
+    """obstacles: why pods are not even made, in the words of their controller."""
+    stand = _stand(look)
+    bad = (*obstacles, *rollout.troubled(fresh, look.now))
     if stand.is_done:
-        return _done(look, stand.said, fresh, restarted)
+        return _done(look, stand.said, fresh, _restarted(look, fresh))
     if _has_given_up(look):
         return look.failed(f"its progress deadline passed: {stand.said}", *bad)
     if look.doing.is_cancelled:
         return look.partial(f"cancelled after it was sent, and it goes on by itself: {stand.said}", *bad)
     if look.doing.is_over:
         return _too_late(look, stand.said, fresh, bad)
+    if obstacles:
+        return look.waiting(f"{stand.said}: {bad[0]}", *bad[1:])
     return look.waiting(_line(stand.said, bad), *bad[1:])
+
+
+def _stand(look: Look) -> rollout.Stand:
+    return _scaled(look.view) if isinstance(look.effect, Scale) else rollout.stand(look.view)
+
+
+def _refused_pods(view: WorkloadView) -> tuple[str, ...]:
+    """A quota, an admission webhook: what a Deployment's ReplicaSet met when it wanted to make a pod."""
+    failures = [each for each in view.conditions if (each.type, each.status) == ("ReplicaFailure", "True")]
+    return tuple(f"{each.reason}: {one_line(each.message)}" for each in failures)
+
+
+def _warned(look: Look, events: Sequence[EventView] | Gap) -> tuple[str, ...]:
+    """Of the others their own events tell it, the latest first; that they were not read changes nothing."""
+    since = look.doing.progress.started - _SECOND
+    found = () if isinstance(events, Gap) else events
+    recent = [each for each in found if each.last is None or each.last >= since]
+    return tuple(f"{each.reason}: {one_line(each.message)}" for each in reversed(recent[-2:]))
 
 
 def _line(said: str, bad: tuple[str, ...]) -> str:

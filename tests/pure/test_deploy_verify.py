@@ -27,6 +27,7 @@ from commands.deploy.rollout import stand
 from commands.deploy.verify import verify
 from commands.model import Args, Gap
 from commands.plan import Plan, Result, Standing, Verdict
+from commands.podreads import EventView
 from commands.reads import Condition
 from commands.workloads import RESTARTED_AT, Manager, Strategy, WorkloadView
 
@@ -119,6 +120,29 @@ def test_the_progress_deadline_fails_it_with_the_pods_reasons_and_offers_undo() 
         "deploy show backend --namespace sre-shop",
         "deploy rollback backend",
     ]
+
+
+def test_pods_that_may_not_even_be_made_are_told_by_their_controller() -> None:
+    refused = Condition("ReplicaFailure", "True", "FailedCreate", "exceeded quota: small", NOW)
+    found = verdict(back(updated=0, conditions=(refused,)), answers={"Members": ()})
+    assert found.waiting == ("0 of 3 updated: FailedCreate: exceeded quota: small",)
+
+
+def test_a_set_has_no_such_condition_and_its_events_tell_it() -> None:
+    said = EventView("sre-shop", "StatefulSet", "backend", "Warning", "FailedCreate", "exceeded quota: small")
+    revisions = tuple(revision(n, kind="StatefulSet") for n in (7, 6))
+    plan = World(view("StatefulSet"), Revisions=revisions).drive(rollback.plan(args("rollback"), SITE, WHO))
+    here = view("StatefulSet", template=BACK, ready=0, updated=0)
+    answers = {"Revisions": revisions, "Members": (), "Events": (said,)}
+    assert verdict(here, plan, answers=answers).waiting == (
+        "0 of 3 updated, 0 of 3 ready: FailedCreate: exceeded quota: small",
+    )
+    stale = (replace(said, last=NOW - HOUR),)
+    assert verdict(here, plan, answers={**answers, "Events": stale}).waiting == (
+        "0 of 3 updated, 0 of 3 ready",
+    )
+    assert verdict(here, plan, answers={**answers, "Events": Gap("no")}).result is Result.WAITING
+    assert verdict(here, plan, answers=answers, is_over=True).left == ("FailedCreate: exceeded quota: small",)
 
 
 def test_a_deadline_that_passed_before_is_an_older_rollouts() -> None:

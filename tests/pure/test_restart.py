@@ -73,6 +73,8 @@ FINDINGS = [
     ("a daemon", view("DaemonSet"), {}, {}),
     ("latest", view(template=template("shop:latest")), {}, {"deploy.mutable": "yellow"}),
     ("no tag", view(template=template("host:5000/shop")), {}, {"deploy.mutable": "yellow"}),
+    ("Always", view(template=template(container={"imagePullPolicy": "Always"})), {}, {"deploy.mutable": "yellow"}),
+    ("Always, by digest", view(template=template("shop@sha256:a", container={"imagePullPolicy": "Always"})), {}, {}),
     ("a digest", view(template=template("shop@sha256:abc")), {}, {}),
     ("config changed since", view(template=template(container=CONFIG)), {"Referred": new},
      {"restart.config": "yellow"}),

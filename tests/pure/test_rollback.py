@@ -93,7 +93,7 @@ def test_the_other_kinds_are_named_in_their_undo() -> None:
 
 def test_without_a_revision_for_the_present_template_there_is_no_undo() -> None:
     plan = planned(World(view(template=template("shop:edited"))))
-    assert plan.undo == ""
+    assert (plan.undo, keys(plan)) == ("", {"rollback.undo": "yellow"})
     assert plan.steps[0].effect.revision == 7  # type: ignore[union-attr]
 
 
