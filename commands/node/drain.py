@@ -4,73 +4,37 @@ The plan of one or several nodes: all are closed first, so that no pod hops onto
 emptied one after the other. Nothing here goes past a disruption budget.
 """
 
-from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Generator, Iterable
+from dataclasses import replace
+from datetime import timedelta
 
 from commands import reads
 from commands.change import Planning, Who, blocked
 from commands.effects import Cordon, Evict
 from commands.finding import Finding, Light
-from commands.model import Args, Gap, Read, Reads, Seen
+from commands.model import Args, Gap, Reads, Seen
 from commands.node import availability, budgets, capacity, header, storage
-from commands.node.cases import READ_KINDS, Case, Controllers, Kind, case, controllers, is_daemon
+from commands.node.cases import Case, Kind
 from commands.node.choice import Choice, choice
+from commands.node.scene import Scene, claims, evidence, further, pods_of, put_together
 from commands.phrase import counted, span
 from commands.plan import Plan, Step, Wave
 from commands.scheduling import (
     AttachLimits,
     Backends,
     Budgets,
-    BudgetView,
     NodeDetail,
     NodeDetails,
-    Owners,
-    OwnerView,
     Placements,
-    PodDetail,
     PodsOnNode,
-    Volumes,
-    VolumeView,
     Webhooks,
 )
 from commands.site import ClusterSite
 from commands.wording import KEPT, unread
 
-# More namespaces than this are read in one list of the whole cluster.
-FEW_NAMESPACES = 3
 SHORTEST, LONGEST = timedelta(minutes=5), timedelta(hours=1)
 # Every effect is asked for in a dry run up to this many; budgets are not counted there, so more say no more.
 REHEARSED = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Everything that was read, and what is meant. cases: by the node they are on, in the order of draining."""
-
-    site: ClusterSite
-    chosen: Choice
-    who: Who
-    now: datetime | None
-    nodes: tuple[NodeDetail, ...]
-    targets: tuple[NodeDetail, ...]
-    budgets: tuple[BudgetView, ...]
-    known: Controllers
-    cases: Mapping[str, tuple[Case, ...]]
-    seen: Mapping[Read, Any]
-
-    @property
-    def all(self) -> tuple[Case, ...]:
-        return tuple(each for held in self.cases.values() for each in held)
-
-    @property
-    def leaving(self) -> frozenset[str]:
-        return frozenset(node.name for node in self.targets)
-
-    def answer(self, read: Read) -> Any:
-        """A read that was not needed counts as one without results."""
-        return self.seen.get(read, ())
 
 
 def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
@@ -81,13 +45,13 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
     if wrong:
         return blocked(title, wrong)
     targets = chosen.of(first[NodeDetails()])
-    pods = yield from _pods(first, targets)
+    pods = yield from pods_of(first, targets)
     gaps = [held for held in pods.values() if isinstance(held, Gap)]
     if gaps:
         return blocked(title, (replace(unread("drain.unread", "Pods", gap), light=Light.RED) for gap in gaps))
     read = tuple(pod for held in pods.values() if not isinstance(held, Gap) for pod in held)
-    second = yield _further(read, site)
-    made = _plan(_scene(site, chosen, who, first, targets, pods, second))
+    second = yield further(read, site)
+    made = _plan(put_together(site, chosen, who, first, targets, pods, second))
     if "dry-run" in args.flags and made.steps:
         made = yield from _rehearsed(made)
     return made
@@ -104,95 +68,7 @@ def _wrong(chosen: Choice, seen: Seen) -> tuple[Finding, ...]:
     return tuple(red) or chosen.wrong(seen[NodeDetails()])
 
 
-def _pods(
-    seen: Seen, targets: tuple[NodeDetail, ...]
-) -> Generator[Reads, Seen, dict[str, tuple[PodDetail, ...] | Gap]]:
-    wanted = tuple(PodsOnNode(node.name) for node in targets)
-    missing = tuple(read for read in wanted if read not in seen)
-    more: Mapping[Read, Any] = (yield missing) if missing else {}
-    return {read.node: seen[read] if read in seen else more[read] for read in wanted}
-
-
-def _further(pods: tuple[PodDetail, ...], site: ClusterSite) -> Reads:
-    """What the pods that are there make worth reading, all at once."""
-    movable = [pod for pod in pods if not pod.mirror and not is_daemon(pod.owner)]
-    return tuple(
-        dict.fromkeys(
-            (
-                *owner_reads(pods),
-                *((Placements(), Webhooks(), *_backends(movable)) if movable else ()),
-                *((Volumes(), AttachLimits()) if any(pod.claims for pod in movable) else ()),
-                *_kept(movable),
-                reads.Deployment(site.namespaces.system, site.autoscaler.deployment),
-                *_alerts(site),
-            )
-        )
-    )
-
-
-def scopes(namespaces: Iterable[str]) -> tuple[str, ...]:
-    found = tuple(sorted(set(namespaces)))
-    return found if len(found) <= FEW_NAMESPACES else ("",)
-
-
-def owner_reads(pods: Iterable[PodDetail]) -> tuple[Owners, ...]:
-    """One list for each kind of controller there is, not one request for each pod."""
-    by_kind: dict[str, set[str]] = {}
-    for pod in pods:
-        if pod.owner is not None and pod.owner.kind in READ_KINDS:
-            by_kind.setdefault(pod.owner.kind, set()).add(pod.target.namespace)
-    return tuple(Owners(kind, scope) for kind, held in sorted(by_kind.items()) for scope in scopes(held))
-
-
-def _backends(pods: Iterable[PodDetail]) -> tuple[Backends, ...]:
-    return tuple(Backends(scope) for scope in scopes(pod.target.namespace for pod in pods))
-
-
-def _kept(pods: Iterable[PodDetail]) -> tuple[reads.EvidenceKept, ...]:
-    uids = tuple(sorted(pod.target.uid for pod in pods if pod.quarantined))
-    return (reads.EvidenceKept(uids),) if uids else ()
-
-
-def _alerts(site: ClusterSite) -> tuple[reads.Query, ...]:
-    firing = 'count by (alertname) (ALERTS{alertstate="firing",severity="critical"})'
-    return (reads.Query(firing),) if site.monitoring.prometheus.url else ()
-
-
 # --- Putting it together --------------------------------------------------------------------------
-
-
-def _scene(
-    site: ClusterSite,
-    chosen: Choice,
-    who: Who,
-    first: Seen,
-    targets: tuple[NodeDetail, ...],
-    pods: Mapping[str, tuple[PodDetail, ...] | Gap],
-    second: Seen,
-) -> Scene:
-    known = known_from(second)
-    cases = {
-        name: tuple(case(pod, known) for pod in sorted(held, key=lambda pod: pod.target.path))
-        for name, held in pods.items()
-        if not isinstance(held, Gap)
-    }
-    ordered = sorted(targets, key=lambda node: (_workloads(cases[node.name]), node.name))
-    now = first[reads.Now()]
-    return Scene(
-        site, chosen, who, None if isinstance(now, Gap) else now, first[NodeDetails()], tuple(ordered),
-        first[Budgets()], known, {node.name: cases[node.name] for node in ordered}, second,
-    )  # fmt: skip
-
-
-def known_from(seen: Mapping[Read, Any]) -> Controllers:
-    answers: list[tuple[str, tuple[OwnerView, ...] | Gap]] = [
-        (read.kind, answer) for read, answer in seen.items() if isinstance(read, Owners)
-    ]
-    return controllers(answers)
-
-
-def _workloads(cases: Iterable[Case]) -> int:
-    return len({case.workload for case in cases if case.kind.is_moved})
 
 
 def _plan(scene: Scene) -> Plan:
@@ -234,7 +110,7 @@ def _findings(scene: Scene, books: budgets.Accounts) -> tuple[Finding, ...]:
         *_idle(scene),
         *(finding for node in scene.targets for finding in header.findings(node, scene.now)),
         *budgets.findings(books, budgets.Around(where, scene.known, sick)),
-        *storage.findings(scene.all, scene.chosen, _claims(scene), _evidence(scene)),
+        *storage.findings(scene.all, scene.chosen, claims(scene), evidence(scene)),
         *availability.findings(scene.all, around),
         *capacity.findings(_crowd(scene), scene.all),
         *_stuck(scene),
@@ -252,23 +128,11 @@ def _idle(scene: Scene) -> tuple[Finding, ...]:
     return (Finding("drain.done", "Drained", Light.GREEN, "closed already, and no pod is left to move"),)
 
 
-def _claims(scene: Scene) -> Mapping[tuple[str, str], VolumeView] | Gap:
-    answer = scene.answer(Volumes())
-    if isinstance(answer, Gap):
-        return answer
-    return {(view.namespace, view.claim): view for view in answer}
-
-
-def _evidence(scene: Scene) -> frozenset[str] | Gap:
-    found = [answer for read, answer in scene.seen.items() if isinstance(read, reads.EvidenceKept)]
-    return found[0] if found else frozenset()
-
-
 def _crowd(scene: Scene) -> capacity.Crowded:
     limits = scene.answer(AttachLimits())
     scaler = scene.answer(reads.Deployment(scene.site.namespaces.system, scene.site.autoscaler.deployment))
     return capacity.Crowded(
-        scene.nodes, scene.leaving, scene.answer(Placements()), _claims(scene),
+        scene.nodes, scene.leaving, scene.answer(Placements()), claims(scene),
         {} if isinstance(limits, Gap) or not limits else limits,
         scaler if isinstance(scaler, reads.DeploymentView) else None,
     )  # fmt: skip

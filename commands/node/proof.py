@@ -15,7 +15,7 @@ from commands.effects import Cordon, Evict
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Gap, Read, Reads, Seen
 from commands.node.cases import Controllers, is_daemon, named
-from commands.node.drain import known_from, scopes
+from commands.node.scene import known_from, scopes
 from commands.phrase import counted, span
 from commands.plan import Result, Standing, Step, Verdict
 from commands.podstatus import status_light
