@@ -327,6 +327,15 @@ WORLDS = {
             "Q-restarts": (_OF_POD, 5),
         },
     ),
+    "what a container used counts once, and the pod's own row not at all": (
+        [
+            *twins("container_cpu_usage_seconds_total", _POD, "0+6x60"),
+            *twins("container_cpu_usage_seconds_total", 'pod="a",container=""', "0+12x60"),
+            *twins("container_memory_working_set_bytes", _POD, "90x60"),
+            *twins("container_memory_working_set_bytes", 'pod="a",container="POD"', "1x60"),
+        ],
+        {"Q-p90cpu": (_OF_CONTAINER, 0.1), "Q-p90mem": (_OF_CONTAINER, 108), "Q-maxmem": (_OF_CONTAINER, 90)},
+    ),
 }
 
 _GONE = f'{_UP},instance="a"}}'
