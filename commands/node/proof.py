@@ -24,7 +24,7 @@ from commands.site import ClusterSite
 from commands.wording import age
 
 # Controllers write their counts down a moment after a pod is gone: until then the old count still stands.
-SETTLING = timedelta(seconds=3)
+SETTLING = timedelta(seconds=1)
 _ABOVE = {"Deployment": "ReplicaSet"}
 
 
