@@ -28,6 +28,7 @@ from commands.workloads import (
     WorkloadView,
 )
 
+_STEPS = 11  # revisions between which differences are told
 _ROWS = 25  # of a table in the thread; a longer one comes as a file
 
 
@@ -119,8 +120,8 @@ def _history(args: Args, site: ClusterSite) -> Inquiry:
     if isinstance(revisions, Gap):
         return Section("history", title, True, (unread("T1-4", "Revisions", revisions),))
     steps = tuple(_steps(revisions))
-    lines = table(view, revisions, found.now, limit=None)
-    shown, files = shown_and_kept(lines, _ROWS, "history.txt", title)
+    whole = table(view, revisions, found.now)
+    shown, files = shown_and_kept(whole, _ROWS, "history.txt", title)
     note = "who: the latest write of each manager, as managedFields know it"
     findings = (_present(found, revisions), *steps)
     return Section("history", title, True, findings, note, attachments=files, table=shown)
@@ -140,13 +141,20 @@ def _present(found: Found, revisions: Sequence[RevisionView]) -> Finding:
 
 def _steps(revisions: Sequence[RevisionView]) -> list[Finding]:
     """What each revision changed against the one before it that is kept."""
-    found = []
-    for newer, older in pairwise(revisions):
-        lines = differences(older.template, newer.template) or ("  nothing but the revision itself",)
-        label = f"{older.number} → {newer.number}"
-        said = next((each[2:] for each in lines if each.startswith("+ ")), lines[0].strip())
-        found.append(Finding("T1-4", label, Light.GREEN, said, evidence=lines[:KEPT]))
-    return found[:10]
+    return [_step(older, newer) for newer, older in pairwise(revisions[:_STEPS])]
+
+
+def _step(older: RevisionView, newer: RevisionView) -> Finding:
+    label = f"{older.number or '?'} → {newer.number or '?'}"
+    lines = differences(older.template, newer.template)
+    if not lines:
+        return Finding("T1-4", label, Light.GREEN, "the same template")
+    gone = [line[2:] for line in lines if line.startswith("- ")]
+    come = [line[2:] for line in lines if line.startswith("+ ")]
+    if len(lines) == 3 and len(gone) == len(come) == 1:  # one field under the name of its group
+        return Finding("T1-4", label, Light.GREEN, f"{gone[0]} → {come[0].partition(': ')[2]}")
+    said = next(iter(come or gone), lines[0].strip())
+    return Finding("T1-4", label, Light.GREEN, said, evidence=lines[:KEPT])
 
 
 # --- show -----------------------------------------------------------------------------------------

@@ -62,23 +62,31 @@ def said_by(view: WorkloadView, revision: RevisionView, now: RevisionView | None
     return latest.name if latest and revision is now else ""
 
 
-def table(
-    view: WorkloadView, revisions: Sequence[RevisionView], now: datetime, limit: int | None = SHOWN
-) -> tuple[str, ...]:
-    """The revisions in columns, newest first, the present one marked."""
+def rows(view: WorkloadView, revisions: Sequence[RevisionView], now: datetime) -> tuple[tuple[str, ...], ...]:
+    """Of each revision: number, age, images, who made it, change-cause; "-" for what nobody knows."""
     present = current(view, revisions)
-    rows = []
-    for each in revisions[:limit]:
-        rows.append(
-            (
-                f"{each.number or '?'}{' (now)' if each is present else ''}",
-                age(each, now),
-                one_line(images_said(each.template), 100),
-                said_by(view, each, present) or "-",
-                one_line(each.cause, 80) or "-",
-            )
+    return tuple(
+        (
+            f"{each.number or '?'}{' (now)' if each is present else ''}",
+            age(each, now),
+            one_line(images_said(each.template), 100),
+            said_by(view, each, present) or "-",
+            one_line(each.cause, 80) or "-",
         )
-    return aligned(("revision", "made", "images", "by", "change-cause"), rows)
+        for each in revisions
+    )
+
+
+def table(view: WorkloadView, revisions: Sequence[RevisionView], now: datetime) -> tuple[str, ...]:
+    """The revisions in columns, newest first, the present one marked."""
+    header = ("revision", "made", "images", "by", "change-cause")
+    return aligned(header, rows(view, revisions, now))
+
+
+def lines(view: WorkloadView, revisions: Sequence[RevisionView], now: datetime) -> tuple[str, ...]:
+    """The newest few, a line each: "7 (now) · 3 h ago · shop:1.4 · helm"."""
+    found = rows(view, revisions, now)[:SHOWN]
+    return tuple(" · ".join(part for part in row if part != "-") for row in found)
 
 
 def age(revision: RevisionView, now: datetime) -> str:

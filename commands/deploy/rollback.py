@@ -12,7 +12,7 @@ from typing import Any
 from commands.change import Planning, Who, blocked
 from commands.deploy import owners, references, risks, rollout
 from commands.deploy.differences import differences, images_said
-from commands.deploy.revisions import age, apart_from_restarts, before, current, numbered, said_by, table
+from commands.deploy.revisions import age, apart_from_restarts, before, current, lines, numbered, said_by
 from commands.deploy.target import Found, checked, line, search
 from commands.effects import RollBack
 from commands.finding import Finding, Light, Suggestion
@@ -253,7 +253,7 @@ def _never_ready(way: Way, asked: tuple[Query, ...], seen: Seen) -> tuple[Findin
 
 def _candidates(way: Way) -> Finding:
     now = str(way.now.number) if way.now else "a template of no revision"
-    rows = table(way.view, way.revisions, way.found.now)
+    rows = lines(way.view, way.revisions, way.found.now)
     value = f"{now} → {way.to.number}, of {len(way.revisions)} kept"
     return Finding("rollback.candidates", "Revisions", Light.GREEN, value, evidence=rows)
 

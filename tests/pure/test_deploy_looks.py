@@ -195,8 +195,20 @@ def test_the_history_has_times_images_who_and_what_changed() -> None:
         ["4", "6", "h", "ago", "shop:1.1", "-", "-"],
     ]
     assert named(found, "Now").value == "revision 7, made 3 h ago by helm"
-    assert named(found, "6 → 7").value == "web: shop:1.4"
-    assert named(found, "4 → 6").evidence == ("  images", "- web: shop:1.1", "+ web: shop:1.3")
+    assert named(found, "6 → 7").value == "web: shop:1.3 → shop:1.4"
+    assert named(found, "4 → 6").evidence == ()
+
+
+def test_a_revision_that_changed_more_tells_all_of_it() -> None:
+    more = replace(revision(7), template=template("shop:1.4", nodeSelector={"zone": "a"}))
+    found = looked(
+        "deploy history backend", World(view(template=more.template), Revisions=(more, revision(6)))
+    )
+    assert named(found, "6 → 7").evidence == (
+        "  images", "- web: shop:1.3", "+ web: shop:1.4", "  scheduling", '+ nodeSelector: {"zone": "a"}',
+    )  # fmt: skip
+    same = World(Revisions=(revision(7), replace(revision(6), template=template())))
+    assert named(looked("deploy history backend", same), "6 → 7").value == "the same template"
 
 
 def test_a_revision_without_number_or_time_is_still_a_line() -> None:
