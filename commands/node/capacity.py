@@ -59,7 +59,8 @@ def _fitting(found: Simulated, crowded: Crowded) -> Finding:
     value = f"{len(found.placed)} of {counted(whole, 'pod')} fit on {counted(found.candidates, 'other node')}"
     left = f"left after: {found.free['cpu']:.1f} cores, {_gib(found.free['memory'])}"
     if not found.unplaced:
-        return Finding("drain.fits", "Room elsewhere", Light.GREEN, f"{value}; {left}", _ESTIMATE)
+        where = tuple(f"{pod.target.path} → {node}" for pod, node in found.placed)
+        return Finding("drain.fits", "Room elsewhere", Light.GREEN, f"{value}; {left}", _ESTIMATE, where)
     lines = tuple(f"{each.pod.target.path}: {each.said(found.candidates)}" for each in found.unplaced)
     if crowded.grows:
         value = f"{value}; the others need more nodes"

@@ -15,9 +15,9 @@ from commands.finding import Finding, Light
 from commands.model import Args, Gap, Reads, Seen
 from commands.node import availability, budgets, capacity, header, storage
 from commands.node.cases import Case, Kind
-from commands.node.choice import Choice, choice
+from commands.node.choice import Choice, choice, labelled
 from commands.node.scene import Scene, claims, evidence, further, pods_of, put_together
-from commands.phrase import counted, span
+from commands.phrase import counted, mebibytes, millicores, span
 from commands.plan import Plan, Step, Wave
 from commands.scheduling import (
     AttachLimits,
@@ -91,6 +91,7 @@ def _plan(scene: Scene) -> Plan:
             *(() if scene.site.drain.parallel else ("drain",)),
             *(f"node/{name}" for name in names.split(",")),
         ),
+        nodes=labelled(scene.targets),
         estimate=estimate,
         timeout=scene.chosen.timeout or min(max(2 * estimate, SHORTEST), LONGEST),
     )
@@ -176,15 +177,23 @@ def _emptying(scene: Scene, books: budgets.Accounts) -> Iterable[Wave]:
 def _step(each: Case, node: NodeDetail, scene: Scene, books: budgets.Accounts) -> Step:
     turn = books.turn(each)
     grace = each.pod.grace if scene.chosen.grace is None else scene.chosen.grace
-    owner = "" if each.workload.startswith("Pod ") else f" ({each.workload.replace(' ', ' ', 1)})"
+    owner = "" if each.workload.startswith("Pod ") else f" ({each.workload})"
     asked = f"; budget {turn.lane}, turn {turn.number}" if turn.lane else ""
-    details = "; ".join((f"{grace} s", *each.reasons))
+    details = "; ".join((f"{grace} s", *_asks(each), *each.reasons))
     return Step(
         key=f"evict {each.pod.target.uid}",
         effect=Evict(each.pod.target, node.name, scene.chosen.grace),
         text=f"Evict {each.path}{owner}: {details}{asked}",
         lane=turn.lane,
     )
+
+
+def _asks(each: Case) -> Iterable[str]:
+    requests = each.pod.needs.requests
+    if requests.get("cpu") or requests.get("memory"):
+        yield f"asks for {millicores(requests.get('cpu', 0.0))}, {mebibytes(requests.get('memory', 0.0))}"
+    if not each.pod.ready and each.kind is not Kind.FINISHED:
+        yield f"{each.pod.phase}, not ready"
 
 
 def _stays(scene: Scene) -> Iterable[str]:

@@ -9,7 +9,7 @@ from commands import reads
 from commands.effects import Cordon, Evict
 from commands.errors import UsageError
 from commands.finding import Light
-from commands.model import Gap
+from commands.model import Args, Gap
 from commands.node import COMMANDS
 from commands.plan import Go
 from commands.scheduling import (
@@ -70,10 +70,27 @@ def test_the_header_tells_what_the_node_is():
         assert word in facts
 
 
+def test_a_step_says_what_the_pod_is_of_what_it_asks_for_and_how_long_it_has():
+    assert said(World().plan(), "backend-1") == (
+        "Evict shop/backend-1 (Deployment shop/backend): 30 s; asks for 500m, 1,024 MiB"
+    )
+    assert "Pending, not ready" in said(World(pod(phase="Pending", ready=False)).plan(), "backend-1")
+
+
+def test_where_each_pod_would_go_is_told():
+    assert found(World().plan(), "drain.fits").evidence == ("shop/backend-1 → node-8",)
+
+
 def test_the_note_of_the_cordon_says_who_asked_and_why():
     effect = World().plan().steps[0].effect
     assert isinstance(effect, Cordon)
     assert effect.note == "by U0ALICE0001 (RTEST0001): kernel update"
+
+
+def test_the_labels_of_the_nodes_are_told_though_only_their_pods_are_touched():
+    plan = World(nodes=(node(unschedulable=True, labels={"pool": "blue"}), node("node-8"))).drain()
+    (told,) = plan.nodes
+    assert told[0] == "node-7" and ("pool", "blue") in told[1]
 
 
 def test_a_closed_node_is_not_closed_again_and_not_opened_by_undo():
@@ -466,8 +483,6 @@ def test_a_grace_period_is_passed_on_and_part_of_the_scope():
     ],
 )
 def test_what_cannot_be_meant_is_said_before_anything_is_read(name, flags, word):
-    from commands.model import Args
-
     command = next(each for each in COMMANDS if "drain" in each.verbs)
     with pytest.raises(UsageError, match=word):
         command.parts(Args("node", "drain", name, flags), SITE)
