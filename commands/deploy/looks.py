@@ -9,7 +9,7 @@ from commands.command import Part, Parts
 from commands.deploy import owners, references, risks, rollout
 from commands.deploy.differences import differences, environment, images_said
 from commands.deploy.revisions import age, current, said_by, table
-from commands.deploy.target import Found, line, search
+from commands.deploy.target import Found, kind, line, search
 from commands.deploy.telling import told
 from commands.finding import Finding, Light, Suggestion, worst
 from commands.model import Args, Gap, Inquiry, Section, Seen
@@ -42,6 +42,7 @@ def namespace(args: Args, site: ClusterSite) -> str:
 
 
 def listed(args: Args, site: ClusterSite) -> Parts:
+    kind(args)  # refuses one that there is not
     where = args.flags.get("namespace", "") or site.namespaces.app
     return {"workloads": Part(f"Workloads · {where}", _list(args, site))}
 
@@ -54,7 +55,7 @@ def _list(args: Args, site: ClusterSite) -> Inquiry:
     title = f"Workloads · {where or 'all namespaces'}"
     if isinstance(found, Gap):
         return Section("workloads", title, True, (unread("deploy.list", "Workloads", found),))
-    views = [view for view in found if args.name.casefold() in view.target.name]
+    views = [each for each in found if _is_asked_for(each, args)]
     if not views:
         value = f"none named like {args.name}" if args.name else "none"
         return Section("workloads", title, True, (Finding("deploy.list", "Workloads", Light.YELLOW, value),))
@@ -62,6 +63,10 @@ def _list(args: Args, site: ClusterSite) -> Inquiry:
     header = ("name", "kind", "ready", "rollout", "images")
     shown, files = shown_and_kept(aligned(header, rows), _ROWS, "workloads.txt", title)
     return Section("workloads", title, True, (_counts(views),), attachments=files, table=shown)
+
+
+def _is_asked_for(view: WorkloadView, args: Args) -> bool:
+    return args.name.casefold() in view.target.name and kind(args) in ("", view.target.kind)
 
 
 def _worst_first(view: WorkloadView) -> tuple[bool, str]:

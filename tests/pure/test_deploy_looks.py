@@ -91,6 +91,16 @@ def test_a_list_can_be_narrowed_and_be_empty() -> None:
     assert looked("deploy list zzzz", world).findings[0].value == "none named like zzzz"
 
 
+def test_a_list_of_one_kind() -> None:
+    world = World(view(), view("StatefulSet"))
+    assert [line.split()[1] for line in looked("deploy list --kind sts", world).table] == [
+        "kind",
+        "StatefulSet",
+    ]
+    with pytest.raises(UsageError):
+        looked("deploy list --kind pod", world)
+
+
 # --- show -----------------------------------------------------------------------------------------
 
 CONFIG = {"env": [{"name": "LEVEL", "valueFrom": {"configMapKeyRef": {"name": "web", "key": "level"}}}]}
