@@ -5,14 +5,14 @@ and each namespace that it touches there must be one. Facts about people come fr
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
 from commands.command import Command
 from commands.model import Actor, Args
 from commands.plan import Plan
-from commands.site import CHANGES, AccessRule, Act, ClusterSite
+from commands.site import CHANGES, AccessRule, Act, ClusterSite, Labels, is_about_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +121,28 @@ Place = tuple[Literal["node", "namespace"], str]
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """A change as the rules see it: its line ("node drain"), its cluster, the places it touches."""
+    """A change as the rules see it: its line ("node drain"), its cluster, the places it touches.
+
+    labels: of its nodes, by name; None as long as nobody has read them. A node without is one that has none.
+    """
 
     line: str
     cluster: str
     places: tuple[Place, ...] = ()
+    labels: Mapping[str, Labels] | None = field(default_factory=dict)
 
     @classmethod
     def typed(cls, args: Args, site: ClusterSite) -> "Deed":
         """As far as the text says it; what it does not say is looked at when there is a plan."""
-        return cls(f"{args.word} {args.verb}", site.name, tuple(_typed(args, site)))
+        return cls(f"{args.word} {args.verb}", site.name, tuple(_typed(args, site)), None)
 
     @classmethod
     def planned(cls, args: Args, cluster: str, plan: Plan) -> "Deed":
-        """With every object of the plan."""
-        found: dict[Place, None] = {}
+        """With every object of the plan, and the nodes it is about even where only their pods are touched."""
+        found: dict[Place, None] = {("node", name): None for name, _ in plan.nodes}
         for target in plan.targets:
             found["namespace" if target.namespace else "node", target.namespace or target.name] = None
-        return cls(f"{args.word} {args.verb}", cluster, tuple(found))
+        return cls(f"{args.word} {args.verb}", cluster, tuple(found), {n: dict(own) for n, own in plan.nodes})
 
 
 def _typed(args: Args, site: ClusterSite) -> Iterator[Place]:
@@ -167,10 +171,20 @@ def _may(act: Act, holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) ->
     fitting = {key: rule for key, rule in _keyed(rules) if rule.is_about(act, deed.line, deed.cluster)}
     places: tuple[Place | None, ...] = deed.places or (None,)
     for place in places:
-        here = {key: rule for key, rule in fitting.items() if place is None or rule.covers(*place)}
+        here = {key: rule for key, rule in fitting.items() if _covers(rule, deed, place)}
         if not any(set(rule.roles) & set(holder.roles) for rule in here.values()):
             return no(_refusal(act, holder, here, deed, place))
     return YES
+
+
+def _covers(rule: AccessRule, deed: Deed, place: Place | None) -> bool:
+    match place:
+        case None:
+            return True
+        case "node", name:
+            return rule.has_node(name, None if deed.labels is None else deed.labels.get(name, {}))
+        case _, name:
+            return rule.has_namespace(name)
 
 
 def _keyed(rules: Iterable[AccessRule]) -> Iterator[tuple[str, AccessRule]]:
@@ -224,8 +238,15 @@ def grants_of(holder: Holder, rules: tuple[AccessRule, ...]) -> tuple[str, ...]:
 
 
 def _places(rule: AccessRule) -> str:
-    limits = (("namespaces", rule.namespaces), ("nodes", rule.nodes), ("clusters", rule.clusters))
-    said = [f"{name} {_quoted(globs)}" for name, globs in limits if globs]
+    names = tuple(entry for entry in rule.nodes if not is_about_labels(entry))
+    labels = tuple(entry for entry in rule.nodes if is_about_labels(entry))
+    nodes = (_quoted(names), f"labelled {_quoted(labels)}" if labels else "")
+    limits = (
+        ("namespaces", _quoted(rule.namespaces)),
+        ("nodes", " or ".join(filter(None, nodes))),
+        ("clusters", _quoted(rule.clusters)),
+    )
+    said = [f"{name} {which}" for name, which in limits if which]
     return f", only {'; '.join(said)}" if said else ""
 
 

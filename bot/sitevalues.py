@@ -280,6 +280,21 @@ def _like(pattern: str, wanted: str) -> Callable[[str], str]:
     return check
 
 
+def _bad_nodes(text: str) -> str:
+    if re.fullmatch(_GLOB, text) or all(re.fullmatch(_NODE_LABEL, each) for each in text.split(",")):
+        return ""
+    return (
+        "must be a node's name, in which * stands for any characters, or labels such as role=worker or "
+        f"example.com/pool, not {shown(text)}"
+    )
+
+
+_GLOB = r"[A-Za-z0-9*][A-Za-z0-9._*-]*"
+# "key=value", and a key alone where its prefix tells it from a name.
+_NODE_LABEL = (
+    r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:=[A-Za-z0-9._*-]*)?"
+    r"|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?=[A-Za-z0-9._*-]*)"
+)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 _SHAPES: Mapping[str, Callable[[str], str]] = {
@@ -294,7 +309,8 @@ _SHAPES: Mapping[str, Callable[[str], str]] = {
     "owner": _bad_owner,
     "namespace": _like(_LABEL, "a namespace's name (lower case letters, digits and -)"),
     "name": _like(rf"{_LABEL}(?:\.{_LABEL})*", "an object's name (lower case letters, digits, - and .)"),
-    "glob": _like(r"[A-Za-z0-9*][A-Za-z0-9._*-]*", "a name, in which * stands for any characters"),
+    "glob": _like(_GLOB, "a name, in which * stands for any characters"),
+    "nodes": _bad_nodes,
     "changes": _bad_changes,
     "zone": _bad_zone,
     "region": _like(r"[a-z]{2}(?:-[a-z]+)+-\d", "an AWS region such as eu-central-1"),

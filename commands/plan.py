@@ -57,6 +57,7 @@ class Plan:
     nodes, templates of deployments, options. undo: the command that takes it back, "" where none does.
     before: the state before, as (what, value). approvers: how many must agree when it is more than the verb
     asks for. locks: what no other change may hold meanwhile. rehearsal: the API server's own dry run.
+    nodes: name and labels of each node it is about, by which the rules of `access` judge it.
     """
 
     title: str
@@ -71,6 +72,7 @@ class Plan:
     approvers: int = 1
     locks: tuple[str, ...] = ()
     rehearsal: tuple[str, ...] = ()
+    nodes: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = ()
     estimate: timedelta = timedelta(seconds=10)
     timeout: timedelta = timedelta(minutes=5)
 

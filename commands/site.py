@@ -70,6 +70,7 @@ Members = Annotated[tuple[Member, ...], OneOrMany()]
 Holders = Annotated[tuple[Annotated[str, Shape("owner")], ...], OneOrMany()]  # roles, or Slack ids
 ChangeGlobs = Annotated[tuple[Annotated[str, Shape("changes")], ...], OneOrMany()]
 Globs = Annotated[tuple[Annotated[str, Shape("glob")], ...], OneOrMany()]
+NodeGlobs = Annotated[tuple[Annotated[str, Shape("nodes")], ...], OneOrMany()]  # names, or labels
 
 # --- The cluster and what runs in it --------------------------------------------------------------
 
@@ -675,22 +676,37 @@ def is_like(glob: str, text: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, glob.split("*"))), text) is not None
 
 
+Labels = Mapping[str, str]
+
+
+def is_about_labels(entry: str) -> bool:
+    """Whether an entry of `nodes` means labels: no name of a node has either of these signs."""
+    return "=" in entry or "/" in entry
+
+
+def has_labels(labels: Labels, entry: str) -> bool:
+    """Whether all of "role=worker,example.com/pool" are there; in a value * stands for any characters."""
+    wanted = (each.partition("=") for each in entry.split(","))
+    return all(key in labels and (not sign or is_like(glob, labels[key])) for key, sign, glob in wanted)
+
+
 @dataclass(frozen=True, slots=True)
 class AccessRule:
     """A yes to changes: who may submit or approve which of them, and where. There is no rule that says no:
     what no rule allows is not allowed.
 
     roles: keys of `roles`, or Slack user and user-group ids. verbs: "node drain", "deploy *", "*".
-    namespaces, nodes, clusters: names with *, of the objects that a change touches; () for all. A rule that
-    gives namespaces only is not about the verbs of `node`, and one that gives nodes only is about no other:
-    what limits somebody to a namespace must not let them cordon every node.
+    namespaces, nodes, clusters: names with *, of the objects that a change touches; () for all. An entry of
+    nodes may give labels in place of a name, because a cloud's names say nothing. A rule that gives
+    namespaces only is not about the verbs of `node`, and one that gives nodes only is about no other: what
+    limits somebody to a namespace must not let them cordon every node.
     """
 
     roles: Holders
     may: Annotated[tuple[Act, ...], OneOrMany()]
     verbs: ChangeGlobs
     namespaces: Globs = ()
-    nodes: Globs = ()
+    nodes: NodeGlobs = ()
     clusters: Globs = ()
 
     def is_about(self, act: Act, line: str, cluster: str) -> bool:
@@ -701,8 +717,18 @@ class AccessRule:
         is_meant = bool(own) or not other
         return act in self.may and is_meant and _any(self.verbs, line) and _in(self.clusters, cluster)
 
-    def covers(self, kind: Literal["node", "namespace"], name: str) -> bool:
-        return _in(self.nodes if kind == "node" else self.namespaces, name)
+    def has_namespace(self, name: str) -> bool:
+        return _in(self.namespaces, name)
+
+    def has_node(self, name: str, labels: Labels | None) -> bool:
+        """labels: None while nobody has read them; then a rule about labels may be about this node."""
+        return not self.nodes or any(_is_node(entry, name, labels) for entry in self.nodes)
+
+
+def _is_node(entry: str, name: str, labels: Labels | None) -> bool:
+    if not is_about_labels(entry):
+        return is_like(entry, name)
+    return labels is None or has_labels(labels, entry)
 
 
 def _in(places: tuple[str, ...], name: str) -> bool:

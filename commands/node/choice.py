@@ -64,6 +64,11 @@ class Choice:
         return missing
 
 
+def labelled(nodes: Iterable[NodeDetail]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """Name and labels of each, as Plan.nodes has them."""
+    return tuple((node.name, tuple(sorted(node.labels.items()))) for node in nodes)
+
+
 def choice(args: Args) -> Choice:
     typed = tuple(name for name in re.split(r"[,\s]+", f"{args.name} {args.rest}") if name)
     selector = args.flags.get("selector", "")

@@ -14,7 +14,7 @@ from commands.effects import Cordon, Uncordon
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap
 from commands.node import capacity, header
-from commands.node.choice import choice
+from commands.node.choice import choice, labelled
 from commands.phrase import counted
 from commands.plan import Plan, Result, Step, Verdict, Wave
 from commands.scheduling import NodeDetail, NodeDetails, Placements
@@ -81,6 +81,7 @@ def _framed(
         scope=tuple(f"node {node.name} {node.target.uid}" for node in targets),
         before=tuple((str(node.target), "closed" if node.unschedulable else "open") for node in targets),
         locks=tuple(f"node/{node.name}" for node in targets),
+        nodes=labelled(targets),
     )
 
 

@@ -311,6 +311,28 @@ def test_the_requester_must_be_let_to_touch_what_the_plan_touches(bench: Bench) 
     assert bench.record.state is Standing.AWAITING
 
 
+def test_labels_of_nodes_are_judged_by_the_plan_for_both_and_let_it_be_made(bench: Bench) -> None:
+    blue, green = ("pool=blue",), ("pool=green",)
+    rules = (
+        AccessRule((ALICE.user,), ("submit",), ("node *",), nodes=blue),
+        AccessRule((BOB.user,), ("approve",), ("node *",), nodes=green),
+        AccessRule((FRANK.user,), ("approve",), ("node *",), nodes=(*blue, *green)),
+    )
+    bench.set_site(replace(SITE, access=rules))
+    assert bench.type(ALICE, 'drain node-3 --why "kernel update"').accepted  # nobody knows its labels yet
+
+    def labelled(pool: str, id: str) -> Request:
+        return build.change_request(build.plan(nodes=(("node-3", (("pool", pool),)),)), id=id)
+
+    bench.put(labelled("blue", "RBLUE0001"))
+    bench.put(labelled("green", "RGREEN001"))
+    assert "You may not approve `node drain` in node `node-3`" in bench.type(BOB, "approve RBLUE0001").text
+    assert bench.type(FRANK, "approve RBLUE0001").accepted
+    told = bench.type(FRANK, "approve RGREEN001").text
+    assert "who asked for it, is told: Nobody may submit `node drain` in node `node-3`" in told
+    assert bench.stored("RGREEN001").record.state is Standing.AWAITING
+
+
 # --- what was seen, and when ---
 
 

@@ -156,6 +156,60 @@ def test_a_limit_to_one_kind_of_place_says_nothing_of_the_other(
     assert access.may_submit(ALICE, (rule,), deed(line)).ok is ok
 
 
+GROUP = "eks.amazonaws.com/nodegroup=sre-*"
+WORKER = {"role": "worker", "eks.amazonaws.com/nodegroup": "sre-training-nodes", "example.com/pool": ""}
+
+
+@pytest.mark.parametrize(
+    ("entries", "labels", "ok"),
+    [
+        ((GROUP,), WORKER, True),
+        ((GROUP,), {"eks.amazonaws.com/nodegroup": "batch"}, False),
+        ((GROUP,), {"role": "sre-1"}, False),
+        ((GROUP,), {}, False),
+        ((GROUP,), None, True),  # nobody has read them: the plan may be made
+        (("role=worker",), WORKER, True),
+        (("role=work",), WORKER, False),
+        (("role=worker,example.com/pool",), WORKER, True),
+        (("role=worker,example.com/rack",), WORKER, False),
+        (("role=other", "example.com/pool"), WORKER, True),
+        (("example.com/pool=",), WORKER, True),
+        (("role=",), WORKER, False),
+        (("role=*",), WORKER, True),
+        (("gpu=*",), WORKER, False),
+        (("blue-*", "gpu=*"), {}, False),
+        (("n-*", "gpu=*"), {}, True),
+        (("role",), WORKER, False),  # a name
+        (("green-*",), None, False),  # the name is known from what was typed
+    ],
+)
+@pytest.mark.parametrize("act", [access.may_submit, access.may_approve])
+def test_a_rule_may_name_nodes_by_their_labels(
+    act: Any, entries: tuple[str, ...], labels: dict[str, str] | None, ok: bool
+) -> None:
+    rule = AccessRule(("oncall",), ("submit", "approve"), ("*",), nodes=entries)
+    known = None if labels is None else {"n-1": labels}
+    wanted = Deed("node drain", "eu-1", (("node", "n-1"),), known)
+    assert act(ALICE, (rule,), wanted).ok is ok
+
+
+def test_every_node_must_have_the_labels_and_the_one_that_has_not_is_named() -> None:
+    rule = AccessRule(("oncall",), ("submit",), ("*",), nodes=("role=worker",))
+    both = Deed("node drain", "eu-1", (("node", "n-1"), ("node", "n-2")), {"n-1": WORKER, "n-2": {}})
+    decision = access.may_submit(ALICE, (rule,), both)
+    assert not decision.ok and "node `n-2`" in decision.reason
+
+
+def test_a_node_whose_labels_the_plan_does_not_tell_has_none() -> None:
+    rule = AccessRule(("oncall",), ("submit",), ("*",), nodes=("role=worker",))
+    untold = Deed.planned(Args("node", "drain", "node-3"), "eu-1", build.plan())
+    assert not access.may_submit(ALICE, (rule,), untold).ok
+    told = Deed.planned(
+        Args("node", "drain", "node-3"), "eu-1", build.plan(nodes=(("node-3", (("role", "worker"),)),))
+    )
+    assert access.may_submit(ALICE, (rule,), told).ok
+
+
 def test_submitting_is_not_approving() -> None:
     assert not access.may_approve(ALICE, RULES, deed("deploy restart", ("namespace", "shop"))).ok
     assert access.may_approve(BOB, RULES, deed("deploy restart", ("namespace", "shop"))).ok
@@ -211,6 +265,12 @@ def test_a_plan_says_every_place_it_touches() -> None:
     )
 
 
+def test_a_drain_of_a_closed_node_is_about_that_node_though_only_pods_are_touched() -> None:
+    plan = build.plan(nodes=(("node-3", ()),))
+    planned = Deed.planned(Args("node", "drain", "node-3"), "eu", replace(plan, waves=plan.waves[1:]))
+    assert planned.places == (("node", "node-3"), ("namespace", "shop"))
+
+
 @pytest.mark.parametrize(
     ("glob", "text", "is_so"),
     [
@@ -248,3 +308,8 @@ def test_grants_say_what_and_where_and_by_which_rule() -> None:
     )
     assert access.grants_of(BOB, RULES) == ("submit and approve `*` (access[2], as `approvers`)",)
     assert access.grants_of(CAROL, RULES) == ()
+    labelled = (replace(NODES, nodes=(GROUP, "blue-*"), clusters=()), replace(NODES, nodes=("gpu=*",)))
+    assert access.grants_of(ALICE, labelled) == (
+        f"submit `node *`, only nodes `blue-*` or labelled `{GROUP}` (access[0], as `oncall`)",
+        "submit `node *`, only nodes labelled `gpu=*`; clusters `eu-*` (access[1], as `oncall`)",
+    )

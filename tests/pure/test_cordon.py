@@ -22,6 +22,12 @@ def test_closing_is_one_step_with_a_note_and_a_way_back():
     assert found(plan, "cordon.spare").light is Light.GREEN
 
 
+def test_the_plan_tells_the_labels_of_each_node_for_the_rules_of_access():
+    plan = World(nodes=(CLOSED, node("node-8", labels={"pool": "blue"}))).close("uncordon", "node-7,node-8")
+    assert [name for name, _ in plan.nodes] == ["node-7", "node-8"]
+    assert ("pool", "blue") in plan.nodes[1][1] and ("pool", "blue") not in plan.nodes[0][1]
+
+
 def test_what_is_closed_already_is_left_alone_and_says_by_whom():
     plan = World(nodes=(CLOSED, node("node-8"))).close()
     assert plan.go is Go.NOTHING

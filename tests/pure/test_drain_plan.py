@@ -88,7 +88,7 @@ def test_the_note_of_the_cordon_says_who_asked_and_why():
 
 
 def test_the_labels_of_the_nodes_are_told_though_only_their_pods_are_touched():
-    plan = World(nodes=(node(unschedulable=True, labels={"pool": "blue"}), node("node-8"))).drain()
+    plan = World(nodes=(node(unschedulable=True, labels={"pool": "blue"}), node("node-8"))).plan()
     (told,) = plan.nodes
     assert told[0] == "node-7" and ("pool", "blue") in told[1]
 

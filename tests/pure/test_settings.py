@@ -238,7 +238,8 @@ def refused(text: str) -> list[str]:
         ),
         (
             "access: [{roles: oncall, may: submit, verbs: '*', nodes: 'a b'}]",
-            '1:58: access[0].nodes: must be a name, in which * stands for any characters, not "a b"',
+            "1:58: access[0].nodes: must be a node's name, in which * stands for any characters, or labels such as "
+            'role=worker or example.com/pool, not "a b"',
         ),
         (
             "access: [{roles: oncall, may: submit, verbs: '*', clusters: [eu]}]",
@@ -432,6 +433,34 @@ def test_the_first_service_that_answers_users_is_the_default_one() -> None:
 
 def test_a_single_id_is_always_on_call() -> None:
     assert parse("roles: {oncall: S0SRE}").roles.oncall.rota == ("S0SRE",)
+
+
+@pytest.mark.parametrize(
+    ("entry", "ok"),
+    [
+        ("ip-10-0-*", True),
+        ("eks.amazonaws.com/nodegroup=sre-training-nodes", True),
+        ("role=worker,example.com/pool", True),
+        ("example.com/pool=", True),
+        ("gpu=*", True),
+        ("a,b", False),
+        ("role==worker", False),
+        ("role!=worker", False),
+        ("!role", False),
+        ("=worker", False),
+        ("/pool", False),
+        ("a/b/c", False),
+        ("role=worker,", False),
+        ("role in (a,b)", False),
+        ("", False),
+    ],
+)
+def test_nodes_of_a_rule_are_names_or_labels(entry: str, ok: bool) -> None:
+    text = f"access: [{{roles: oncall, may: submit, verbs: '*', nodes: '{entry}'}}]"
+    if ok:
+        assert parse(text).access[0].nodes == (entry,)
+    else:
+        assert "access[0].nodes: must be a node's name" in refused(text)[0]
 
 
 def test_a_cluster_inherits_key_by_key_what_it_does_not_give() -> None:
