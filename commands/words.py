@@ -424,6 +424,7 @@ SHORTCUTS: Mapping[str, Shortcut] = {
         Shortcut("restart", "deploy", "restart"),
         Shortcut("scale", "deploy", "scale", number="replicas"),
         Shortcut("cordon", "node", "cordon"),
+        Shortcut("uncordon", "node", "uncordon"),
         Shortcut("drain", "node", "drain"),
         Shortcut("declare", "incident", "declare"),
         Shortcut("ack", "incident", "ack"),

@@ -342,8 +342,8 @@ class Applying:
 
     def _look(self) -> bool:
         """Ask the cluster what became of it, and write that down; True when the change has ended."""
-        request = self._stored.record
-        doing = Doing(request.args, self._plan, self._progress, self._is_over, bool(self._is_cancelled))
+        request, is_over = self._stored.record, self._is_over  # looking takes time, and the deadline may pass
+        doing = Doing(request.args, self._plan, self._progress, is_over, bool(self._is_cancelled))
         change = _change_of(self._house.catalog.find(request.args))
         inquiry = change.verify(doing, self._house.cluster(request))
         verdict: Verdict = walk(
@@ -356,7 +356,7 @@ class Applying:
         progress = replace(
             self._progress, marks=self._progress.with_marks(marks), waiting=verdict.waiting, at=now
         )
-        to = self._ending(verdict, progress)
+        to = self._ending(verdict, progress, is_over)
         if to is not None:
             ended = request.move(to, progress=progress, verdict=verdict, finished=now)
             if to is Standpoint.CANCELLED:
@@ -371,10 +371,10 @@ class Applying:
         # A step that was never sent can be true all the same: somebody else did it. One that failed stays so.
         return step.key in verdict.proved and self._standing(step) not in (Standing.PROVED, Standing.FAILED)
 
-    def _ending(self, verdict: Verdict, progress: Progress) -> Standpoint | None:
+    def _ending(self, verdict: Verdict, progress: Progress, is_over: bool) -> Standpoint | None:
         if self._is_cancelled:
             return Standpoint.CANCELLED
-        if self._is_over:
+        if is_over:
             return _ENDS.get(verdict.result, Standpoint.PARTIAL)
         all_proved = all(progress.standing(step) is Standing.PROVED for step in self._plan.steps)
         if verdict.result in (Result.FAILED, Result.PARTIAL) or all_proved:

@@ -1,5 +1,6 @@
 """The road of a change on a real Redis: planned, asked, applied with checkpoints, resumed, verified, told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,6 +53,7 @@ class World:
     timeout: timedelta = timedelta(minutes=5)
     plan_error: Exception | None = None
     looks: list[Doing] = field(default_factory=list)
+    looking: Callable[[], None] = lambda: None  # takes its time
 
     def plan(self, args: Args, site: ClusterSite, who: Who) -> Planning:
         yield (Now(),)
@@ -66,6 +68,7 @@ class World:
     def verify(self, doing: Doing, site: ClusterSite) -> Verifying:
         yield (Now(),)
         self.looks.append(doing)
+        self.looking()
         gone = self.effects.taken - self.stay
         proved = tuple(step.key for step in doing.plan.steps if step.effect.target.name in gone)
         left = tuple(s.text for s in doing.plan.steps if s.key not in proved)
@@ -394,6 +397,16 @@ def test_what_does_not_come_true_by_the_deadline_is_partial_and_named(road: Road
     request = road.request()
     assert request.state is Standing.PARTIAL and request.verdict and request.verdict.left == ("shop/b",)
     assert road.names.count("b") == 1
+
+
+def test_a_deadline_that_passes_during_a_look_ends_it_with_what_the_next_one_sees(road: Road) -> None:
+    """That look was told that time is left, so it says what it waits for and not what is left."""
+    road.world.looking = lambda: road.clock.forward(minutes=6)
+    road.upto_approved()
+    road.engine().answer(ID)
+    request = road.request()
+    assert request.state is Standing.PARTIAL and request.verdict
+    assert request.verdict.left == ("shop/a", "shop/b") and request.verdict.summary == "not all"
 
 
 def test_a_verdict_of_failure_ends_it_before_the_deadline(road: Road) -> None:
