@@ -103,7 +103,6 @@ def test_word_and_verb(text: str, meant: Args) -> None:
             "scale web --replicas 5", args("deploy", "scale", "web", replicas="5"), id="or as a flag"
         ),
         pytest.param("Drain node-7", args("node", "drain", "node-7"), id="in any case"),
-        pytest.param("uncordon node-7", args("node", "uncordon", "node-7"), id="and its opposite"),
         pytest.param(
             "declare sev1 shop is down", args("incident", "declare", "sev1", "shop is down"), id="with text"
         ),
