@@ -243,12 +243,17 @@ class Workloads:
         self._shrink(deployment, current, old, floor=replicas - unavailable)
 
     def _shrink(self, deployment: Json, current: Entry, old: list[Entry], *, floor: int) -> None:
-        """Unhealthy old pods first: they cost no availability. Then as many as the floor lets go."""
+        """Unhealthy old pods first: they cost no availability. Then as many as the floor lets go. What the new
+        pods still lack counts as if it had been let go, so a rollout that is stuck takes no old pod along."""
         told = {item.name: item.obj.get("status") or {} for item in (current, *old)}
+        lacking = current.obj["spec"]["replicas"] - told[current.name].get("availableReplicas", 0)
+        most = sum(item.obj["spec"]["replicas"] for item in (current, *old)) - floor - lacking
+        if most <= 0:
+            return
         for item in old:
-            healthy = told[item.name].get("availableReplicas", 0)
-            if item.obj["spec"]["replicas"] > healthy:
-                self._scale(item, healthy, deployment)
+            unhealthy = item.obj["spec"]["replicas"] - told[item.name].get("availableReplicas", 0)
+            if unhealthy > 0:
+                self._scale(item, item.obj["spec"]["replicas"] - min(unhealthy, most), deployment)
                 return
         spare = sum(state.get("availableReplicas", 0) for state in told.values()) - floor
         for item in old:

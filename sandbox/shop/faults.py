@@ -20,6 +20,8 @@ from sandbox.shop.simulation import Simulation, is_ready
 
 Json = dict[str, Any]
 
+CAUSE = "kubernetes.io/change-cause"
+
 
 class World(Protocol):
     """What a fault may touch."""
@@ -151,11 +153,70 @@ class NodeNotReady:
                 condition |= {"status": "False", "lastTransitionTime": stamp(self._since)}
 
 
+class BadRollout:
+    """Somebody rolled out an image that nobody pushed: its first pod cannot start, the old ones go on.
+
+    It was eight minutes ago: a pod that is young may be on its way, and is no trouble yet.
+    """
+
+    title = "A rollout of an image that is not there"
+    expect = (
+        "`health cluster` names the pod, `deploy history backend` what changed; `rollback backend` mends it"
+    )
+    AGO = datetime.timedelta(minutes=8)
+    IMAGE = "stefanprodan/podinfo:6.5.1-rc1"
+    REASON = "shop 2.5: podinfo 6.5.1-rc1"
+    MESSAGE = f'failed to resolve reference "docker.io/{IMAGE}": docker.io/{IMAGE}: not found'
+
+    def __init__(self) -> None:
+        self._image, self._cause = "", ""
+        self._aged: set[str] = set()
+
+    def begin(self, world: World) -> None:
+        world.kube.behave(kube.ImagePullError(self.MESSAGE), image=self.IMAGE)
+        found = world.kube.get("deployments.apps", BACKEND.name, BACKEND.namespace)
+        if found is not None:
+            self._image = _image(found)
+            self._cause = (found["metadata"].get("annotations") or {}).get(CAUSE, "")
+            self._roll_out(world, found, self.IMAGE, self.REASON)
+
+    def go_on(self, world: World) -> None:
+        """A rollback mends it, and is not fought."""
+        for kind in ("replicasets.apps", "pods"):
+            for found in world.kube.list(kind, BACKEND.namespace):
+                name = found["metadata"]["name"]
+                if name not in self._aged and _image(found) == self.IMAGE:
+                    self._aged.add(name)
+                    made = {"creationTimestamp": stamp(world.now() - self.AGO)}
+                    world.kube.patch(kind, name, {"metadata": made}, BACKEND.namespace)
+
+    def end(self, world: World) -> None:
+        """The image from before, unless somebody has seen to it."""
+        found = world.kube.get("deployments.apps", BACKEND.name, BACKEND.namespace)
+        if found is not None and _image(found) == self.IMAGE:
+            self._roll_out(world, found, self._image, self._cause)
+
+    def _roll_out(self, world: World, deployment: Json, image: str, cause: str) -> None:
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        change = {
+            "metadata": {"annotations": {CAUSE: cause}},
+            "spec": {"template": {"spec": {"containers": [container | {"image": image}]}}},
+        }
+        world.kube.patch("deployments.apps", BACKEND.name, change, BACKEND.namespace)
+
+
 FAULTS: Mapping[str, Callable[[], Fault]] = {
     "crash-loop": CrashLoop,
     "errors": Errors,
     "node-not-ready": NodeNotReady,
+    "bad-rollout": BadRollout,
 }
+
+
+def _image(owner: Json) -> str:
+    """Of a pod, or of the template of what makes pods."""
+    spec = owner["spec"].get("template", owner)["spec"]
+    return str(spec["containers"][0]["image"])
 
 
 def _backend_pods(world: World) -> list[Json]:

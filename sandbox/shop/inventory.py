@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -70,6 +70,16 @@ class Workload:
     has_probes: bool = False
     on_host: bool = False
     args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A template that a Deployment has, or once had: made so long ago for that reason."""
+
+    workload: Workload
+    age: datetime.timedelta = AGE
+    cause: str = ""
 
 
 BACKEND = Workload(
@@ -83,6 +93,26 @@ BACKEND = Workload(
     limits=("500m", "256Mi"),
     memory=54,
     has_probes=True,
+    env=(("PODINFO_LEVEL", "info"), ("PODINFO_UI_MESSAGE", "shop 2.4")),
+)
+# Oldest first; the last one is what runs.
+_FIRST = replace(
+    BACKEND,
+    image="stefanprodan/podinfo:6.4.0",
+    limits=("250m", "128Mi"),
+    requests=("100m", "64Mi"),
+    env=(("PODINFO_LEVEL", "debug"),),
+)
+_SECOND = replace(
+    BACKEND,
+    image="stefanprodan/podinfo:6.4.1",
+    env=(("PODINFO_LEVEL", "debug"), ("PODINFO_UI_MESSAGE", "shop 2.3")),
+)
+_DAY = datetime.timedelta(days=1)
+BACKEND_REVISIONS: Sequence[Revision] = (
+    Revision(_FIRST, 12 * _DAY, "shop 2.2: first rollout"),
+    Revision(_SECOND, 9 * _DAY, "shop 2.3: more memory after the bad afternoon"),
+    Revision(BACKEND, 2 * _DAY, "shop 2.4: podinfo 6.5.0, quieter log"),
 )
 TRAFFIC = Workload(
     "Deployment", SHOP, "traffic-generator", "curlimages/curl:8.16.0", limits=("200m", "128Mi")
@@ -186,7 +216,7 @@ def objects(now: datetime.datetime, without: Iterable[str] = ()) -> list[Json]:
     found = [_namespace(name) for name in NAMESPACES]
     found += [node(machine, now, born) for machine in MACHINES]
     for number, workload in enumerate(workloads):
-        found += _workload(workload, number, born)
+        found += _workload(workload, number, now)
     found += [_service(*each) for each in SERVICES if each[2] not in left_out]
     found += [_budget(*each) for each in BUDGETS]
     return found
@@ -274,7 +304,8 @@ def node_conditions(now: datetime.datetime, since: datetime.datetime) -> list[Js
 # --- workloads ------------------------------------------------------------------------------------
 
 
-def _workload(workload: Workload, number: int, born: datetime.datetime) -> list[Json]:
+def _workload(workload: Workload, number: int, now: datetime.datetime) -> list[Json]:
+    born = now - AGE
     top = _head(workload.kind, workload, workload.name, born)
     top["spec"] = {
         "selector": {"matchLabels": {"app": workload.name}},
@@ -284,26 +315,49 @@ def _workload(workload: Workload, number: int, born: datetime.datetime) -> list[
         owner = _owner(top)
         pods = [_pod(workload, owner, machine, number, 0, born) for machine in MACHINES]
         return [top, *pods]
-    top["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "1"}
-    top["spec"]["replicas"] = workload.replicas
+    revisions = BACKEND_REVISIONS if workload is BACKEND else (Revision(workload),)
+    sets = [_replica_set(top, revision, count, now) for count, revision in enumerate(revisions, 1)]
+    latest = revisions[-1]
+    top["metadata"] |= {
+        "annotations": _notes(latest, len(revisions)),
+        "generation": len(revisions),
+    }
+    top["spec"]["replicas"] = sets[-1]["spec"]["replicas"] = workload.replicas
+    owner = _owner(sets[-1])
+    pods = [
+        _pod(workload, owner, MACHINES[(number + index) % len(MACHINES)], number, index, now - latest.age)
+        for index in range(workload.replicas)
+    ]
+    return [top, *sets, *pods]
+
+
+def _replica_set(top: Json, revision: Revision, number: int, now: datetime.datetime) -> Json:
+    """What the deployment controller leaves of a revision; all but the last are scaled to nothing."""
+    workload = revision.workload
+    made = _head("ReplicaSet", workload, f"{workload.name}-{_hash(workload)}", now - revision.age)
     labels = {"app": workload.name, "pod-template-hash": _hash(workload)}
-    replica_set = _head("ReplicaSet", workload, f"{workload.name}-{_hash(workload)}", born)
-    replica_set["metadata"] |= {
+    counted = {f"deployment.kubernetes.io/{name}": str(n) for name, n in _bounds(workload.replicas)}
+    made["metadata"] |= {
         "labels": labels,
-        "annotations": top["metadata"]["annotations"],
+        "annotations": _notes(revision, number) | counted,
         "ownerReferences": [_owner(top)],
     }
-    replica_set["spec"] = {
-        "replicas": workload.replicas,
+    made["spec"] = {
+        "replicas": 0,
         "selector": {"matchLabels": labels},
         "template": _template(workload, labels),
     }
-    owner = _owner(replica_set)
-    pods = [
-        _pod(workload, owner, MACHINES[(number + index) % len(MACHINES)], number, index, born)
-        for index in range(workload.replicas)
-    ]
-    return [top, replica_set, *pods]
+    return made
+
+
+def _bounds(replicas: int) -> tuple[tuple[str, int], ...]:
+    """With the default surge of a quarter."""
+    return ("desired-replicas", replicas), ("max-replicas", replicas + -(-replicas // 4))
+
+
+def _notes(revision: Revision, number: int) -> Json:
+    notes = {"deployment.kubernetes.io/revision": str(number)}
+    return notes | ({"kubernetes.io/change-cause": revision.cause} if revision.cause else {})
 
 
 def _head(kind: str, workload: Workload, name: str, born: datetime.datetime) -> Json:
@@ -328,6 +382,8 @@ def _pod_spec(workload: Workload) -> Json:
         container["command"] = [f"./{workload.name}", *workload.args]
     if workload.port:
         container["ports"] = [{"name": "http", "containerPort": workload.port}]
+    if workload.env:
+        container["env"] = [{"name": name, "value": value} for name, value in workload.env]
     for key, (cpu, memory) in (("requests", workload.requests), ("limits", workload.limits)):
         given = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value}
         if given:

@@ -6,6 +6,7 @@ Time is set by hand here, except where a real Prometheus has to see it.
 import datetime
 import json
 from collections.abc import Iterator
+from typing import Any
 from urllib.request import Request, urlopen
 
 import httpx
@@ -18,6 +19,7 @@ from sandbox import monitoring
 from sandbox.grafana import TOKEN, Grafana
 from sandbox.house import wait_until
 from sandbox.kube import KubeStandIn
+from sandbox.kube.workloads import template_hash
 from sandbox.shop import FAULTS, PACE, Shop, history, rules
 from sandbox.shop.exporters import JOBS
 
@@ -184,6 +186,63 @@ def test_a_silent_node_takes_its_pods_targets_and_figures_along(world: World) ->
     assert len(world.ready_endpoints()) == 3 and not world.kube.metrics.missing
 
 
+def test_the_backend_has_a_past_that_its_controller_would_have_left(world: World) -> None:
+    """Every earlier revision has its template and reason, and nothing runs of it."""
+    sets = [
+        each
+        for each in world.kube.list("replicasets.apps", "sre-shop")
+        if each["metadata"]["labels"]["app"] == "backend"
+    ]
+    sets.sort(key=_revision)
+    assert [_revision(each) for each in sets] == [1, 2, 3]
+    assert [each["spec"]["replicas"] for each in sets] == [0, 0, 3]
+    assert len({template_hash(each["spec"]["template"]) for each in sets}) == 3
+    assert all(each["metadata"]["annotations"]["kubernetes.io/change-cause"] for each in sets)
+    world.pass_time(5)
+    backend = world.kube.get("deployments.apps", "backend", "sre-shop")
+    assert backend is not None and _revision(backend) == 3
+    assert len(world.kube.list("replicasets.apps", "sre-shop")) == len(sets) + 1
+
+
+def test_an_earlier_template_put_back_is_rolled_out_as_the_newest_revision(world: World) -> None:
+    before = min(world.kube.list("replicasets.apps", "sre-shop"), key=_revision_of_backend)
+    world.kube.patch(
+        "deployments.apps", "backend", {"spec": {"template": before["spec"]["template"]}}, "sre-shop"
+    )
+    world.pass_time(30)
+    backend = world.kube.get("deployments.apps", "backend", "sre-shop")
+    assert backend is not None and _revision(backend) == 4
+    assert backend["status"]["updatedReplicas"] == backend["status"]["readyReplicas"] == 3
+    assert len(world.backend_statuses()) == 3
+
+
+def test_a_bad_rollout_stops_at_its_first_pod_and_is_mended(world: World) -> None:
+    world.pass_time(5)
+    world.shop.break_("bad-rollout")
+    world.pass_time(10)
+    statuses = list(world.backend_statuses().values())
+    assert sorted(statuses)[-3:] == ["Running"] * 3 and len(statuses) == 4
+    assert sorted(statuses)[0] in ("ErrImagePull", "ImagePullBackOff")
+    assert len(world.ready_endpoints()) == 3
+    world.shop.mend("bad-rollout")
+    world.pass_time(10)
+    assert list(world.backend_statuses().values()) == ["Running"] * 3
+
+
+def test_a_bad_rollout_that_somebody_rolled_back_is_left_as_they_made_it(world: World) -> None:
+    world.shop.break_("bad-rollout")
+    oldest = min(world.kube.list("replicasets.apps", "sre-shop"), key=_revision_of_backend)
+    world.kube.patch(
+        "deployments.apps", "backend", {"spec": {"template": oldest["spec"]["template"]}}, "sre-shop"
+    )
+    world.shop.mend("bad-rollout")
+    world.pass_time(30)
+    backend = world.kube.get("deployments.apps", "backend", "sre-shop")
+    assert backend is not None
+    image = backend["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == oldest["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
 def test_pods_answer_their_pages_through_the_api_server(world: World) -> None:
     world.pass_time(5)
     for pod in world.ready_endpoints():
@@ -248,6 +307,14 @@ def test_every_fault_fires_its_alert_in_a_real_prometheus() -> None:
             return {series["metric"]["alertname"] for series in found}
 
         wait_until(lambda: wanted <= firing(), seconds=40, what=f"{wanted} firing")
+
+
+def _revision(owner: dict[str, Any]) -> int:
+    return int(owner["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
+
+
+def _revision_of_backend(owner: dict[str, Any]) -> int:
+    return _revision(owner) if owner["metadata"]["labels"]["app"] == "backend" else 99
 
 
 def _ready_word(node: dict[str, dict[str, list[dict[str, str]]]]) -> str:
