@@ -198,7 +198,8 @@ def _approvers(asking: Asking) -> str:
 def _weakened(asking: Asking | None) -> list[Block]:
     if asking is None or not asking.self_approve:
         return []
-    return [paragraph("⚠️ `approvals.self_approve` is on: the requester may approve this alone")]
+    may = "approve this alone" if asking.needed == 1 else f"be one of the {asking.needed} who approve this"
+    return [paragraph(f"⚠️ `approvals.self_approve` is on: the requester may {may}")]
 
 
 def _progress(request: Request, plan: Plan, progress: Progress) -> list[Block]:

@@ -85,7 +85,7 @@ def is_granted(request: Request) -> bool:
 def _wanted(asking: Asking | None) -> str:
     if asking is None or not asking.approvals:
         return "wants approval"
-    return f"approved by {len(asking.approvals)} of {asking.needed}"
+    return f"approved by {asking.agreed} of {asking.needed}"
 
 
 def _under_way(request: Request) -> str:

@@ -119,20 +119,26 @@ class Decisions:
 
     def _approve(self, stored: Stored[Request], decided: Decided) -> str:
         request, user = stored.record, decided.actor.user
-        is_self = user == request.actor.user
+        is_self = self._is_same(user, request.actor.user)
         if is_self and not self._may_approve_own(request):  # before the role: this holds for every role
-            raise Denied(f"You asked for {request.id} yourself: somebody else must approve it. {_NOTHING}")
+            as_ = self._as(user, request.actor.user)
+            raise Denied(
+                f"You asked for {request.id} yourself{as_}: somebody else must approve it. {_NOTHING}"
+            )
         self._demand_role(user, request)
         asking = self._asked(stored, decided)
-        if user in {approval.user for approval in asking.approvals}:
-            raise Stale(f"You approved {request.id} already; it needs {asking.needed} different people.")
+        earlier = next((each.user for each in asking.approvals if self._is_same(each.user, user)), "")
+        if earlier:
+            as_ = self._as(user, earlier)
+            raise Stale(f"You approved {request.id} already{as_}; it needs {asking.needed} different people.")
         self._demand_requester(request)
         if self._site.approvals.reason_required and not (request.why or decided.why):
             typed = f"`/sre approve {_typed_id(request)} REASON`"
             raise NeedsReason(
                 f"{request.id} was asked for without a reason, so give one: {typed}. {_NOTHING}"
             )
-        agreed = (*asking.approvals, Approval(user, self._now(), is_self))
+        everybody = (*asking.approvals, Approval(user, self._now(), is_self))
+        agreed = tuple(replace(each, person=self._site.person(each.user)) for each in everybody)
         return self._agree(stored, replace(asking, approvals=agreed), decided)
 
     def _agree(self, stored: Stored[Request], asking: Asking, decided: Decided) -> str:
@@ -146,7 +152,9 @@ class Decisions:
         change.audit(what, **_facts(moved, decided), turn=str(asking.turn)).commit()
         if asking.is_granted:
             return f"Approved: `{request.text}` ({request.id})."
-        return f"Agreed: `{request.text}` ({request.id}) needs {asking.needed} people, and has {len(asking.approvals)}."
+        return (
+            f"Agreed: `{request.text}` ({request.id}) needs {asking.needed} people, and has {asking.agreed}."
+        )
 
     def _reject(self, stored: Stored[Request], decided: Decided) -> str:
         request = stored.record
@@ -157,6 +165,13 @@ class Decisions:
             raise NeedsReason(f"A rejection needs a reason: {typed}. {_NOTHING}")
         self._end(stored, Standing.REJECTED, decided)
         return f"Rejected: `{request.text}` ({request.id})."
+
+    def _is_same(self, user: str, other: str) -> bool:
+        """Whether these are one person: people, not accounts, are asked for."""
+        return self._site.person(user) == self._site.person(other)
+
+    def _as(self, user: str, other: str) -> str:
+        return "" if user == other else f" as {self._people.called(other)} ({other})"
 
     def _may_approve_own(self, request: Request) -> bool:
         """Where the configuration says so now, and the card says so, too."""
@@ -214,7 +229,7 @@ class Decisions:
     def _cancel(self, stored: Stored[Request], decided: Decided) -> str:
         """Stopping is the safe direction, so it is bound to no showing of the plan."""
         request, user = stored.record, decided.actor.user
-        if user != request.actor.user:
+        if not self._is_same(user, request.actor.user):
             _demand(access.may_stop(self._people.holder(user), self._site.access, _deed(request)))
         if request.state is Standing.APPLYING:
             return self._stop(stored, decided)

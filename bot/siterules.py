@@ -134,6 +134,7 @@ def site_objections(of: Site) -> Iterator[Objection]:
         known = ", ".join(of.clusters)
         yield ("default_cluster",), f"is no cluster of this file; it has {known}"
     yield from _shared_channels(of)
+    yield from _shared_ids(of)
     for number, rule in enumerate(of.access):
         for glob in rule.clusters:
             if not any(is_like(glob, name) for name in of.clusters):
@@ -148,6 +149,17 @@ def _shared_channels(of: Site) -> Iterator[Objection]:
             first = owners.setdefault(channel.removeprefix("#"), name)
             if first != name:
                 yield (f"clusters.{name}.channels",), f"{channel} is the channel of cluster `{first}` already"
+
+
+def _shared_ids(of: Site) -> Iterator[Objection]:
+    owners: dict[str, str] = {}
+    for name, ids in of.team.people.items():
+        if not ids:
+            yield (f"team.people.{name}",), "names no Slack id; leave the person out"
+        for id in ids:
+            first = owners.setdefault(id, name)
+            if first != name:
+                yield (f"team.people.{name}",), f"{id} is an id of `{first}` already"
 
 
 def as_path(dotted: str) -> Where:

@@ -184,11 +184,13 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """is_self: the requester's own, where `approvals.self_approve` allows that."""
+    """is_self: the requester's own, where `approvals.self_approve` allows that. person: the id that stands for
+    every id of this user (site.Site.person), "" for the user's own."""
 
     user: str
     at: datetime
     is_self: bool = False
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,5 +212,10 @@ class Asking:
     roles: tuple[str, ...] = ()
 
     @property
+    def agreed(self) -> int:
+        """How many people, however many ids they have."""
+        return len({approval.person or approval.user for approval in self.approvals})
+
+    @property
     def is_granted(self) -> bool:
-        return len({approval.user for approval in self.approvals}) >= self.needed
+        return self.agreed >= self.needed

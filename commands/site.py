@@ -70,6 +70,7 @@ Members = Annotated[tuple[Member, ...], OneOrMany()]
 Holders = Annotated[tuple[Annotated[str, Shape("owner")], ...], OneOrMany()]  # roles, or Slack ids
 ChangeGlobs = Annotated[tuple[Annotated[str, Shape("changes")], ...], OneOrMany()]
 Globs = Annotated[tuple[Annotated[str, Shape("glob")], ...], OneOrMany()]
+Users = Annotated[tuple[User, ...], OneOrMany()]
 NodeGlobs = Annotated[tuple[Annotated[str, Shape("nodes")], ...], OneOrMany()]  # names, or labels
 
 # --- The cluster and what runs in it --------------------------------------------------------------
@@ -792,9 +793,11 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Whom the per-person numbers count."""
+    """members: whom the per-person numbers count. people: who has several Slack ids, by any name: they are one
+    person where two are asked for."""
 
     members: tuple[User, ...] = ()
+    people: Mapping[str, Users] = field(default_factory=dict)
 
 
 def _only_cluster() -> Mapping[str, ClusterSite]:
@@ -863,6 +866,10 @@ class Site(Sections):
         """Whom the rules of `access` let approve such a change somewhere in the cluster."""
         rules = (rule for rule in self.access if rule.is_about("approve", line, cluster))
         return tuple(dict.fromkeys(role for rule in rules for role in rule.roles))
+
+    def person(self, user: str) -> str:
+        """The same id for every id of one person: the first of those that the file gives them."""
+        return next((ids[0] for ids in self.team.people.values() if user in ids), user)
 
     def role_members(self, role: str) -> tuple[str, ...]:
         """The Slack ids behind a role as the file names it ("sre-lead"); () for a role nobody holds.

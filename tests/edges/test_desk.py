@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
+from bot import changecard
 from bot.decisions import Decided, Verb
 from bot.desk import Desk, Receipt, Said
 from bot.people import People
@@ -22,7 +23,7 @@ from commands.errors import UsageError
 from commands.model import Actor, Args, Place, Request
 from commands.model import State as Standing
 from commands.plan import Approval
-from commands.site import AccessRule, Approvals, ClusterSite, Roles, Site
+from commands.site import AccessRule, Approvals, ClusterSite, Roles, Site, Team
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
 from sandbox.slack.cast import BOT_USER_ID, OTHER_TEAM_ID
@@ -144,7 +145,7 @@ def test_an_approval_lines_the_change_up_and_gives_it_to_a_worker_in_one_step(be
     assert receipt.accepted and receipt.text == "Approved: `drain node-3` (RTEST0001)."
     assert bench.record.state is Standing.APPROVED
     assert bench.record.asking is not None
-    assert bench.record.asking.approvals == (Approval(BOB.user, bench.now),)
+    assert bench.record.asking.approvals == (Approval(BOB.user, bench.now, person=BOB.user),)
     assert bench.state.ahead(bench.record) == ""  # it stands in every line
     assert bench.jobs() == 1
     (line,) = build.audit_lines(bench.state)
@@ -185,11 +186,73 @@ def test_two_different_people_are_needed_where_the_plan_says_so(bench: Bench) ->
     bench.put(build.change_request(plan))
     assert "needs 2 people, and has 1" in bench.press(BOB).text
     assert (bench.record.state, bench.jobs()) == (Standing.AWAITING, 0)
+    shown = changecard.card(bench.record)
+    assert "approved by 1 of 2" in shown.text and f"approved by <@{BOB.user}>" in str(shown.blocks)
     assert "You approved RTEST0001 already; it needs 2 different people" in bench.press(BOB).text
     assert bench.jobs() == 0
     assert bench.press(FRANK).accepted
     assert (bench.record.state, bench.jobs()) == (Standing.APPROVED, 1)
     assert [line["what"] for line in build.audit_lines(bench.state)] == ["agreed", "refused", "approved"]
+
+
+# --- one person with several ids ---
+
+ALICE_TOO, BOB_TOO = Actor("U0ALICE0002", TEAM), Actor("U0BOB000002", TEAM)
+
+
+@pytest.fixture
+def twins(bench: Bench) -> Bench:
+    """Alice and Bob have two ids each, and with each of them they may approve."""
+    for actor, name in ((ALICE_TOO, "Alice Again"), (BOB_TOO, "Bob Again")):
+        slack_user = User(actor.user, name.lower().replace(" ", ""), name, f"{actor.user}@example.com", TEAM)
+        bench.slack.workspace.users[actor.user] = slack_user
+    people = {"alice": (ALICE.user, ALICE_TOO.user), "bob": (BOB_TOO.user, BOB.user)}
+    approvers = (*SITE.roles.approvers, ALICE.user, ALICE_TOO.user, BOB_TOO.user)
+    site = replace(SITE, team=Team(people=people), roles=replace(SITE.roles, approvers=approvers))
+    bench.set_site(site)
+    return bench
+
+
+@pytest.mark.parametrize(("asker", "presser"), [(ALICE, ALICE_TOO), (ALICE_TOO, ALICE), (BOB, BOB_TOO)])
+def test_who_asked_does_not_approve_with_another_id(twins: Bench, asker: Actor, presser: Actor) -> None:
+    twins.put(build.change_request(PLAN, actor=asker))
+    said = twins.press(presser).text
+    assert f"You asked for RTEST0001 yourself as {asker.user} ({asker.user}): somebody else must" in said
+    assert twins.record.state is Standing.AWAITING and twins.jobs() == 0
+
+
+@pytest.mark.parametrize(("first", "second"), [(BOB, BOB_TOO), (BOB_TOO, BOB)])
+def test_two_ids_of_one_person_are_not_two_people(twins: Bench, first: Actor, second: Actor) -> None:
+    twins.put(build.change_request(build.plan(approvers=2)))
+    assert twins.press(first).accepted
+    said = twins.press(second).text
+    assert "You approved RTEST0001 already as Bob " in said and "it needs 2 different people" in said
+    assert (twins.record.state, twins.jobs()) == (Standing.AWAITING, 0)
+    assert twins.press(FRANK).accepted
+    assert (twins.record.state, twins.jobs()) == (Standing.APPROVED, 1)
+
+
+def test_an_approval_from_before_the_file_knew_of_both_ids_does_not_make_two(twins: Bench) -> None:
+    plan = build.plan(approvers=3)
+    earlier = (Approval(BOB.user, NOW), Approval(BOB_TOO.user, NOW))
+    twins.put(build.change_request(plan, asking=build.asking(plan, approvals=earlier)))
+    assert "needs 3 people, and has 2" in twins.press(FRANK).text
+    assert (twins.record.state, twins.jobs()) == (Standing.AWAITING, 0)
+
+
+def test_roles_stay_with_each_id(twins: Bench) -> None:
+    nobody = {"carol": (CAROL.user, BOB.user)}
+    twins.set_site(replace(SITE, team=Team(people=nobody)))
+    twins.put()
+    assert "You may not approve" in twins.press(CAROL).text
+
+
+def test_who_asked_cancels_with_either_id(twins: Bench) -> None:
+    rules = (AccessRule((FRANK.user,), ("approve",), ("*",)),)
+    twins.set_site(replace(SITE, team=Team(people={"alice": (ALICE.user, ALICE_TOO.user)}), access=rules))
+    twins.put()
+    assert not twins.press(BOB, "cancel").accepted
+    assert twins.press(ALICE_TOO, "cancel").accepted
 
 
 def test_the_one_who_lost_reads_who_was_first(bench: Bench) -> None:

@@ -246,6 +246,15 @@ def refused(text: str) -> list[str]:
             "1:61: access[0].clusters: eu is no cluster of this file; it has sre-training-cluster",
         ),
         (
+            "team: {people: {alice: [U0A, U0B], bob: U0B}}",
+            "1:41: team.people.bob: U0B is an id of `alice` already",
+        ),
+        ("team: {people: {alice: []}}", "1:24: team.people.alice: names no Slack id; leave the person out"),
+        (
+            "team: {people: {alice: S0ALL}}",
+            '1:24: team.people.alice: must be a Slack user id (U… or W…), not "S0ALL"',
+        ),
+        (
             "roles: {oncall: {rota: [U0A, U0B]}}",
             "1:24: roles.oncall.rota: a rota of several needs `roles.oncall.start`, the first handover",
         ),
@@ -461,6 +470,11 @@ def test_nodes_of_a_rule_are_names_or_labels(entry: str, ok: bool) -> None:
         assert parse(text).access[0].nodes == (entry,)
     else:
         assert "access[0].nodes: must be a node's name" in refused(text)[0]
+
+
+def test_somebody_with_several_ids_is_one_person() -> None:
+    site = parse("team: {people: {alice: [U0ALICE, W0ALICE], bob: U0BOB}}")
+    assert site.team.people == {"alice": ("U0ALICE", "W0ALICE"), "bob": ("U0BOB",)}
 
 
 def test_a_cluster_inherits_key_by_key_what_it_does_not_give() -> None:

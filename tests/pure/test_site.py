@@ -14,11 +14,13 @@ from commands.site import (
     Roles,
     ServiceAddress,
     Site,
+    Team,
     service_address,
 )
 
 EU = ClusterSite(name="eu", channels=("#eu-ops", "C0EUEUEU1"))
 US = ClusterSite(name="us-East", channels=("#us-ops",))
+TWINS = Site(team=Team(people={"alice": ("U0ALICE", "W0ALICE"), "bob": ("U0BOB",)}))
 TWO = Site(clusters={"eu": EU, "us-East": US})
 
 
@@ -153,3 +155,19 @@ def test_a_service_is_found_in_an_address_of_the_cluster(url: str, address: Serv
 def test_all_namespaces_are_the_empty_one() -> None:
     assert Namespaces().watched == ("",)
     assert Namespaces(watch=("a", "b")).watched == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [
+        ("U0ALICE", "W0ALICE", True),
+        ("W0ALICE", "U0ALICE", True),
+        ("U0ALICE", "U0BOB", False),
+        ("U0ALICE", "U0EVE", False),
+        ("U0EVE", "U0EVE", True),
+        ("U0EVE", "U0DAVE", False),
+        ("U0BOB", "bob", False),  # the name is for people, and no id
+    ],
+)
+def test_several_ids_may_be_one_person(one: str, other: str, are_one: bool) -> None:
+    assert (TWINS.person(one) == TWINS.person(other)) is are_one
