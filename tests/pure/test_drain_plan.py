@@ -272,7 +272,17 @@ def test_an_unready_pod_goes_free_only_once_enough_are_healthy(numbers, charged)
 
 
 def test_a_pending_pod_asks_no_budget():
-    assert lanes(World(pod(phase="Pending", ready=False), budgets=(budget(allowed=0),)).plan()) == [""]
+    short = budget(allowed=0, healthy=1)
+    assert lanes(World(pod(phase="Running", ready=False), budgets=(short,)).plan()) == ["shop/backend"]
+    assert lanes(World(pod(phase="Pending", ready=False), budgets=(short,)).plan()) == [""]
+
+
+def test_a_budget_that_waits_for_pods_elsewhere_too_may_end():
+    sick = (node(ready="Unknown"), node("node-8"))
+    there = (placed(pod("backend-2"), "node-8", ready=False),)
+    short = budget(allowed=0, healthy=1)
+    plan = World(pod(ready=False), nodes=sick, budgets=(short,), elsewhere=there).plan()
+    assert "drain.budget-waits" in keys(plan)
 
 
 def test_a_budget_whose_status_is_behind_or_broken_is_named():
