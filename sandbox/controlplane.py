@@ -166,6 +166,15 @@ class ControlPlane:
         """Children in reverse order, then the folder; a second call does nothing."""
         self._closing.close()
 
+    def kill_apiserver(self) -> None:
+        """At once, as when its machine dies. etcd and the controllers stay, and wait for it."""
+        self._apiserver.kill()
+
+    def start_apiserver(self) -> None:
+        """The same again, at the same address; returns when it is ready."""
+        self._apiserver.start()
+        self._wait(self._apiserver, f"{self.url}/readyz")
+
     def token_for(self, user: str) -> str:
         return self._tokens[user]
 
@@ -312,7 +321,7 @@ class ControlPlane:
         self._closing.callback(self._pool.clear)
         etcd = self._launch("etcd", _etcd_flags(self.folder, client, peer))
         self._wait(etcd, f"http://127.0.0.1:{client}/health")
-        apiserver = self._launch("kube-apiserver", self._apiserver_flags(client, api))
+        self._apiserver = apiserver = self._launch("kube-apiserver", self._apiserver_flags(client, api))
         self._wait(apiserver, f"{self.url}/readyz")
         waiting: list[tuple[Child, str]] = []
         if self.controllers:
