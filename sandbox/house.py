@@ -196,7 +196,7 @@ class House:
         self.config.write_text(text)
 
     def _hire(self, closing: ExitStack) -> None:
-        self.bot = self._member("bot", "bot", lambda: self.get("/readyz")[0] == 200)
+        self.bot = self.member("bot", "bot", lambda: self.get("/readyz")[0] == 200)
         self.workers = tuple(self._worker(f"worker-{number}") for number in range(1, self._worker_count + 1))
         for member in self.members:
             closing.callback(member.stop)
@@ -211,10 +211,11 @@ class House:
             self._supervise(closing)
 
     def _worker(self, name: str) -> Member:
-        member = self._member(name, "workers", lambda: member.pid in self._worker_pids())
+        member = self.member(name, "workers", lambda: member.pid in self._worker_pids())
         return member
 
-    def _member(self, name: str, module: str, is_ready: Callable[[], bool]) -> Member:
+    def member(self, name: str, module: str, is_ready: Callable[[], bool]) -> Member:
+        """One more process of this environment, not started; who asks for it stops it."""
         log = self.folder / f"{name}.log"
         log.unlink(missing_ok=True)
         child = Child([sys.executable, "-m", module], log=log, env=self._environment())

@@ -80,7 +80,7 @@ class World:
         with ExitStack() as closing:
             self.slack = closing.enter_context(SlackStandIn(cast=self._cast, retry_scale=self._retry_scale))
             self.redis = closing.enter_context(RedisServer())
-            self.kube = closing.enter_context(KubeStandIn())
+            self.kube = closing.enter_context(self._cluster())
             closing.callback(self._open_gates)
             self._furnish()
             connection = connect(self.redis.url, patient=True)
@@ -109,6 +109,9 @@ class World:
         }
         site: Json = {"cluster": {"eks": False}, "monitoring": {**nowhere, "access": "proxy"}}
         return {**site, "services": services} if services else site
+
+    def _cluster(self) -> KubeStandIn:
+        return KubeStandIn()
 
     def _cast(self) -> Cast:
         cast = default_cast()
@@ -221,13 +224,13 @@ class World:
 
     def shown(self, name: str) -> list[tuple[str, str]]:
         """Every message of the bot in the channel of this name, as (its key in the card, its text)."""
-        return [(_payload(message)["key"], message["text"]) for message in self._bot_messages(f"#{name}")]
+        return [(payload(message)["key"], message["text"]) for message in self._bot_messages(f"#{name}")]
 
     def alert_messages(self, name: str) -> list[tuple[str, str]]:
         """The messages of the alert group of this name."""
         mine = [message for message in self._bot_messages(ALERTS) if message["text"]]
-        cards = {_payload(message)["card"] for message in mine if f"Broken-{name}" in message["text"]}
-        return [(_payload(m)["key"], m["text"]) for m in mine if _payload(m)["card"] in cards]
+        cards = {payload(message)["card"] for message in mine if f"Broken-{name}" in message["text"]}
+        return [(payload(m)["key"], m["text"]) for m in mine if payload(m)["card"] in cards]
 
     def audit(self, name: str) -> list[str]:
         """What the audit trail says of the request of this name, in order."""
@@ -257,7 +260,7 @@ class World:
         messages = self.alert_messages(name)
         assert [key for key, _ in messages] == ["1:card", "1:1"], self.slack.transcript(ALERTS)
         assert "resolved after" in messages[0][1], self.slack.transcript(ALERTS)
-        card = next(_payload(m)["card"] for m in self._bot_messages(ALERTS) if f"Broken-{name}" in m["text"])
+        card = next(payload(m)["card"] for m in self._bot_messages(ALERTS) if f"Broken-{name}" in m["text"])
         assert self.alert_audit(card) == [("1", "0"), ("0", "1")]
 
     def report(self, name: str = "") -> str:
@@ -434,6 +437,6 @@ class Killing:
         self._world.wait_ready()
 
 
-def _payload(message: Json) -> Json:
+def payload(message: Json) -> Json:
     payload: Json = (message.get("metadata") or {}).get("event_payload") or {"card": "?", "key": "?"}
     return payload
