@@ -79,6 +79,7 @@ def _serve(loaded: settings.Settings) -> None:
         alert_tokens=tuple(token.reveal() for token in loaded.alertmanager_tokens),
         not_ready=lambda: _not_ready(front, people, socket),
         depths=front.depths,
+        ended=front.ended,
     )
     server = web.serve(app, loaded.port)
     threads = [Thread(target=courier.run, args=(stop,), name=f"courier-{n}") for n in range(COURIERS)]

@@ -32,6 +32,7 @@ from rq.timeouts import JobTimeoutException
 from bot.audit import CHAIN, Trail, facts_of, parts
 from commands.model import AlertGroup, Record, Request, Whisper
 from commands.reads import RunView
+from commands.site import CHANGES
 
 QUEUE = "sre"
 
@@ -66,6 +67,7 @@ _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, k
 OUTBOX, META, DIRTY, CLAIMS = "sre:outbox", "sre:outbox:meta", "sre:outbox:dirty", "sre:outbox:claims"
 BELL, DEAD = "sre:outbox:bell", "sre:outbox:dead"
 _OPEN, _RUNS = "sre:open", "sre:runs"
+_ENDED = "sre:ended"  # how many changes came to which end, by "node drain succeeded"
 
 # ARGV: token · Redis's time in ms after which it is too late, 0 for never ·
 # count of expectations, then (key, version) each, '' meaning "does not exist" · count of
@@ -360,8 +362,12 @@ class Change:
         return self
 
     def close(self, request: Request) -> "Change":
-        """The request is over: the sweeper need not look any more, and who waits behind it may go on."""
+        """The request is over: the sweeper need not look any more, and who waits behind it may go on. The end
+        of a change is counted, wherever it was decided."""
         self.pipe.zrem(_OPEN, request.id)
+        line = f"{request.args.word} {request.args.verb}"
+        if line in CHANGES:
+            self.pipe.hincrby(_ENDED, f"{line} {request.state}", 1)
         return self.step_out(request)
 
     def step_out(self, request: Request) -> "Change":
@@ -538,6 +544,12 @@ class State:
         return dict(
             zip(("outbox", "dead_letters", "open_requests", "queued_jobs"), pipe.execute(), strict=True)
         )
+
+    def ended(self) -> dict[tuple[str, str], int]:
+        """For metrics: how many changes came to which end, by ("node drain", "succeeded")."""
+        counted: dict[bytes, bytes] = self.redis.hgetall(_ENDED)
+        parted = {field.decode().rpartition(" "): int(number) for field, number in counted.items()}
+        return {(line, state): number for (line, _, state), number in parted.items()}
 
     # --- the calendar ---
 

@@ -8,12 +8,21 @@ import base64
 import binascii
 import hmac
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import waitress
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
@@ -34,6 +43,22 @@ TOOK = Histogram(
 
 WAITING = Gauge("sre_bot_waiting", "What waits in the store, by kind", ["kind"])
 
+
+class _Changes(Collector):
+    """Changes by their end, as the store has counted them: they end in the front and in any of the workers."""
+
+    def __init__(self, ended: dict[tuple[str, str], int]) -> None:
+        self._ended = ended
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "sre_bot_changes", "Changes that came to an end", labels=["command", "state"]
+        )
+        for labels, number in self._ended.items():
+            family.add_metric(labels, number)
+        yield family
+
+
 Headers = list[tuple[str, str]]
 Answer = tuple[str, Headers, bytes]
 
@@ -50,6 +75,7 @@ class Web:
         alert_tokens: tuple[str, ...],
         not_ready: Callable[[], list[str]],
         depths: Callable[[], dict[str, int]],
+        ended: Callable[[], dict[tuple[str, str], int]],
     ) -> None:
         self._desk = desk
         self._slack = slack
@@ -57,6 +83,7 @@ class Web:
         self._alert_tokens = alert_tokens
         self._not_ready = not_ready
         self._depths = depths
+        self._ended = ended
         self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Answer]] = {
             ("POST", "/slack/events"): self._slack_events,
             ("POST", "/alerts"): self._alerts,
@@ -160,14 +187,17 @@ class Web:
     # --- the process itself ---
 
     def _metrics(self) -> Answer:
-        """Counters of this process, and what waits in the store; without the store, the counters alone."""
+        """Counters of this process, and what the store has; without the store, the counters alone."""
+        changes = CollectorRegistry()
         try:
             for name, depth in self._depths().items():
                 WAITING.labels(name).set(depth)
+            changes.register(_Changes(self._ended()))
         except RedisError as error:
             log.warning("metrics without the store: %s", error)
             WAITING.clear()
-        return "200 OK", [("Content-Type", CONTENT_TYPE_LATEST)], generate_latest()
+        page = generate_latest() + generate_latest(changes)
+        return "200 OK", [("Content-Type", CONTENT_TYPE_LATEST)], page
 
     def _readyz(self) -> Answer:
         missing = self._not_ready()

@@ -17,8 +17,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from prometheus_client import Counter
-
 from bot.audit import named
 from bot.state import KEEP, LEASE, Conflict, State, Stored
 from commands import words
@@ -55,8 +53,6 @@ SHOW_EVERY = 3.0  # seconds between two edits of the card
 
 # An approval that could not be used for so long, behind other changes, is not what people meant any more.
 USE_WITHIN = timedelta(hours=1)
-
-ENDED = Counter("sre_bot_changes_total", "Changes that came to an end", ["command", "state"])
 
 
 class Effects(Protocol):
@@ -514,9 +510,10 @@ def end(house: House, stored: Stored[Request], request: Request, why: str, **fac
     ended = replace(request, finished=request.finished or house.now())
     change = house.state.change().put(ended, was=stored.version, keep=KEEP)
     change.show(ended, priority=1).close(ended)
-    change.audit(ended.state.value, **_facts(ended), reason=why, **facts)
+    if ended.ended_by:  # cancelled: by somebody, for a reason
+        facts = {**facts, "by": ended.ended_by, "requester": ended.actor.user}
+    change.audit(ended.state.value, **{**_facts(ended), "reason": ended.ended_why or why, **facts})
     change.commit()
-    ENDED.labels(f"{ended.args.word} {ended.args.verb}", ended.state.value).inc()
 
 
 def _facts(request: Request) -> dict[str, str]:

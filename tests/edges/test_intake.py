@@ -25,7 +25,7 @@ from bot.desk import Desk, Said
 from bot.people import People
 from bot.state import State, connect
 from commands.catalog import Catalog
-from commands.model import Actor, Place
+from commands.model import Actor, Args, Place
 from commands.model import State as Standing
 from commands.site import AccessRule, ClusterSite, Site
 from sandbox.process import free_ports
@@ -68,7 +68,7 @@ class House:
         self.not_ready: list[str] = []
         app = web.Web(
             desk, self.bolt, signing_secret=stand_in.signing_secret, alert_tokens=(TOKEN, OLD_TOKEN),
-            not_ready=lambda: self.not_ready, depths=state.depths,
+            not_ready=lambda: self.not_ready, depths=state.depths, ended=state.ended,
         )  # fmt: skip
         port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
@@ -612,7 +612,7 @@ def test_any_other_credential_is_refused(house: House, authorization: str) -> No
 
 def test_without_a_configured_token_the_webhook_is_closed(house: House) -> None:
     closed = web.Web(
-        None, None, signing_secret="", alert_tokens=(), not_ready=list, depths=dict  # type: ignore[arg-type]
+        None, None, signing_secret="", alert_tokens=(), not_ready=list, depths=dict, ended=dict  # type: ignore[arg-type]
     )  # fmt: skip
     assert not closed._is_alertmanager("Bearer ")
     assert not closed._is_alertmanager("Basic Og==")
@@ -669,7 +669,13 @@ def test_health_readiness_and_metrics_tell_what_they_should(house: House) -> Non
         answer = http.get("/readyz")
         assert (answer.status_code, answer.text) == (503, "not ready: Redis does not answer: x\n")
         house.alert()
+        for id in ("RREJECT01", "RREJECT02", "RQUESTION"):
+            args = Args("health") if id == "RQUESTION" else Args("node", "drain", "n1")
+            ended = build.request(id, args=args, state=Standing.REJECTED)
+            house.state.change().put(ended, was="").close(ended).commit()
         metrics = http.get("/metrics").text
+        assert 'sre_bot_changes_total{command="node drain",state="rejected"} 2.0' in metrics
+        assert metrics.count("sre_bot_changes_total{") == 1
         assert 'sre_bot_alert_webhooks_total{outcome="stored"}' in metrics
         assert 'sre_bot_waiting{kind="outbox"} 1.0' in metrics
 
