@@ -96,6 +96,18 @@ class ChangeWorld(World):
             self.kube.patch("nodes", f"{name}-spare", {"spec": {"unschedulable": None}})
         self.kube.settle()  # and their taints are gone
 
+    def add_workload(self, name: str, workload: str) -> None:
+        """One pod of a Deployment more, on the node of this name."""
+        spare = f"{name}-spare"
+        self.kube.patch("nodes", spare, {"spec": {"unschedulable": True}})
+        self.kube.settle()
+        pool = {"pool": name}
+        self.kube.apply(build.deployment(workload, name, template={"nodeSelector": pool}))
+        self.kube.settle()
+        self.kube.patch("nodes", spare, {"spec": {"unschedulable": None}})
+        self.kube.settle()
+        assert len(self.pods(name)) == PODS + 1
+
     def pods(self, name: str) -> list[Json]:
         """The pods of the workload that are on the node of this name."""
         found = self.kube.list("pods", name)
@@ -143,6 +155,13 @@ class ChangeWorld(World):
     def is_closed(self, name: str) -> bool:
         node = self.kube.get("nodes", name)
         return node is not None and bool(node["spec"].get("unschedulable"))
+
+    def press_again(self, name: str) -> Delivery:
+        """The last press in the channel of this name, delivered once more, letter by letter."""
+        channel = self.slack.workspace.channel(f"#{name}").id
+        presses = self.slack.deliveries("interactive")
+        last = next(each for each in reversed(presses) if each.payload["channel"]["id"] == channel)
+        return self.slack.courier.deliver("interactive", last.payload)
 
     def told_privately(self, user: str, words: str) -> str:
         """What only this person was told, once it has these words."""
@@ -210,6 +229,10 @@ class ChangeWorld(World):
             return words in shown.get("card", "") and words in shown.get("closing", "")
 
         self._wait(told, f"{words!r} on the card and in the closing line of #{name}")
+
+    def wait_shown(self, name: str, key: str) -> None:
+        """A message of the thread is there, by its key."""
+        self._wait(lambda: key in dict(self.shown(name)), f"{key} in #{name}")
 
     def taken(self, name: str) -> Counter[str]:
         """What the API server really took for the node and the namespace of this name: the pods that were
