@@ -158,6 +158,7 @@ class Desk:
         cluster = self._site.cluster_for(channel, args.flags.get("cluster", ""))
         if command.change:
             self._admit_change(said.actor, args, cluster)
+            self._demand_witness(said, args)
         parts = command.parts(args, cluster)
         if command.immediate:
             return Receipt(sections=tuple(self._look_up(part.inquiry, said.actor) for part in parts.values()))
@@ -196,6 +197,15 @@ class Desk:
             self._decisions.refused(actor, "submit", grammar.format(args), decision.reason)
         if not decision.ok:
             raise Denied(decision.reason)
+
+    def _demand_witness(self, said: Said, args: Args) -> None:
+        """What only its requester sees nobody else can approve."""
+        is_private = "private" in args.flags or said.place.channel.startswith("D")
+        if is_private and "dry-run" not in args.flags and not self._site.approvals.self_approve:
+            raise UsageError(
+                f"Somebody else must see `{grammar.format(args)}` before it is done, so ask for it in a channel "
+                "and without `--private`. Here you may add `--dry-run`. Nothing was done."
+            )
 
     def _admit_change(self, actor: Actor, args: Args, cluster: ClusterSite) -> None:
         decision = self._people.may_act(actor)

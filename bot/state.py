@@ -75,7 +75,8 @@ _ENDED = "sre:ended"  # how many changes came to which end, by "node drain succe
 # (argc, args…).
 # A client that retries after a lost answer finds its own token on the first record: the change is done.
 # An argument "<token>+<ms>" stands for Redis's own time plus so many ms, because the clocks of the processes
-# differ; the token is random, so no text of anybody's can be one.
+# differ; "<token>#" for the next number there is, because a clock may be set back, and then who came last
+# would stand before who is at work. The token is random, so no text of anybody's can be one.
 _COMMIT = (
     """
 local i = 3
@@ -99,12 +100,13 @@ for _, m in ipairs(marks) do redis.call('SET', m[1], m[2], 'PX', m[3]) end
 """
     + CHAIN
     + """
-local mark = ARGV[1] .. '+'
+local mark, nth, number = ARGV[1] .. '+', ARGV[1] .. '#', nil
 while i <= #ARGV do
   local args = {}
   for n = 1, tonumber(take()) do
     args[n] = take()
     if string.sub(args[n], 1, #mark) == mark then args[n] = clock + tonumber(string.sub(args[n], #mark + 1)) end
+    if args[n] == nth then number = number or redis.call('INCR', 'sre:lines'); args[n] = number end
   end
   redis.call(unpack(args))
 end
@@ -354,11 +356,12 @@ class Change:
     def line_up(self, request: Request) -> "Change":
         """Take the request's place behind every other change that needs one of its plan's locks.
 
-        All places are taken in one transaction by Redis's clock, so two changes stand in the same order in
+        All places are taken in one transaction under one number, so two changes stand in the same order in
         every line, and none waits for one that waits for it.
         """
+        place: Any = f"{self._token}#"
         for name in _lines(request):
-            self.pipe.zadd(name, {request.id: self._in(0)}, nx=True)
+            self.pipe.zadd(name, {request.id: place}, nx=True)
         return self
 
     def close(self, request: Request) -> "Change":

@@ -17,13 +17,16 @@ from commands.site import ClusterSite
 def drift(shown: Plan, now: Plan) -> tuple[str, ...]:
     """What a plan made anew has that the approved one had not, a line each; () when the approval covers it.
 
-    Less than was approved is covered, and so is another pod of a workload that was named.
+    Less than was approved is covered, and so is another pod of a workload that was named. More locks are not:
+    the approval lined up for those of the plan that was shown.
     """
     wider = [f"also: {each}" for each in now.scope if each not in shown.scope]
     known = {(finding.key, finding.light) for finding in shown.findings}
     grave = [finding for finding in now.findings if finding.light is not Light.GREEN]
     new = [finding for finding in grave if (finding.key, finding.light) not in known]
-    return (*wider, *(f"new: {finding.label} {finding.value}".rstrip() for finding in new))
+    more = [f"{now.approvers} people must agree now"] if now.approvers > shown.approvers else []
+    locked = [f"also keeps others off: {each}" for each in now.locks if each not in shown.locks]
+    return (*wider, *more, *locked, *(f"new: {finding.label} {finding.value}".rstrip() for finding in new))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ TURN = timedelta(seconds=20)
 # A budget is asked again after these; the last one repeats. kubectl waits 5 s each time.
 AGAIN = (1.0, 2.0, 3.0, 5.0)
 
+# The lane of every step: nothing is sent while the API server answers nobody, or says "later" to everybody.
+_ALL = ""
+
 LOOK_EVERY = 1.0  # seconds between two looks at the result
 SHOW_EVERY = 3.0  # seconds between two edits of the card
 
@@ -159,7 +162,9 @@ class Changes:
         assert asking is not None, "a request that is awaited was put before people"
         left = asking.expires - self._house.now()
         if left > timedelta():
-            self._state.change().wake(request, left).commit()
+            # Written with its version: an approval that came meanwhile wants its turn now.
+            saved = self._state.change().put(request.move(Standpoint.AWAITING), was=stored.version)
+            saved.wake(request, left).commit()
         else:
             self._end(stored, request.move(Standpoint.EXPIRED), "nobody decided in time")
 
@@ -185,6 +190,7 @@ class Changes:
             return None
         started = self._house.now()
         progress = Progress(owner="", started=started, deadline=started + plan.timeout, at=started)
+        plan = replace(plan, locks=shown.locks)  # it stands in those lines, and frees them at its end
         begun = request.move(Standpoint.APPLYING, plan=plan, progress=progress, behind="")
         change = self._state.change().put(begun, was=stored.version).show(begun, priority=1)
         change.audit("applying", **_facts(begun))
@@ -196,7 +202,7 @@ class Changes:
         try:
             ahead = self._state.ahead(request)
         except LookupError:  # its place was lost with a part of the store: it stands at the end again
-            self._state.change().line_up(request).commit()
+            self._state.change().step_out(request).line_up(request).commit()
             ahead = self._state.ahead(request)
         if not ahead:
             return False
@@ -229,7 +235,7 @@ class Applying:
 
     def turn(self) -> timedelta | None:
         """Go on until the change ends (None), or until others need this worker: when the next turn is due."""
-        self._save(replace(self._progress, owner=self._owner), show=True)
+        self._claim()
         began = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="effect") as pool:
             while True:
@@ -240,6 +246,16 @@ class Applying:
                     return None
                 if self._is_wanted_elsewhere(began):
                     return timedelta() if self._due() else timedelta(seconds=LOOK_EVERY)
+
+    def _claim(self) -> None:
+        """Put our name on it. Who had it may only have been slow: what it wrote until now stands."""
+        was = self._progress.owner
+        for _ in range(10):
+            try:
+                return self._write(replace(self._progress, owner=self._owner), (), show=True)
+            except Conflict:
+                self._reload(was)
+        raise Lost(self._stored.record.id)
 
     # --- effects ---
 
@@ -259,6 +275,10 @@ class Applying:
             marks[step.key] = mark = self._judged(step, before, outcome)
             if mark.standing is not Standing.TRYING and (mark.standing, mark.note) != self._told(step):
                 lines.append((mark.standing.value, step, mark.note))
+        if all(isinstance(each, Unanswered) for each in outcomes):
+            self._later(_ALL, max((_asked_to_wait(each) or 0.0 for each in outcomes), default=0.0) or None)
+        else:
+            self._again.pop(_ALL, None)
         progress = replace(self._progress, marks=self._progress.with_marks(marks), at=self._house.now())
         self._save(progress, lines=lines)
         return True
@@ -274,13 +294,13 @@ class Applying:
 
     def _due(self) -> list[Step]:
         """In the plan's order; of a lane only the first, and not before its time."""
-        wave = self._wave()
+        wave = None if self._waits(_ALL) else self._wave()
         found: list[Step] = []
         lanes: set[str] = set()
         for step in wave.steps if wave else ():
             if self._standing(step) in (Standing.APPLIED, Standing.PROVED, Standing.FAILED):
                 continue
-            if self._waits(step) or (step.lane and step.lane in lanes):
+            if self._waits(step.lane or step.key) or (step.lane and step.lane in lanes):
                 continue
             lanes.add(step.lane)
             found.append(step)
@@ -298,8 +318,8 @@ class Applying:
                 return None
         return None
 
-    def _waits(self, step: Step) -> bool:
-        due, _ = self._again.get(step.lane or step.key, (0.0, 0))
+    def _waits(self, key: str) -> bool:
+        due, _ = self._again.get(key, (0.0, 0))
         return time.monotonic() < due
 
     def _intent(self, step: Step) -> Mark:
@@ -317,7 +337,7 @@ class Applying:
                 self._again.pop(step.lane or step.key, None)
                 return replace(mark, standing=Standing.APPLIED, at=now, note=_noted(outcome))
             case Blocked(reason=reason, retry_after=seconds):
-                self._later(step, seconds)
+                self._later(step.lane or step.key, seconds)
                 return replace(mark, standing=Standing.BLOCKED, note=reason)
             case Moved(reason=reason):
                 return replace(mark, standing=Standing.FAILED, at=now, note=reason)
@@ -325,14 +345,14 @@ class Applying:
                 note = f"{reason} ({mend})" if mend else reason
                 return replace(mark, standing=Standing.FAILED, at=now, note=note)
             case Unanswered(reason=reason):
-                self._later(step, None)
+                self._later(step.lane or step.key, _asked_to_wait(outcome))
                 return replace(mark, note=f"no answer, asked again: {reason}")
 
-    def _later(self, step: Step, seconds: float | None) -> None:
-        _, times = self._again.get(step.lane or step.key, (0.0, 0))
+    def _later(self, key: str, seconds: float | None) -> None:
+        _, times = self._again.get(key, (0.0, 0))
         wait = seconds if seconds is not None else AGAIN[min(times, len(AGAIN) - 1)]
         jittered = wait * random.uniform(1.0, 1.2)
-        self._again[step.lane or step.key] = (time.monotonic() + jittered, times + 1)
+        self._again[key] = (time.monotonic() + jittered, times + 1)
 
     # --- looking at the result ---
 
@@ -352,12 +372,13 @@ class Applying:
         progress = replace(
             self._progress, marks=self._progress.with_marks(marks), waiting=verdict.waiting, at=now
         )
+        verdict = self._seen(verdict, progress) if is_over else verdict
         to = self._ending(verdict, progress, is_over)
         if to is not None:
             ended = request.move(to, progress=progress, verdict=verdict, finished=now)
             if to is Standpoint.CANCELLED:
                 ended = replace(ended, ended_by=progress.cancelled_by)
-            self._end(ended, verdict)
+            self._end(ended, verdict, proved)
             return True
         if marks or progress.waiting != self._progress.waiting or self._is_stale:
             self._save(progress, lines=[("proved", step, "") for step in proved])
@@ -366,6 +387,15 @@ class Applying:
     def _is_newly_proved(self, step: Step, verdict: Verdict) -> bool:
         # A step that was never sent can be true all the same: somebody else did it. One that failed stays so.
         return step.key in verdict.proved and self._standing(step) not in (Standing.PROVED, Standing.FAILED)
+
+    def _seen(self, verdict: Verdict, progress: Progress) -> Verdict:
+        """Green is only what was seen: a success that leaves a step out is a part of one."""
+        proved = (s.key for s in self._plan.steps if progress.standing(s) is Standing.PROVED)
+        known = {*verdict.proved, *proved}
+        unseen = tuple(step.text for step in self._plan.steps if step.key not in known)
+        if verdict.result is not Result.SUCCEEDED or not unseen:
+            return verdict
+        return replace(verdict, result=Result.PARTIAL, left=(*verdict.left, *unseen))
 
     def _ending(self, verdict: Verdict, progress: Progress, is_over: bool) -> Standpoint | None:
         if self._is_cancelled:
@@ -377,11 +407,11 @@ class Applying:
             return _ENDS.get(verdict.result)
         return None
 
-    def _end(self, ended: Request, verdict: Verdict) -> None:
+    def _end(self, ended: Request, verdict: Verdict, proved: list[Step]) -> None:
         """End it; a Cancel that comes too late changes nothing any more."""
         for _ in range(10):
             try:
-                end(self._house, self._stored, ended, verdict.summary, left="; ".join(verdict.left))
+                end(self._house, self._stored, ended, verdict.summary, proved, left="; ".join(verdict.left))
                 return
             except Conflict:
                 self._reload()
@@ -425,17 +455,21 @@ class Applying:
         return self._progress.marks.get(step.key) or Mark(Standing.PLANNED, self._house.now())
 
     def _is_repeated(self, step: Step) -> bool:
-        """Asking a budget once more is no news for the audit."""
-        return self._standing(step) is Standing.BLOCKED
+        """Asking a budget once more is no news for the audit, nor a server that does not answer."""
+        mark = self._mark(step)
+        return mark.standing is Standing.BLOCKED or (mark.standing is Standing.TRYING and bool(mark.note))
 
     def _told(self, step: Step) -> tuple[Standing, str]:
         """What the audit has of a step that is tried again: it was blocked, and why."""
         mark = self._progress.marks[step.key]
         return (Standing.BLOCKED, mark.note) if mark.note else (Standing.TRYING, "")
 
-    def _reload(self) -> None:
+    def _reload(self, owner: str | None = None) -> None:
+        """The record as it is now; raises Lost when it is over, or somebody's other than `owner`, us."""
         stored = self._state.request(self._stored.record.id)
-        if stored is None or stored.record.progress is None or stored.record.progress.owner != self._owner:
+        progress = stored.record.progress if stored else None
+        expected = self._owner if owner is None else owner
+        if stored is None or progress is None or progress.owner != expected or not stored.record.is_open:
             raise Lost(self._stored.record.id)
         self._stored = stored
 
@@ -449,15 +483,14 @@ class Applying:
             return False
         return True
 
-    def _save(
-        self, progress: Progress, *, lines: Iterable[tuple[str, Step, str]] = (), show: bool = False
-    ) -> None:
+    def _save(self, progress: Progress, *, lines: Iterable[tuple[str, Step, str]]) -> None:
         """Write the progress down. The one other writer is a Cancel, which is kept."""
         for _ in range(10):
             try:
-                return self._write(progress, lines, show=show)
+                return self._write(progress, lines, show=False)
             except Conflict:
-                progress = self._merged(progress)
+                self._reload()
+                progress = replace(progress, cancelled_by=self._progress.cancelled_by)
         raise Lost(self._stored.record.id)
 
     def _write(self, progress: Progress, lines: Iterable[tuple[str, Step, str]], *, show: bool) -> None:
@@ -471,15 +504,6 @@ class Applying:
         change.commit()
         self._stored = Stored(request, str(int(self._stored.version) + 1))
         self._shown = time.monotonic() if is_shown else self._shown
-
-    def _merged(self, ours: Progress) -> Progress:
-        was = self._progress.owner
-        stored = self._state.request(self._stored.record.id)
-        theirs = stored.record.progress if stored else None
-        if stored is None or theirs is None or theirs.owner != was or not stored.record.is_open:
-            raise Lost(self._stored.record.id)
-        self._stored = stored
-        return replace(ours, cancelled_by=theirs.cancelled_by)
 
     # --- whose turn it is ---
 
@@ -505,11 +529,23 @@ _ENDS: Mapping[Result, Standpoint] = {
 }
 
 
-def end(house: House, stored: Stored[Request], request: Request, why: str, **facts: str) -> None:
+def end(
+    house: House,
+    stored: Stored[Request],
+    request: Request,
+    why: str,
+    proved: Iterable[Step] = (),
+    **facts: str,
+) -> None:
     """Write the last state of a change down; who waits behind it may go on."""
     ended = replace(request, finished=request.finished or house.now())
     change = house.state.change().put(ended, was=stored.version, keep=KEEP)
-    change.show(ended, priority=1).close(ended)
+    change.show(ended, priority=1)
+    change.close(stored.record)  # whose plan was lined up: one made anew may have other locks
+    for step in proved:
+        change.audit("proved", id=ended.id, objects=named(step.effect.target), step=step.key)
+    for step in proved:
+        change.audit("proved", id=ended.id, objects=named(step.effect.target), step=step.key, note="")
     if ended.ended_by:  # cancelled: by somebody, for a reason
         facts = {**facts, "by": ended.ended_by, "requester": ended.actor.user}
     change.audit(ended.state.value, **{**_facts(ended), "reason": ended.ended_why or why, **facts})
@@ -519,6 +555,11 @@ def end(house: House, stored: Stored[Request], request: Request, why: str, **fac
 def _facts(request: Request) -> dict[str, str]:
     """What every audit line of a change says, beside what its record says of itself (bot/audit.py)."""
     return {"id": request.id, "by": request.actor.user, "text": request.text}
+
+
+def _asked_to_wait(outcome: "Outcome | Unanswered") -> float | None:
+    after = outcome.retry_after if isinstance(outcome, Unreachable) else None
+    return after.total_seconds() if after else None
 
 
 def _noted(outcome: Done | Already) -> str:

@@ -101,10 +101,15 @@ class Engine:
         """End a request whose worker met a bug; the user sees the reference, the log the rest."""
         reference = new_id("E")
         log.error("%s failed (%s)", id, reference, exc_info=error)
+        with self._state.lease(f"request:{id}") as is_ours:
+            if is_ours:  # else another has it: who was held up for long must not end what goes on
+                self._failed(id, error, reference)
+
+    def _failed(self, id: str, error: BaseException, reference: str) -> None:
         stored = self._state.request(id)
         if stored is None or not stored.record.is_open:
             return
-        if isinstance(error, Overrun) and stored.record.state is Standing.APPLYING:
+        if isinstance(error, Overrun) and stored.record.state is not Standing.READING:
             return  # a turn that took too long; the sweeper brings the next one
         failed = stored.record.move(Standing.FAILED, finished=self._now(), reference=reference)
         self._close(stored, failed, reference=reference)

@@ -627,6 +627,19 @@ def test_who_may_not_ask_for_a_change_is_told_why_and_written_down(
     assert (line["by"], line["act"], line["id"]) == (actor.user, "submit", "node drain node-3")
 
 
+@pytest.mark.parametrize(("text", "channel"), [("--private", "C0SREDAILY1"), ("", "D0ALICE0001")])
+def test_a_change_that_nobody_else_would_see_is_not_asked_for(bench: Bench, text: str, channel: str) -> None:
+    def asked(flags: str) -> Receipt:
+        said = Said(ALICE, Place(channel), f"drain n1 {text} {flags} --why disk", f"{channel}{flags}")
+        return bench.desk.submit(said)
+
+    no = asked("")
+    assert not no.accepted and "Somebody else must see" in no.text and bench.jobs() == 0
+    assert asked("--dry-run").accepted, "that needs nobody's approval"
+    bench.set_site(replace(SITE, approvals=Approvals(self_approve=True)))
+    assert asked("").accepted, "a team of one needs nobody else"
+
+
 def test_a_change_that_cannot_be_meant_is_answered_at_once(bench: Bench) -> None:
     assert bench.type(ALICE, "drain wrong").text == "`wrong` is no node."
     assert bench.state.redis.keys("sre:request:*") == []
