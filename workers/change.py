@@ -544,8 +544,6 @@ def end(
     change.close(stored.record)  # whose plan was lined up: one made anew may have other locks
     for step in proved:
         change.audit("proved", id=ended.id, objects=named(step.effect.target), step=step.key)
-    for step in proved:
-        change.audit("proved", id=ended.id, objects=named(step.effect.target), step=step.key, note="")
     if ended.ended_by:  # cancelled: by somebody, for a reason
         facts = {**facts, "by": ended.ended_by, "requester": ended.actor.user}
     change.audit(ended.state.value, **{**_facts(ended), "reason": ended.ended_why or why, **facts})
