@@ -73,7 +73,7 @@ def _unread(around: Surroundings) -> Iterable[Finding]:
 def _away(cases: tuple[Case, ...], around: Surroundings) -> Iterable[Finding]:
     alone: list[str] = []
     together: list[str] = []
-    for workload, held in by_workload(case for case in cases if not _is_of_a_job(case)).items():
+    for workload, held in by_workload(case for case in cases if not case.is_of_a_job).items():
         replicas, elsewhere = around.known.replicas(workload), _ready_elsewhere(workload, held, around)
         if elsewhere or elsewhere is None:
             continue
@@ -98,10 +98,6 @@ def _ready_elsewhere(workload: str, held: tuple[Case, ...], around: Surroundings
     uids = around.known.uids(workload) | {case.pod.owner.uid for case in held if case.pod.owner}
     mine = (each for each in around.placements if each.owner in uids)
     return sum(each.ready and not each.deleted and each.node not in around.leaving for each in mine)
-
-
-def _is_of_a_job(case: Case) -> bool:
-    return case.workload.startswith("Job ")
 
 
 def _risk(key: str, label: str, value: str, lines: Iterable[str], mend: str = "") -> Finding:
@@ -162,7 +158,7 @@ def _webhooks(cases: tuple[Case, ...], around: Surroundings) -> Iterable[Finding
 
 
 def _jobs(cases: tuple[Case, ...], known: Controllers) -> Iterable[Finding]:
-    paying = [case for case in cases if _is_of_a_job(case) and not _is_forgiven(case, known)]
+    paying = [case for case in cases if case.is_of_a_job and not _is_forgiven(case, known)]
     if paying:
         value = f"{counted(len(paying), 'pod')} of jobs: each eviction counts as a failed try (backoffLimit)"
         yield _risk("drain.job", "Jobs", value, [f"{case.path} ({case.workload})" for case in paying])

@@ -15,6 +15,9 @@ from commands.scheduling import Owner, OwnerView, PodDetail
 # Controllers whose reads tell replicas, or the Deployment above.
 READ_KINDS = ("ReplicaSet", "StatefulSet", "DaemonSet", "Job")
 
+# Of a workload whose controller was not read, or is of a kind that is not known: how many of it were ready.
+UNCOUNTED = "not counted"
+
 
 class Kind(StrEnum):
     EVICT = "evict"
@@ -46,6 +49,11 @@ class Case:
     @property
     def path(self) -> str:
         return self.pod.target.path
+
+    @property
+    def is_of_a_job(self) -> bool:
+        """It ends by itself: that it is not ready, or gone, is no outage."""
+        return self.pod.owner is not None and self.pod.owner.kind == "Job"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from commands.effects import Cordon, Evict
 from commands.finding import Finding, Light
 from commands.model import Args, Gap, Reads, Seen
 from commands.node import availability, budgets, capacity, header, storage
-from commands.node.cases import Case, Kind
+from commands.node.cases import UNCOUNTED, Case, Kind, named
 from commands.node.choice import Choice, choice, labelled
 from commands.node.scene import Scene, claims, evidence, further, pods_of, put_together
 from commands.phrase import counted, mebibytes, millicores, span
@@ -236,15 +236,13 @@ def _firing(scene: Scene) -> Iterable[str]:
 def _before(scene: Scene) -> tuple[tuple[str, str], ...]:
     """How the nodes were, and how many of each workload were ready: the proof compares with that."""
     nodes = ((f"Node {node.name}", "closed" if node.unschedulable else "open") for node in scene.targets)
-    moved = {each.workload for each in scene.all if each.kind is Kind.EVICT}
+    moved = {each.workload for each in scene.all if each.kind is Kind.EVICT and not each.is_of_a_job}
     ready: dict[str, int] = {}
     for view in scene.known.known.values():
-        name = (
-            f"{view.above.kind} {view.target.namespace}/{view.above.name}" if view.above else str(view.target)
-        )
-        if name in moved:
-            ready[name] = ready.get(name, 0) + view.ready
-    return (*nodes, *((name, f"{number} ready") for name, number in sorted(ready.items())))
+        if named(view) in moved:
+            ready[named(view)] = ready.get(named(view), 0) + view.ready
+    counts = ((name, f"{ready[name]} ready" if name in ready else UNCOUNTED) for name in sorted(moved))
+    return (*nodes, *counts)
 
 
 def _estimate(scene: Scene, books: budgets.Accounts) -> timedelta:

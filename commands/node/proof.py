@@ -14,7 +14,7 @@ from commands.change import Doing, Verifying
 from commands.effects import Cordon, Evict
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Gap, Read, Reads, Seen
-from commands.node.cases import Controllers, is_daemon, named
+from commands.node.cases import UNCOUNTED, Controllers, is_daemon, named
 from commands.node.scene import known_from, scopes
 from commands.phrase import counted, span
 from commands.plan import Result, Standing, Step, Verdict
@@ -25,7 +25,10 @@ from commands.wording import age
 
 # Controllers write their counts down a moment after a pod is gone: until then the old count still stands.
 SETTLING = timedelta(seconds=1)
-_ABOVE = {"Deployment": "ReplicaSet"}
+# By which controllers a workload is counted: a Deployment by its ReplicaSets, what an operator owns (a Rollout,
+# a Prometheus) by either.
+_COUNTED = {"Deployment": ("ReplicaSet",), "ReplicaSet": ("ReplicaSet",), "StatefulSet": ("StatefulSet",)}
+_OPERATED = ("ReplicaSet", "StatefulSet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +240,8 @@ def _arrived(sight: Sight) -> Generator[Reads, Seen, Verdict]:
     ]
     return Verdict(
         Result.PARTIAL if left else Result.SUCCEEDED,
-        sight.proved, (), left, "; ".join((_standing(sight, summary), *gone)), tuple(_foreign(sight)),
+        sight.proved, (), left, "; ".join((_standing(sight, summary), *gone)),
+        (*_foreign(sight), *_uncounted(sight)),
         _next(sight.doing) if left else _undone(sight.doing),
     )  # fmt: skip
 
@@ -262,10 +266,19 @@ def _recovery_reads(sight: Sight) -> Reads:
     kinds: dict[str, set[str]] = {}
     for name in _workloads(sight):
         kind, _, path = name.partition(" ")
-        kinds.setdefault(_ABOVE.get(kind, kind), set()).add(path.partition("/")[0])
+        for read in _COUNTED.get(kind, _OPERATED):
+            kinds.setdefault(read, set()).add(path.partition("/")[0])
     namespaces = scopes(each for held in kinds.values() for each in held)
     owners = tuple(Owners(kind, scope) for kind, held in sorted(kinds.items()) for scope in scopes(held))
     return (*owners, *(reads.Pods(namespace) for namespace in namespaces)) if owners else ()
+
+
+def _uncounted(sight: Sight) -> Iterable[Finding]:
+    """Moved workloads of which nobody knows how many were ready before."""
+    lines = tuple(what for what, value in sight.doing.plan.before if value == UNCOUNTED)
+    if lines:
+        value = f"unknown of {counted(len(lines), 'workload')}: how many were ready before was not read"
+        yield Finding("drain.uncounted", "Ready again", Light.UNKNOWN, value, evidence=lines)
 
 
 def _unwell(sight: Sight, seen: Mapping[Read, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from commands.effects import Target
 from commands.finding import Finding
 from commands.model import Args, Gap, Read, Seen
 from commands.node import cordon, drain, proof
+from commands.node.cases import READ_KINDS
 from commands.plan import Mark, Plan, Progress, Standing, Verdict
 from commands.scheduling import (
     AttachLimits,
@@ -179,6 +180,7 @@ class World:
         raise KeyError(read)
 
     def _owners(self, kind: str, namespace: str) -> tuple[OwnerView, ...] | Gap:
+        assert kind in READ_KINDS, f"no client lists {kind}s"
         if isinstance(self.owners, Gap):
             return self.owners
         mine = (each for each in self.owners if each.target.kind == kind)

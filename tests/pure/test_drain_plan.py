@@ -348,6 +348,14 @@ def test_a_job_pays_for_an_eviction_unless_it_forgives(forgives, named):
     job = pod("load-1", owner=owner("load", "Job"))
     plan = World(job, owners=(view("load", "Job", replicas=1, forgives=forgives),)).plan()
     assert ("drain.job" in keys(plan)) is named
+
+
+def test_a_job_of_a_schedule_pays_too():
+    job = view("nightly-1", "Job", replicas=1)
+    job = replace(job, above=owner("nightly", "CronJob"))
+    assert "drain.job" in keys(
+        World(pod("nightly-1-a", owner=owner("nightly-1", "Job")), owners=(job,)).plan()
+    )
     assert "drain.single" not in keys(plan)
 
 

@@ -9,7 +9,7 @@ from commands import reads
 from commands.finding import Light
 from commands.model import Gap
 from commands.plan import Mark, Result, Standing
-from commands.scheduling import Budgets, Placements
+from commands.scheduling import Budgets, Owner, Placements
 from tests.pure.drain_world import (
     AGENT,
     DAEMON,
@@ -218,3 +218,39 @@ def test_a_job_is_not_waited_for():
     job = pod("load-1", owner=owner("load", "Job"))
     plan = World(job, owners=(view("load", "Job"),)).plan()
     assert after(owners=()).verdict(plan, marks(plan, at=LONG_AGO)).result is Result.SUCCEEDED
+
+
+# --- Workloads that an operator or a schedule owns --------------------------------------------------
+
+
+def above(kind, name):
+    return Owner(kind, name, f"uid-{name}", "monitoring.example.com/v1")
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "ReplicaSet"])
+def test_what_an_operator_owns_has_to_be_ready_again_too(kind):
+    held = view("prometheus-k8s", kind, replicas=2, ready=2)
+    held = replace(held, above=above("Prometheus", "k8s"))
+    mine = pod("prometheus-0", labels={"app": "prometheus"}, owner=owner("prometheus-k8s", kind))
+    plan = World(mine, owners=(held,)).plan()
+    assert dict(plan.before)["Prometheus shop/k8s"] == "2 ready"
+    short = after(owners=(replace(held, ready=1),)).verdict(plan, marks(plan, at=LONG_AGO))
+    assert (short.result, short.waiting) == (Result.WAITING, ("Prometheus shop/k8s: 1 of 2 ready",))
+    assert after(owners=(held,)).verdict(plan, marks(plan, at=LONG_AGO)).result is Result.SUCCEEDED
+
+
+def test_a_job_that_ended_meanwhile_is_not_waited_for():
+    job = replace(view("nightly-1", "Job", replicas=1, ready=1), above=above("CronJob", "nightly"))
+    plan = World(pod("nightly-1-a", owner=owner("nightly-1", "Job")), owners=(job,)).plan()
+    assert "CronJob shop/nightly" in plan.scope
+    ended = after(owners=(replace(job, ready=0),)).verdict(plan, marks(plan, at=LONG_AGO))
+    assert ended.result is Result.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "worse", [{"owner": owner("shards", "CloneSet")}, {"owners": GONE}], ids=["unknown kind", "not read"]
+)
+def test_where_nobody_counted_before_the_proof_says_so(worse):
+    plan = World(pod(owner=worse.get("owner", owner())), owners=worse.get("owners", ())).plan()
+    verdict = after().verdict(plan, marks(plan, at=LONG_AGO))
+    assert [(each.key, each.light) for each in verdict.findings] == [("drain.uncounted", Light.UNKNOWN)]
