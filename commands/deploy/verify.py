@@ -256,13 +256,20 @@ def _done(look: Look, said: str, fresh: Sequence[MemberView], restarted: tuple[s
 
 
 def _has_given_up(look: Look) -> bool:
-    """The Deployment's controller says so of this rollout; of an earlier one it may have said so, too."""
-    since = look.doing.progress.started - _SECOND
-    return not isinstance(look.effect, Scale) and any(
+    """The Deployment's controller says so of this rollout; of an earlier one it may have said so, too.
+
+    What stood there before stands until it has seen the change, and a little longer. Of this rollout it cannot
+    say so before the deadline; half of it leaves room for clocks that differ.
+    """
+    view = look.view
+    if isinstance(look.effect, Scale) or view.observed < view.generation:
+        return False
+    since = look.doing.progress.started + (view.strategy.deadline or timedelta()) / 2 - _SECOND
+    return any(
         each.type == "Progressing"
         and each.reason == "ProgressDeadlineExceeded"
         and (each.since is None or each.since >= since)
-        for each in look.view.conditions
+        for each in view.conditions
     )
 
 

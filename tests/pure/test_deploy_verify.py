@@ -112,7 +112,7 @@ def test_where_no_revision_tells_the_new_pods_all_of_them_count() -> None:
 
 def test_the_progress_deadline_fails_it_with_the_pods_reasons_and_offers_undo() -> None:
     broken = sick("backend-6-x", owner="uid-backend-8", mark="backend-6", message="no such image")
-    found = verdict(back(updated=2, conditions=(GONE_BY,)), answers={"Members": (broken,)})
+    found = verdict(given_up(GONE_BY), answers={"Members": (broken,)})
     assert found.result is Result.FAILED
     assert found.left == ("backend-6-x ImagePullBackOff since 40 s: no such image",)
     assert [each.text for each in found.suggestions] == [
@@ -145,9 +145,22 @@ def test_a_set_has_no_such_condition_and_its_events_tell_it() -> None:
     assert verdict(here, plan, answers=answers, is_over=True).left == ("FailedCreate: exceeded quota: small",)
 
 
-def test_a_deadline_that_passed_before_is_an_older_rollouts() -> None:
-    before = replace(GONE_BY, since=NOW - HOUR)
-    assert verdict(back(updated=2, conditions=(before,))).result is Result.WAITING
+def given_up(*conditions: Condition, **changes: Any) -> WorkloadView:
+    """Its rollouts may take 30 s."""
+    return back(updated=2, conditions=conditions, strategy=Strategy(deadline=30 * SECOND), **changes)
+
+
+@pytest.mark.parametrize(
+    "here",
+    [
+        given_up(replace(GONE_BY, since=NOW - HOUR)),
+        given_up(replace(GONE_BY, since=NOW - MINUTE)),
+        given_up(GONE_BY, observed=2),
+    ],
+    ids=["long before", "just before the undo", "not seen by its controller"],
+)
+def test_a_deadline_that_passed_before_is_an_older_rollouts(here: WorkloadView) -> None:
+    assert verdict(here).result is Result.WAITING
 
 
 def test_a_new_pod_that_was_restarted_is_no_success() -> None:
