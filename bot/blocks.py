@@ -13,7 +13,7 @@ from typing import Any
 
 from commands.finding import Link, Suggestion
 from commands.model import Attachment
-from commands.phrase import counted
+from commands.phrase import counted, shortly
 
 # Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.
 BLOCKS = 50
@@ -118,7 +118,7 @@ def buttons(suggestions: tuple[Suggestion, ...], links: tuple[Link, ...] = ()) -
     """At most five buttons; a suggestion's button types its command for whoever presses it."""
     elements: list[Block] = []
     for n, suggestion in enumerate(dict.fromkeys(suggestions)):
-        label = {"type": "plain_text", "text": cut(suggestion.label, BUTTON_TEXT), "emoji": True}
+        label = {"type": "plain_text", "text": cut(shortly(suggestion.label), BUTTON_TEXT), "emoji": True}
         elements.append(
             {
                 "type": "button",

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.blocks import cut, escape
 from commands.model import Request, State
-from commands.phrase import span
+from commands.phrase import shortly, span
 from commands.plan import Asking, Go, Standing
 
 LINE = 300  # characters of one line of outside text: a namespace and a name may have 317
@@ -41,7 +41,7 @@ def title(request: Request) -> str:
     """What is changed where: "Drain node-7 · training"."""
     named = request.plan.title if request.plan else request.text
     where = f" · {request.cluster}" if request.cluster and "cluster" not in request.args.flags else ""
-    return escape(cut(f"{named}{where}".replace("\n", " "), LINE))
+    return line(f"{named}{where}")
 
 
 def icon(request: Request) -> str:
@@ -142,7 +142,7 @@ def is_nothing(request: Request) -> bool:
 
 def line(text: str) -> str:
     """Outside text as one line."""
-    return escape(cut(text.replace("\n", " "), LINE))
+    return escape(cut(shortly(text.replace("\n", " ")), LINE))
 
 
 def typed_id(request: Request) -> str:

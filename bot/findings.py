@@ -3,6 +3,7 @@ with its colour, its worst fact and the line that mends it."""
 
 from bot.blocks import cut, escape
 from commands.finding import Finding, Light
+from commands.phrase import shortly
 
 _EVIDENCE = 5  # lines of evidence under a finding before "and n more"
 
@@ -36,7 +37,7 @@ def judged_lines(findings: tuple[Finding, ...]) -> list[str]:
 def finding_lines(finding: Finding) -> list[str]:
     lines = [one_line(finding)]
     shown = finding.evidence[:_EVIDENCE]
-    lines += [f"      • {escape(cut(fact, 400))}" for fact in shown]
+    lines += [f"      • {escape(cut(shortly(fact), 400))}" for fact in shown]
     if len(finding.evidence) > _EVIDENCE:
         lines.append(f"      • and {len(finding.evidence) - _EVIDENCE} more")
     return lines
@@ -53,14 +54,14 @@ def one_line(finding: Finding) -> str:
         line += f"  · {escape(finding.alarm)}"
     elif finding.light is not Light.GREEN and finding.evidence and finding.value in ("", "unknown"):
         line += f"  {escape(finding.evidence[0])}"
-    return cut(line.replace("\n", " "), 600)
+    return cut(shortly(line.replace("\n", " ")), 600)
 
 
 def _top_line(finding: Finding) -> str:
     """The line of the summary card; what is red names its worst case there, for who reads no further."""
     line = one_line(finding)
     if finding.light is Light.RED and finding.evidence and not finding.alarm and finding.value:
-        line += f"  · {escape(cut(finding.evidence[0], 160))}"
+        line += f"  · {escape(cut(shortly(finding.evidence[0]), 160))}"
     return line
 
 

@@ -32,9 +32,10 @@ from bot.blocks import (
 from bot.findings import ICON, WORST, judged_lines, severity, top_lines
 from commands.finding import Finding, Light, Link, Suggestion, worst
 from commands.model import Alert, AlertGroup, Attachment, Record, Request, Section, State, Whisper
-from commands.phrase import counted, span
+from commands.phrase import counted, shortly, span
 
 _TOP = 6  # findings repeated on the summary card
+_CALM = 3  # of them where all is green
 _ALERTS = 10  # alerts listed on a group's card
 REASON = 500  # characters of a reason that somebody types
 
@@ -129,10 +130,9 @@ def _request(request: Request) -> tuple[Message, ...]:
 def _summary(request: Request) -> Message:
     headline = _headline(request)
     blocks = [paragraph(f"*{headline}*")]
-    if request.sections:
+    if len(request.sections) > 1 or request.state is State.READING:
         blocks.append(paragraph("   ".join(_tally(section) for section in request.sections)))
-    findings = [f for section in request.sections for f in section.findings if f.light is not Light.GREEN]
-    findings.sort(key=lambda finding: severity(finding.light))
+    findings = _told(request)
     lines = top_lines(findings)
     blocks += paragraphs(lines[:_TOP])
     if len(lines) > _TOP:
@@ -144,15 +144,25 @@ def _summary(request: Request) -> Message:
     return Message("card", headline, tuple(bounded(blocks)))
 
 
+def _told(request: Request) -> list[Finding]:
+    """What the card says of the answer: all that is not green; of one green section what it found."""
+    found = [finding for section in request.sections for finding in section.findings]
+    grave = sorted((f for f in found if f.light is not Light.GREEN), key=lambda f: severity(f.light))
+    return grave if grave or len(request.sections) > 1 else found[:_CALM]
+
+
 def _headline(request: Request) -> str:
     is_named = "cluster" in request.args.flags
-    subject = request.text if is_named or not request.cluster else f"{request.text} · {request.cluster}"
+    asked = shortly(request.text)
+    subject = asked if is_named or not request.cluster else f"{asked} · {request.cluster}"
     if request.state is State.FAILED:
         return f"❌ {escape(subject)}: failed, nothing was changed (reference {request.reference})"
     lights = [section.light for section in request.sections if section.done]
     if request.state is State.READING:
         return f"{_PENDING} {escape(subject)}: {len(lights)} of {len(request.sections)} read"
     findings = [f.light for section in request.sections for f in section.findings]
+    if len(findings) == 1:  # there is nothing to count
+        return f"{ICON[worst(lights)]} {escape(subject)}"
     judged = lights if len(request.sections) > 1 else findings
     verdict = f"{judged.count(Light.GREEN)}/{len(judged)} green"
     counts = [f"{findings.count(each)} {_WORDS[each]}" for each in WORST if each in findings]
@@ -161,7 +171,7 @@ def _headline(request: Request) -> str:
 
 
 def _tally(section: Section) -> str:
-    return f"{ICON[section.light] if section.done else _PENDING} {escape(section.title)}"
+    return f"{ICON[section.light] if section.done else _PENDING} {escape(shortly(section.title))}"
 
 
 def _origin(request: Request) -> str:
@@ -178,7 +188,8 @@ def _wall_time(length: timedelta) -> str:
 
 def _section_blocks(section: Section) -> list[Block]:
     is_page = section.key.startswith("help")  # a page of text is not judged, so it shows no light
-    title = f"*{escape(section.title)}*" if is_page else f"{ICON[section.light]} *{escape(section.title)}*"
+    named = escape(shortly(section.title))
+    title = f"*{named}*" if is_page else f"{ICON[section.light]} *{named}*"
     lines = [title]
     if is_page and section.note:
         lines += [escape(line) for line in section.note.split("\n")]

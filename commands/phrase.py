@@ -1,5 +1,7 @@
 """How durations and counts are said, in one voice, wherever people read them."""
 
+import re
+from collections.abc import Iterable
 from datetime import timedelta
 from math import ceil
 
@@ -33,3 +35,18 @@ def mebibytes(amount: float) -> str:
 
 def _two(major: int, major_unit: str, minor: int, minor_unit: str) -> str:
     return f"{major} {major_unit} {minor} {minor_unit}" if minor else f"{major} {major_unit}"
+
+
+# What AWS appends to the address of a machine is the same for all machines of a cluster.
+_AWS_NAME = re.compile(r"\b(ip-\d+-\d+-\d+-\d+)(?:\.[a-z0-9-]+){1,3}\.internal\b")
+
+
+def shortly(text: str) -> str:
+    """The text with machines of AWS called as people call them: ip-10-0-2-82."""
+    return _AWS_NAME.sub(r"\1", text)
+
+
+def full_name(name: str, known: Iterable[str]) -> str:
+    """The node that is meant: by its name, or by how `shortly` shows it where that is one node's alone."""
+    same = [each for each in known if name in (each, shortly(each))]
+    return same[0] if len(same) == 1 else name

@@ -13,6 +13,7 @@ from commands import grammar
 from commands.errors import UsageError
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args
+from commands.phrase import full_name
 from commands.scheduling import NodeDetail, Requirement, Selector
 
 # More at once is a migration, not a repair: it wants a plan of its own, and a card nobody can read helps nobody.
@@ -46,13 +47,15 @@ class Choice:
         """Those that are meant and there."""
         if self.selector is not None:
             return tuple(node for node in nodes if self.selector.matches(node.labels))
-        by_name = {node.name: node for node in nodes}
-        return tuple(by_name[name] for name in self.names if name in by_name)
+        known = tuple(nodes)
+        by_name = {node.name: node for node in known}
+        meant = (full_name(name, by_name) for name in self.names)
+        return tuple(by_name[name] for name in dict.fromkeys(meant) if name in by_name)
 
     def wrong(self, nodes: tuple[NodeDetail, ...]) -> tuple[Finding, ...]:
         """What is meant and cannot be: no such node, or too many."""
         known = tuple(node.name for node in nodes)
-        missing = tuple(_no_node(name, known) for name in self.names if name not in known)
+        missing = tuple(_no_node(name, known) for name in self.names if full_name(name, known) not in known)
         chosen = self.of(nodes)
         if self.selector is not None and not chosen:
             return (

@@ -15,7 +15,7 @@ from commands.finding import Finding, Light, Suggestion, worst
 from commands.grammar import duration
 from commands.model import Args, Gap, Inquiry, Reads, Section, Seen
 from commands.nodeload import Load
-from commands.phrase import mebibytes, millicores, span
+from commands.phrase import full_name, mebibytes, millicores, shortly, span
 from commands.podreads import DiskView, Events, EventView, NodeDisk
 from commands.queries import Measured, averaged, measured_by, query, shown
 from commands.reads import (
@@ -128,7 +128,7 @@ def _rank(node: NodeView, now: datetime | None) -> int:
 def _list_row(node: NodeView, use: Load, site: ClusterSite, now: datetime | None) -> tuple[str, ...]:
     limits = site.thresholds.node
     return (
-        node.name,
+        shortly(node.name),
         nodestatus.status(node),
         span(now - node.created) if now and node.created else NONE,
         node.kubelet,
@@ -208,7 +208,7 @@ def _top_table(
         ("NODE", "CPU", "CPU %", f"CPU {days}", "MEMORY", "MEM %", f"MEM {days}"),
         [
             (
-                name,
+                shortly(name),
                 millicores(used[name].cpu) if name in used else NONE,
                 percent(busy[name], limits.cpu_pct),
                 percent(nodeload.of_node(means.cpu, name)),
@@ -248,6 +248,7 @@ def _disk(site: ClusterSite, wanted: str) -> Inquiry:
     nodes, title = seen[Nodes()], f"Node disks · {site.name}"
     if isinstance(nodes, Gap):
         return Section("node-disk", title, True, (unread("WM-2.10", "Disks", nodes),))
+    wanted = full_name(wanted, [node.name for node in nodes])
     chosen = [node for node in nodes if wanted in ("", node.name)]
     if not chosen:
         none = missing("WM-2.10", "Node", wanted, "", (node.name for node in nodes), "node disk")
@@ -341,7 +342,7 @@ def _disk_table(disks: Sequence[_Disk], site: ClusterSite) -> tuple[str, ...]:
         ("NODE", "USED", "PRESSURE", "FROM"),
         [
             (
-                each.node.name,
+                shortly(each.node.name),
                 percent(each.percent, limit),
                 "yes" if each.has_pressure else "no",
                 each.source or NONE,

@@ -4,7 +4,7 @@ Each part stands alone: what one cannot read is said there and hides nothing els
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,9 +12,9 @@ from commands import nodeload, nodestatus
 from commands.command import Part, Parts
 from commands.errors import UsageError
 from commands.finding import Finding, Light, Suggestion, worst
-from commands.model import Args, Gap, Inquiry, Section
+from commands.model import Args, Gap, Inquiry, Reads, Section, Seen
 from commands.node.looks import NONE, load, percent, time_of
-from commands.phrase import counted, mebibytes, millicores, span
+from commands.phrase import counted, full_name, mebibytes, millicores, shortly, span
 from commands.podreads import Events, EventView, PodDetail, PodDetails
 from commands.queries import measured_by, query
 from commands.reads import NodeMetrics, Nodes, NodeView, Now, Vector
@@ -43,13 +43,19 @@ def shown(args: Args, site: ClusterSite) -> Parts:
         raise UsageError("Type the node's name: `/sre node show NODE`. `/sre node list` shows them all.")
     name = args.name
     parts = {
-        "node": Part(f"Node {name}", _state(site, name)),
+        "node": Part(f"Node {shortly(name)}", _state(site, name)),
         "node-load": Part("Its load", _load(site, name)),
         "node-pods": Part("Its pods", _pods(name)),
     }
     if "logs" in args.flags:
         parts["node-logs"] = Part("What its kernel said", _logs(site, name))
     return parts
+
+
+def _full(name: str) -> Generator[Reads, Seen, str]:
+    """The name that the cluster knows, of one typed as it is shown."""
+    nodes = (yield (Nodes(),))[Nodes()]
+    return name if isinstance(nodes, Gap) else full_name(name, (node.name for node in nodes))
 
 
 def _one(nodes: Sequence[NodeView], name: str) -> NodeView | None:
@@ -60,9 +66,10 @@ def _one(nodes: Sequence[NodeView], name: str) -> NodeView | None:
 
 
 def _state(site: ClusterSite, name: str) -> Inquiry:
+    name = yield from _full(name)
     events, pods = Events(kind="Node", name=name), PodDetails(node=name)
     seen = yield (Now(), Nodes(), events, pods)
-    nodes, now, title = seen[Nodes()], time_of(seen[Now()]), f"Node {name}"
+    nodes, now, title = seen[Nodes()], time_of(seen[Now()]), f"Node {shortly(name)}"
     if isinstance(nodes, Gap):
         return Section("node", title, True, (unread("TF-4.1", "Node", nodes),))
     node = _one(nodes, name)
@@ -154,6 +161,7 @@ _SHARES = (("DH-2.3", "CPU"), ("DH-2.4", "Memory"))
 
 
 def _load(site: ClusterSite, name: str) -> Inquiry:
+    name = yield from _full(name)
     disk, waiting, pods = query(site, "Q-disk"), query(site, "Q-nodeio"), PodDetails(node=name)
     seen = yield (Now(), Nodes(), NodeMetrics(), disk, waiting, pods)
     nodes = seen[Nodes()]
@@ -235,6 +243,7 @@ def request(pod: PodDetail, kind: str) -> float:
 
 
 def _pods(name: str) -> Inquiry:
+    name = yield from _full(name)
     read = PodDetails(node=name)
     seen = yield (Nodes(), read)
     pods: Sequence[PodDetail] | Gap = seen[read]
@@ -284,6 +293,7 @@ _KILLED = re.compile(r"(?:Kill(?:ed)? process|victim process)[ :].{0,200}", re.I
 def _logs(site: ClusterSite, name: str) -> Inquiry:
     """The kernel's words that reach the API, through the kubelet and node-problem-detector; and what does
     not reach it, by name."""
+    name = yield from _full(name)
     read = Events(kind="Node", name=name)
     seen = yield (Now(), read)
     events, now = seen[read], time_of(seen[Now()])

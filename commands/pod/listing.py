@@ -7,7 +7,7 @@ from commands import podstatus
 from commands.command import Part, Parts
 from commands.finding import Finding, Light, Suggestion, worst
 from commands.model import Args, Gap, Inquiry, Section
-from commands.phrase import counted, span
+from commands.phrase import counted, shortly, span
 from commands.pod.scope import Where, as_view, time_of, where
 from commands.podreads import PodDetail, PodDetails
 from commands.reads import Now, Pods, PodSurvey, PodView
@@ -80,7 +80,7 @@ def _table(judged: Iterable[tuple[PodView, Light]], place: Where) -> tuple[str, 
                 pod.ready,
                 str(pod.restarts),
                 span(pod.age) if pod.age else "-",
-                pod.node or "-",
+                shortly(pod.node) or "-",
             )
             for pod, _ in ranked
         ],

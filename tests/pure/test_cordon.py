@@ -22,6 +22,13 @@ def test_closing_is_one_step_with_a_note_and_a_way_back():
     assert found(plan, "cordon.spare").light is Light.GREEN
 
 
+def test_a_node_of_aws_may_be_typed_as_it_is_shown():
+    whole = "ip-10-0-2-82.eu-central-1.compute.internal"
+    plan = World(nodes=(node(whole), node("node-8"))).close("cordon", "ip-10-0-2-82")
+    assert [step.effect.target.name for step in plan.steps] == [whole]
+    assert plan.locks == (f"node/{whole}",)
+
+
 def test_the_plan_tells_the_labels_of_each_node_for_the_rules_of_access():
     plan = World(nodes=(CLOSED, node("node-8", labels={"pool": "blue"}))).close("uncordon", "node-7,node-8")
     assert [name for name, _ in plan.nodes] == ["node-7", "node-8"]

@@ -110,6 +110,30 @@ def test_unknown_is_never_drawn_green() -> None:
     assert card.text == "⚪ health · training: 1/2 green · checks: 1 unknown"
 
 
+def test_of_one_part_that_is_well_the_card_says_what_was_found() -> None:
+    """Who asked a question reads its answer without opening the thread."""
+    nodes = build.finding(label="Nodes", value="3 of 3 Ready", suggestions=(Suggestion("Top", "node top"),))
+    answered = replace(ANSWERED, sections=(build.section("nodes", nodes, title="Nodes"),), flags=())
+    shown = json.dumps(drawn(answered)[0].blocks, ensure_ascii=False)
+    assert "🟢 *Nodes*  3 of 3 Ready" in shown and "node top" in shown
+    assert "1/1" not in shown
+
+
+def test_machines_of_aws_are_called_as_people_call_them() -> None:
+    whole = "ip-10-0-2-82.eu-central-1.compute.internal"
+    full = build.finding(
+        Light.RED, label="Disks", value=f"95 % on {whole}", evidence=(f"{whole}: 95 % used",),
+        suggestions=(Suggestion(f"Drain {whole}", f"node drain {whole}"),),
+        mend=f"kubectl describe node {whole}",
+    )  # fmt: skip
+    section = build.section("disks", full, title=f"Node {whole}")
+    card, detail = drawn(replace(ANSWERED, text=f"node show {whole}", sections=(section,), flags=()))
+    assert "🔴 node show ip-10-0-2-82 ·" in card.text
+    shown = json.dumps(detail.blocks)
+    assert shown.count(whole) == 2, "what is typed and what is pasted keep the whole name"
+    assert "*Node ip-10-0-2-82*" in shown and "Drain ip-10-0-2-82" in shown
+
+
 def test_one_silent_source_takes_one_line_of_the_card() -> None:
     text = json.dumps(drawn(ANSWERED)[0].blocks, ensure_ascii=False)
     assert text.count("no answer in 5 s") == 1
