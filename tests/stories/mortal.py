@@ -1,8 +1,9 @@
-"""`python -m workers`, three of them, each of which kills itself at one checkpoint of a change, as a test says.
+"""`python -m workers`, three of them, each of which is struck down at one checkpoint of a change, as a test says.
 
-PLAN is a hash in Redis: the name of the object that is changed, and "before 3" or "after 3" of the change's
-checkpoints. They are counted in Redis, over the lives of all workers that have the change in turn; so a plan
-kills once. DIED tells whom.
+PLAN is a hash in Redis: the name of the object that is changed, and "before 3" (killed before the third
+checkpoint of that change is written), "after 3" (killed after it) or "pause 3" (stopped after it). The
+checkpoints are counted in Redis, over all workers that have the change in turn; so a plan strikes once.
+STRUCK tells whom.
 """
 
 import ctypes
@@ -15,7 +16,7 @@ from bot import logs
 from bot.state import State
 from workers.__main__ import main
 
-PLAN, COUNT, DIED = "mortal:plan", "mortal:count", "mortal:died"
+PLAN, COUNT, STRUCK = "mortal:plan", "mortal:count", "mortal:struck"
 
 
 def mortal() -> None:
@@ -40,10 +41,10 @@ def counted(state: State, commit: Any) -> Any:
         when, _, nth = (state.redis.hget(PLAN, name) or b"").decode().partition(" ")
         is_now = state.redis.hincrby(COUNT, name, 1) == int(nth or 0)
         if is_now and when == "before":
-            die(state, name)
+            strike(state, name, signal.SIGKILL)
         outcome = commit(**options)
         if is_now:
-            die(state, name)
+            strike(state, name, signal.SIGSTOP if when == "pause" else signal.SIGKILL)
         return outcome
 
     return wrapped
@@ -54,13 +55,16 @@ def changed_by(state: State, id: str) -> str:
     return stored.record.args.name if stored else ""
 
 
-def die(state: State, name: str) -> None:
-    state.redis.hset(DIED, name, os.getpid())
-    os.kill(os.getpid(), signal.SIGKILL)
+def strike(state: State, name: str, how: signal.Signals) -> None:
+    state.redis.hset(STRUCK, name, os.getpid())
+    os.kill(os.getpid(), how)
 
 
 class Litter:
-    """Workers of one parent that has imported everything: the next life begins at once, not in two seconds."""
+    """Workers of one parent that has imported everything: the next life begins at once, not in two seconds.
+
+    There are always so many that go on: one that is stopped has a successor, too.
+    """
 
     def __init__(self, count: int) -> None:
         self._is_wanted = True
@@ -69,9 +73,10 @@ class Litter:
 
     def watch(self) -> None:
         while self._alive:
-            pid, status = os.wait()
-            self._alive.discard(pid)
-            if self._is_wanted and os.WIFSIGNALED(status):
+            pid, status = os.waitpid(-1, os.WUNTRACED)
+            if not os.WIFSTOPPED(status):
+                self._alive.discard(pid)
+            if self._is_wanted and (os.WIFSTOPPED(status) or os.WIFSIGNALED(status)):
                 self._alive.add(self._born())
 
     def _born(self) -> int:
