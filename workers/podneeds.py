@@ -4,7 +4,6 @@ Pure projections of JSON, which may lack anything and hold more than is known he
 workers/scheduling.py, for one node's pods in full and for ten thousand others in brief.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -38,10 +37,10 @@ def requests(pod: Json) -> Amounts:
     alone with the sidecars before it. A request of the whole pod stands in for those of its containers.
     """
     spec, granted = part(pod, "spec"), _granted(part(pod, "status"))
-    running: Counter[str] = Counter()
+    running: dict[str, float] = {}
     for each in spec.get("containers") or ():
         _add(running, _asked(each, granted))
-    sidecars: Counter[str] = Counter()
+    sidecars: dict[str, float] = {}
     most: dict[str, float] = {}
     for each in spec.get("initContainers") or ():
         asked = _asked(each, granted)
@@ -49,7 +48,8 @@ def requests(pod: Json) -> Amounts:
             _add(sidecars, asked)
             _raise(most, sidecars)
         else:
-            _raise(most, {key: asked.get(key, 0.0) + sidecars[key] for key in {*asked, *sidecars}})
+            _add(asked, sidecars)
+            _raise(most, asked)
     _add(running, sidecars)
     _raise(most, running)
     most |= _amounts(part(part(spec, "resources"), "requests"))
@@ -80,9 +80,9 @@ def _granted(status: Json) -> Mapping[str, Json]:
     }
 
 
-def _add(whole: Counter[str], more: Mapping[str, float]) -> None:
+def _add(whole: dict[str, float], more: Mapping[str, float]) -> None:
     for key, value in more.items():
-        whole[key] += value  # type: ignore[assignment] # a Counter of fractions
+        whole[key] = whole.get(key, 0.0) + value
 
 
 def _raise(most: dict[str, float], to: Mapping[str, float]) -> None:

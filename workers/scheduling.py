@@ -15,6 +15,7 @@ from commands.model import Read
 from workers import podneeds
 from workers.api import COLLECTING, Api, Json, Subject, segment
 from workers.fields import conditions, moment, part
+from workers.trim import without_managed_fields
 
 T = TypeVar("T")
 
@@ -67,7 +68,8 @@ def _listed(
     scope = f"/namespaces/{segment(namespace)}" if namespace else ""
     what = f"{resource} in {namespace}" if namespace else resource
     subject = Subject(what, resource, group.rpartition("/")[0], namespace=namespace)
-    return api.listed(subject, f"{base}{scope}/{resource}", deadline, project, **query)
+    path = f"{base}{scope}/{resource}"
+    return api.listed(subject, path, deadline, project, without_managed_fields, **query)
 
 
 def _target(kind: str, metadata: Json) -> Target:
@@ -172,10 +174,14 @@ def _startup(metadata: Json, status: Json) -> timedelta | None:
 
 
 class _Kept:
-    """Equal values once: ten thousand pods have a few hundred different labels and requests."""
+    """Equal values once: ten thousand pods have a few hundred different labels, requests, nodes and owners."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[tuple[str, Any], ...], Mapping[str, Any]] = {}
+        self._words: dict[str, str] = {}
+
+    def word(self, text: str) -> str:
+        return self._words.setdefault(text, text)
 
     def once(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._known.setdefault(tuple(sorted(values.items())), values)
@@ -196,11 +202,11 @@ def _placement(pod: Json, kept: _Kept) -> scheduling.Placement:
     metadata, spec = part(pod, "metadata"), part(pod, "spec")
     owner = podneeds.controller(metadata)
     return scheduling.Placement(
-        namespace=str(metadata.get("namespace") or ""),
-        node=str(spec.get("nodeName") or ""),
+        namespace=kept.word(str(metadata.get("namespace") or "")),
+        node=kept.word(str(spec.get("nodeName") or "")),
         labels=kept.once(part(metadata, "labels")),
         requests=kept.once(podneeds.requests(pod)),
-        owner=owner.uid if owner else "",
+        owner=kept.word(owner.uid) if owner else "",
         ready=podneeds.is_ready(part(pod, "status")),
         apart=podneeds.pod_terms(pod, "podAntiAffinity") if spec.get("affinity") else (),
         ports=podneeds.ports(spec),
