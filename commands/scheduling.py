@@ -244,6 +244,11 @@ class PodDetail:
         return QUARANTINE in self.labels
 
     @property
+    def has_scratch(self) -> bool:
+        """It keeps data in the node, which go with it."""
+        return any(volume.kind == "emptyDir" for volume in self.volumes)
+
+    @property
     def claims(self) -> tuple[str, ...]:
         return tuple(volume.detail for volume in self.volumes if volume.kind == "claim")
 

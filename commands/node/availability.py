@@ -54,6 +54,7 @@ def findings(cases: tuple[Case, ...], around: Surroundings) -> tuple[Finding, ..
         *_webhooks(moved, around),
         *_jobs(moved, around.known),
         *_bot(moved, around),
+        *_ownerless(moved, around.known),
         *_unread(around),
     )
     return tuple(each for each in found if each is not None)
@@ -104,6 +105,18 @@ def _risk(key: str, label: str, value: str, lines: Iterable[str], mend: str = ""
     return Finding(key, label, Light.YELLOW, value, evidence=tuple(lines), mend=mend)
 
 
+def _ownerless(cases: tuple[Case, ...], known: Controllers) -> Iterable[Finding]:
+    """They name a controller, which is no longer there."""
+    lines = [
+        f"{case.path}: {case.reasons[0]}"
+        for case in cases
+        if case.kind is Kind.EVICT and known.is_gone(case.pod)
+    ]
+    if lines:
+        value = f"{counted(len(lines), 'pod')} whose controller is gone: nothing makes them anew"
+        yield _risk("drain.ownerless", "Controller gone", value, lines)
+
+
 # --- Services and webhooks ------------------------------------------------------------------------
 
 
@@ -128,7 +141,7 @@ def _services(cases: tuple[Case, ...], around: Surroundings) -> Iterable[Finding
         yield _risk("drain.dns", "DNS", value, ["/".join(dns)], "let DNS run on two nodes")
     others = [f"{namespace}/{service}" for namespace, service in bare if (namespace, service) != dns]
     if others:
-        value = f"{counted(len(others), 'Service')} with all ready endpoints here"
+        value = f"{counted(len(others), 'Service')} with nobody ready elsewhere"
         yield _risk("drain.service", "Services", value, others)
 
 

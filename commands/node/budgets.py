@@ -114,7 +114,9 @@ def _judged(budget: BudgetView, cases: tuple[Case, ...], around: Around) -> Iter
         yield Finding(
             "drain.budget-behind", "Budget", Light.YELLOW,
             f"{budget.target.path}: its status is behind its spec, so evictions wait for the controller",
+            evidence=(_numbers(budget),),
         )  # fmt: skip
+        return  # what it says of its pods is of before
     if budget.allowed < 0:
         yield _red("drain.budget-broken", budget, cases, "its status makes no sense, evictions are refused")
     elif budget.allowed == 0:

@@ -11,7 +11,7 @@ from commands.node.simulation import Claims, Simulated, World, simulate
 from commands.phrase import counted
 from commands.reads import DeploymentView
 from commands.scheduling import NodeDetail, Placement
-from commands.wording import unread
+from commands.wording import one_line, unread
 
 _ESTIMATE = "estimate from requests and required rules"
 
@@ -24,14 +24,14 @@ class Crowded:
     leaving: frozenset[str]
     placements: tuple[Placement, ...] | Gap
     claims: Claims | Gap
-    limits: Mapping[str, Mapping[str, int]]
-    scaler: DeploymentView | None
+    limits: Mapping[str, Mapping[str, int]] | Gap
+    scaler: DeploymentView | Gap | None
 
     @property
     def grows(self) -> bool:
         """Somebody adds nodes when pods find no place; how many more is theirs to say."""
         karpenter = any(label.startswith("karpenter.sh/") for node in self.nodes for label in node.labels)
-        return karpenter or (self.scaler is not None and self.scaler.ready > 0)
+        return karpenter or (isinstance(self.scaler, DeploymentView) and self.scaler.ready > 0)
 
 
 def findings(crowded: Crowded, cases: Iterable[Case]) -> Iterable[Finding]:
@@ -42,11 +42,14 @@ def findings(crowded: Crowded, cases: Iterable[Case]) -> Iterable[Finding]:
         yield unread("drain.capacity-unread", "Room elsewhere", crowded.placements)
         return
     claims = {} if isinstance(crowded.claims, Gap) else crowded.claims
-    world = World(crowded.nodes, crowded.placements, crowded.leaving, claims, crowded.limits)
+    limits = {} if isinstance(crowded.limits, Gap) else crowded.limits
+    world = World(crowded.nodes, crowded.placements, crowded.leaving, claims, limits)
     # A pod that only this node can hold waits for it to come back: told where volumes are told of.
     bound = {case.pod.target.uid for case in pods if _is_bound(case, claims)}
     found = simulate((case.pod for case in pods if case.pod.target.uid not in bound), world)
     yield _fitting(found, crowded)
+    if isinstance(crowded.limits, Gap):
+        yield unread("drain.attach", "Volume limits", crowded.limits)
 
 
 def _is_bound(case: Case, claims: Claims) -> bool:
@@ -66,6 +69,8 @@ def _fitting(found: Simulated, crowded: Crowded) -> Finding:
         value = f"{value}; the others need more nodes"
         mend = "see that the node group may still grow"
         return Finding("drain.scale-up", "Room elsewhere", Light.YELLOW, value, _ESTIMATE, lines, mend=mend)
+    if isinstance(crowded.scaler, Gap):
+        value = f"{value}; whether nodes are added is unknown: {one_line(crowded.scaler.reason)}"
     return Finding(
         "drain.no-room", "Room elsewhere", Light.RED, value, _ESTIMATE, lines,
         mend="add a node, or scale something down",

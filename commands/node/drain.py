@@ -73,13 +73,14 @@ def _wrong(chosen: Choice, seen: Seen) -> tuple[Finding, ...]:
 
 def _plan(scene: Scene) -> Plan:
     books = budgets.accounts(scene.all, scene.budgets)
-    found = _findings(scene, books)
     estimate = _estimate(scene, books)
+    timeout = scene.chosen.timeout or min(max(2 * estimate, SHORTEST), LONGEST)
+    found = (*_findings(scene, books), *_too_long(estimate, timeout))
     to_close = tuple(node for node in scene.targets if not node.unschedulable)
     names = ",".join(node.name for node in scene.targets)
     return Plan(
         title=f"Drain {', '.join(node.name for node in scene.targets)}",
-        findings=found,
+        findings=_worst_first(found),
         waves=(*_closing(to_close, scene.who), *_emptying(scene, books)),
         facts=_facts(scene),
         stays=tuple(_stays(scene)),
@@ -93,7 +94,7 @@ def _plan(scene: Scene) -> Plan:
         ),
         nodes=labelled(scene.targets),
         estimate=estimate,
-        timeout=scene.chosen.timeout or min(max(2 * estimate, SHORTEST), LONGEST),
+        timeout=timeout,
     )
 
 
@@ -107,15 +108,19 @@ def _findings(scene: Scene, books: budgets.Accounts) -> tuple[Finding, ...]:
     )  # fmt: skip
     sick = frozenset(node.name for node in scene.targets if node.ready != "True")
     where = () if isinstance(placements, Gap) else placements
-    found = (
+    return (
         *_idle(scene),
-        *(finding for node in scene.targets for finding in header.findings(node, scene.now)),
+        *(finding for node in scene.targets for finding in header.findings(node, scene.time)),
         *budgets.findings(books, budgets.Around(where, scene.known, sick)),
         *storage.findings(scene.all, scene.chosen, claims(scene), evidence(scene)),
         *availability.findings(scene.all, around),
         *capacity.findings(_crowd(scene), scene.all),
         *_stuck(scene),
+        *_firing(scene),
     )
+
+
+def _worst_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
     order = (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN)
     return tuple(
         replace(f, evidence=f.evidence[:KEPT]) for f in sorted(found, key=lambda f: order.index(f.light))
@@ -134,21 +139,21 @@ def _crowd(scene: Scene) -> capacity.Crowded:
     scaler = scene.answer(reads.Deployment(scene.site.namespaces.system, scene.site.autoscaler.deployment))
     return capacity.Crowded(
         scene.nodes, scene.leaving, scene.answer(Placements()), claims(scene),
-        {} if isinstance(limits, Gap) or not limits else limits,
-        scaler if isinstance(scaler, reads.DeploymentView) else None,
+        limits or {}, scaler or None,
     )  # fmt: skip
 
 
 def _stuck(scene: Scene) -> Iterable[Finding]:
     """A pod whose grace is long over waits for something that no eviction brings about."""
-    if scene.now is None:
+    ending = [each for each in scene.all if each.kind is Kind.TERMINATING]
+    if isinstance(scene.now, Gap):
+        if ending:
+            yield unread("drain.stuck", "Stuck pods", scene.now)
         return
     late = [
         f"{each.path}: its time was over {span(scene.now - each.pod.deleted)} ago"
-        for each in scene.all
-        if each.kind is Kind.TERMINATING
-        and each.pod.deleted
-        and scene.now - each.pod.deleted > timedelta(minutes=1)
+        for each in ending
+        if each.pod.deleted and scene.now - each.pod.deleted > timedelta(minutes=1)
     ]
     if late:
         value = f"{counted(len(late), 'pod')} that should be gone already (a finalizer, or the kubelet)"
@@ -177,9 +182,10 @@ def _emptying(scene: Scene, books: budgets.Accounts) -> Iterable[Wave]:
 def _step(each: Case, node: NodeDetail, scene: Scene, books: budgets.Accounts) -> Step:
     turn = books.turn(each)
     grace = each.pod.grace if scene.chosen.grace is None else scene.chosen.grace
-    owner = "" if each.workload.startswith("Pod ") else f" ({each.workload})"
-    asked = f"; budget {turn.lane}, turn {turn.number}" if turn.lane else ""
-    details = "; ".join((f"{grace} s", *_asks(each), *each.reasons))
+    kind, _, path = each.workload.partition(" ")
+    owner = "" if kind == "Pod" else f" ({kind} {path.rpartition('/')[2]})"
+    asked = f"; budget {turn.lane.rpartition('/')[2]}, turn {turn.number}" if turn.lane else ""
+    details = "; ".join((f"grace {grace} s", *_asks(each), *each.reasons))
     return Step(
         key=f"evict {each.pod.target.uid}",
         effect=Evict(each.pod.target, node.name, scene.chosen.grace),
@@ -203,13 +209,19 @@ def _stays(scene: Scene) -> Iterable[str]:
 
 
 def _scope(scene: Scene) -> tuple[str, ...]:
+    """What nothing makes anew is named one by one, and so is whose local data goes."""
     nodes = (f"node {node.name} {node.target.uid}" for node in scene.targets)
-    workloads = sorted({each.workload for each in scene.all if each.kind.is_moved})
-    return (*nodes, *workloads, *scene.chosen.options)
+    lost = (each.pod.target for each in scene.all if each.kind is Kind.ORPHAN)
+    orphans = sorted(f"{target} {target.uid}" for target in lost)
+    kept = (each for each in scene.all if each.kind.is_moved and each.kind is not Kind.ORPHAN)
+    workloads = sorted({each.workload for each in kept})
+    moved = (each for each in scene.all if each.kind in (Kind.EVICT, Kind.ORPHAN))
+    data = sorted({f"emptyDir of {each.workload}" for each in moved if each.pod.has_scratch})
+    return (*nodes, *orphans, *workloads, *data, *scene.chosen.options)
 
 
 def _facts(scene: Scene) -> tuple[str, ...]:
-    heads = (line for node in scene.targets for line in header.facts(node, scene.now))
+    heads = (line for node in scene.targets for line in header.facts(node, scene.time))
     numbers = {kind: sum(each.kind is kind for each in scene.all) for kind in Kind}
     pods = ", ".join(f"{number} {kind}" for kind, number in numbers.items() if number)
     placements = scene.answer(Placements())
@@ -218,19 +230,20 @@ def _facts(scene: Scene) -> tuple[str, ...]:
         *heads,
         f"{counted(len(scene.all), 'pod')}" + (f": {pods}" if pods else ""),
         *budgets.idle(scene.budgets, scene.all, where),
-        *_firing(scene),
     )
 
 
-def _firing(scene: Scene) -> Iterable[str]:
+def _firing(scene: Scene) -> Iterable[Finding]:
+    """Somebody may be at work on something worse already."""
     for read, answer in scene.seen.items():
         if not isinstance(read, reads.Query):
             continue
         if isinstance(answer, Gap):
-            yield f"Critical alerts: not read ({answer.reason})"
+            yield unread("drain.alerts", "Alerts", answer)
         elif answer.samples:
             names = sorted(sample.labels.get("alertname", "?") for sample in answer.samples)
-            yield f"Critical alerts firing now: {', '.join(names[:5])}" + (" …" if len(names) > 5 else "")
+            value = f"{counted(len(names), 'critical alert')} firing now"
+            yield Finding("drain.alerts", "Alerts", Light.YELLOW, value, evidence=tuple(names))
 
 
 def _before(scene: Scene) -> tuple[tuple[str, str], ...]:
@@ -257,6 +270,13 @@ def _estimate(scene: Scene, books: budgets.Accounts) -> timedelta:
         grace = timedelta(seconds=max(each.pod.grace if own is None else own for each in moved))
         whole += turns * grace + turns * availability.startup(moved)
     return whole or timedelta(seconds=10)
+
+
+def _too_long(estimate: timedelta, timeout: timedelta) -> Iterable[Finding]:
+    if estimate > timeout:
+        value = f"takes about {span(estimate)}, and is given up after {span(timeout)}"
+        mend = "give it a longer --timeout, or drain fewer nodes at a time"
+        yield Finding("drain.time", "Time", Light.YELLOW, value, mend=mend)
 
 
 def _rehearsed(made: Plan) -> Generator[Reads, Seen, Plan]:

@@ -43,13 +43,17 @@ class Scene:
     site: ClusterSite
     chosen: Choice
     who: Who
-    now: datetime | None
+    now: datetime | Gap
     nodes: tuple[NodeDetail, ...]
     targets: tuple[NodeDetail, ...]
     budgets: tuple[BudgetView, ...]
     known: Controllers
     cases: Mapping[str, tuple[Case, ...]]
     seen: Mapping[Read, Any]
+
+    @property
+    def time(self) -> datetime | None:
+        return None if isinstance(self.now, Gap) else self.now
 
     @property
     def all(self) -> tuple[Case, ...]:
@@ -136,7 +140,7 @@ def put_together(
     ordered = sorted(targets, key=lambda node: (_workloads(cases[node.name]), node.name))
     now = first[reads.Now()]
     return Scene(
-        site, chosen, who, None if isinstance(now, Gap) else now, first[NodeDetails()], tuple(ordered),
+        site, chosen, who, now, first[NodeDetails()], tuple(ordered),
         first[Budgets()], known, {node.name: cases[node.name] for node in ordered}, second,
     )  # fmt: skip
 

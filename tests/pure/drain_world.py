@@ -128,11 +128,12 @@ class World:
         self.backends: tuple[BackendView, ...] | Gap = ()
         self.webhooks: tuple[WebhookView, ...] | Gap = ()
         self.volumes: tuple[VolumeView, ...] | Gap = ()
-        self.limits: Mapping[str, Mapping[str, int]] = {}
+        self.limits: Mapping[str, Mapping[str, int]] | Gap = {}
         self.kept: frozenset[str] | Gap = frozenset()
-        self.scaler: reads.DeploymentView | None = None
+        self.scaler: reads.DeploymentView | Gap | None = None
         self.sick: tuple[reads.PodView, ...] = ()
         self.rehearsal: reads.Rehearsal | Gap = reads.Rehearsal(True)
+        self.alerts: reads.Vector | Gap = reads.Vector(())
         self.now: datetime | Gap = NOW
         self.asked: list[Read] = []
         for name, value in worse.items():
@@ -173,6 +174,8 @@ class World:
                 return self.kept
             case reads.Deployment():
                 return self.scaler
+            case reads.Query():
+                return self.alerts
             case reads.DryRun():
                 return self.rehearsal
             case reads.Pods():
