@@ -265,9 +265,9 @@ class Applying:
         if not steps or self._house.stopping():
             return False
         marks = {step.key: self._intent(step) for step in steps}
+        self._announced = time.monotonic()  # before: the store's answer may be what takes so long
         if not self._announce(marks, [("trying", s, "") for s in steps if not self._is_repeated(s)]):
             return False
-        self._announced = time.monotonic()
         outcomes = list(pool.map(self._try, steps))
         marks, lines = {}, []
         for step, outcome in zip(steps, outcomes, strict=True):

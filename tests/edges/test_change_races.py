@@ -3,21 +3,28 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
 from rq.timeouts import JobTimeoutException
 
-from bot.state import JOB_TIMEOUT, State
+from bot.state import JOB_TIMEOUT, LEASE, State
+from commands.catalog import Catalog, Declared
+from commands.change import Change
+from commands.command import Command
 from commands.effects import Blocked, Done, Rejected
 from commands.errors import Unreachable
 from commands.finding import Light
+from commands.model import Args
 from commands.model import State as Standing
 from commands.plan import Mark, Plan, Progress, Result, Verdict, Wave
 from commands.plan import Standing as Stands
+from commands.reads import Now
 from tests import build
 from tests.edges.test_change import CORDON, ID, NAME, Road, evict, said
-from tests.fakes import FakeEffects
+from tests.fakes import FakeEffects, FakeReader
+from workers.engine import Engine
 
 DRAIN = f"sre:line:{NAME}:drain"
 OTHER = "RTEST0002"
@@ -144,6 +151,45 @@ def test_an_approval_during_a_look_at_the_clock_keeps_its_turn(road: Road) -> No
     assert road.state.redis.zscore("sre:open", ID) < now + 60_000
 
 
+def test_what_was_announced_long_ago_is_not_sent(road: Road) -> None:
+    """The store took the announcement and answered after the lease: another may have the change by then."""
+    road.upto_approved()
+    slow = State(road.state.redis)
+    script, took = slow.commit_script, Event()
+
+    def commit(**options: Any) -> Any:
+        outcome = script(**options)
+        progress = road.request().progress
+        if progress and progress.marks and not took.is_set():
+            took.wait(LEASE.total_seconds() / 2)
+            took.set()
+        return outcome
+
+    slow.commit_script = commit  # type: ignore[assignment]
+    road.engine(slow, stopping=took.is_set).answer(ID)
+    progress = road.request().progress
+    assert took.is_set() and road.names == [] and progress
+    assert "held up" in progress.marks[CORDON.key].note
+
+
+def test_a_process_that_was_asked_to_stop_begins_nothing_and_hands_over(road: Road) -> None:
+    road.upto_approved()
+    road.engine(stopping=lambda: True).answer(ID)
+    assert road.names == [] and road.request().state is Standing.APPLYING
+    assert len(road.state.queue.job_ids) == 1
+    road.state.queue.empty()  # type: ignore[no-untyped-call]
+    road.engine().answer(ID)
+    assert road.request().state is Standing.SUCCEEDED
+
+
+def test_somebody_elses_job_gets_the_worker_at_once(road: Road) -> None:
+    road.world.stay = {"b"}
+    road.upto_approved()
+    road.state.change().work(build.request("ROTHER001"), timeout=JOB_TIMEOUT).commit()
+    road.engine().answer(ID)
+    assert road.request().state is Standing.APPLYING and len(road.world.looks) <= 2
+
+
 # --- in line ------------------------------------------------------------------------------------------
 
 
@@ -247,6 +293,29 @@ def test_an_approval_of_another_plan_than_the_one_in_the_record_is_a_bug_and_no_
     assert road.names == []
 
 
+def test_the_verb_may_ask_for_more_people_than_the_plan(road: Road) -> None:
+    rotate = Command(
+        "incident", ("rotate",), "x", ("SI-1.0",), change=Change(road.world.plan, road.world.verify),
+        names="NAME", examples=("incident rotate ci",),
+    )  # fmt: skip
+    catalog = Catalog([Declared(rotate, "x")])
+    road.submit()
+    stored = road.state.request(ID)
+    assert stored
+    made = replace(stored.record, args=Args("incident", "rotate", "ci"))
+    road.state.change().put(made, was=stored.version).commit()
+    Engine(road.state, catalog, road.site, lambda _: FakeReader(), now=road.clock).answer(ID)
+    asking = road.request().asking
+    assert asking and asking.needed == 2
+
+
+def test_who_is_asked_is_looked_at_again_when_the_time_is_up(road: Road) -> None:
+    road.submit()
+    road.engine().answer(ID)
+    due = road.state.redis.zscore("sre:open", ID) - road.state.redis.time()[0] * 1000
+    assert abs(due - road.site.approvals.expire.total_seconds() * 1000) < 5_000
+
+
 # --- a server that answers nobody -----------------------------------------------------------------------
 
 
@@ -281,7 +350,42 @@ def test_what_is_tried_again_is_not_tried_before_its_time(road: Road) -> None:
     assert road.names.count("a") == 1
 
 
+def test_a_budget_is_said_to_block_since_it_first_did(road: Road) -> None:
+    no = Blocked("shop/web needs 2 healthy and has 2", by="shop/web", retry_after=0.01)
+    road.world.effects = FakeEffects({"a": [no]})
+    road.world.effects.before = lambda effect: road.clock.forward(seconds=1)
+    road.upto_approved()
+    road.engine(stopping=lambda: road.names.count("a") >= 3).answer(ID)
+    progress = road.request().progress
+    assert progress and progress.marks["evict uid-a"].standing is Stands.BLOCKED
+    assert road.clock() - progress.marks["evict uid-a"].at >= timedelta(seconds=3)
+
+
 # --- nothing is called green that was not seen ------------------------------------------------------------
+
+
+def test_what_was_refused_stays_so_though_it_came_true(road: Road) -> None:
+    road.world.effects = FakeEffects({"a": [Rejected("forbidden")]})
+    road.world.effects.before = lambda effect: road.world.effects.taken.add(effect.target.name)
+    road.upto_approved()
+    road.engine().answer(ID)
+    request = road.request()
+    assert request.state is Standing.SUCCEEDED and request.progress
+    assert request.progress.marks["evict uid-a"].standing is Stands.FAILED
+
+
+def test_a_verdict_of_failure_ends_it_though_steps_are_left(road: Road) -> None:
+    no = Blocked("shop/web needs 2 healthy and has 2", by="shop/web")
+    road.world.effects = FakeEffects({"a": [no]})
+
+    def gloomy(*given: Any) -> Any:
+        yield (Now(),)
+        return Verdict(Result.FAILED if road.names else Result.WAITING, (), summary="pods crash")
+
+    road.world.verify = gloomy  # type: ignore[method-assign, assignment]
+    road.upto_approved()
+    road.engine().answer(ID)
+    assert road.request().state is Standing.FAILED and road.names == ["node-7"]
 
 
 def test_a_success_that_leaves_a_step_out_is_a_part_of_one(road: Road) -> None:
