@@ -125,7 +125,7 @@ def _verdict(plan: Plan) -> list[Block]:
     lines += _more(against(plan), _FINDINGS)
     if fine:
         names = ", ".join(dict.fromkeys(finding.label for finding in fine))
-        lines.append(f"{ICON[Light.GREEN]} {line(names)}")
+        lines.append(f"{ICON[Light.GREEN]} Fine: {line(names)}")
     head = [] if plan.go is Go.BLOCKED else [paragraph(f"*{GO[plan.go]}*")]  # the headline says blocked
     return [*head, *paragraphs(lines)]
 
@@ -150,9 +150,9 @@ def _touched(plan: Plan) -> list[Block]:
 
 
 def _wave(number: int, wave: Wave) -> list[str]:
+    if len(wave.steps) == 1:  # the step says all that its wave could
+        return [f"*{number}.* {line(wave.steps[0].text)}"]
     head = f"*{number}. {line(wave.title)}*"
-    if len(wave.steps) == 1:
-        return [f"{head}  {line(wave.steps[0].text)}"]
     shown = [f"      • {line(step.text)}" for step in wave.steps[:_STEPS]]
     return [f"{head}  {counted(len(wave.steps), 'step')}", *shown, *_more(wave.steps, _STEPS)]
 

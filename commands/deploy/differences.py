@@ -78,7 +78,7 @@ def images_said(template: Mapping[str, Any]) -> str:
 def environment(template: Mapping[str, Any]) -> tuple[str, ...]:
     """Where each setting of the containers comes from, and what is mounted: in columns, for people to read."""
     found = [each for each in _entries(template).values() if each.group in ("environment", "volumes")]
-    return aligned(("setting", "from"), ((each.label, each.shown) for each in found)) if found else ()
+    return aligned(("SETTING", "VALUE"), ((each.label, each.shown) for each in found)) if found else ()
 
 
 def is_secret(name: str) -> bool:

@@ -60,7 +60,7 @@ def _list(args: Args, site: ClusterSite) -> Inquiry:
         value = f"none named like {args.name}" if args.name else "none"
         return Section("workloads", title, True, (Finding("deploy.list", "Workloads", Light.YELLOW, value),))
     rows = [_row(view, with_namespace=not where) for view in sorted(views, key=_worst_first)]
-    header = ("name", "kind", "ready", "rollout", "images")
+    header = ("NAME", "KIND", "READY", "ROLLOUT", "IMAGES")
     shown, files = shown_and_kept(aligned(header, rows), _ROWS, "workloads.txt", title)
     return Section("workloads", title, True, (_counts(views),), attachments=files, table=shown)
 
@@ -127,7 +127,7 @@ def _history(args: Args, site: ClusterSite) -> Inquiry:
     steps = tuple(_steps(revisions))
     whole = table(view, revisions, found.now)
     shown, files = shown_and_kept(whole, _ROWS, "history.txt", title)
-    note = "who: the latest write of each manager, as managedFields know it"
+    note = "BY: who wrote last, as far as the cluster remembers" if "BY" in whole[0].split() else ""
     findings = (_present(found, revisions), *steps)
     return Section("history", title, True, findings, note, attachments=files, table=shown)
 
@@ -158,8 +158,9 @@ def _step(older: RevisionView, newer: RevisionView) -> Finding:
     come = [line[2:] for line in lines if line.startswith("+ ")]
     if len(lines) == 3 and len(gone) == len(come) == 1:  # one field under the name of its group
         return Finding("T1-4", label, Light.GREEN, f"{gone[0]} → {come[0].partition(': ')[2]}")
-    said = next(iter(come or gone), lines[0].strip())
-    return Finding("T1-4", label, Light.GREEN, said, evidence=lines[:KEPT])
+    groups = [line.strip() for line in lines if line.startswith("  ")]
+    told = tuple(line for line in lines if not line.startswith("  ")) or lines
+    return Finding("T1-4", label, Light.GREEN, ", ".join(groups), evidence=told[:KEPT])
 
 
 # --- show -----------------------------------------------------------------------------------------
@@ -239,7 +240,9 @@ def _pods(found: Found, revisions: Any, members: Sequence[MemberView] | Gap) -> 
     value = f"{sum(each.is_ready for each in own)} of {len(own)} ready"
     value += f", {counted(restarts, 'restart')} in all" if restarts else ""
     lights = [rollout.member_light(each) for each in own] or [Light.GREEN]
-    restart = (Suggestion("Restart…", line("restart", found.view)),) if bad else ()
+    # A rollout that is stuck is not mended by starting its pods once more.
+    is_stuck = not rollout.stand(found.view).is_done
+    restart = (Suggestion("Restart…", line("restart", found.view)),) if bad and not is_stuck else ()
     return Finding("TF-1.3", "Pods", worst(lights), value, evidence=bad[:KEPT], suggestions=restart)
 
 

@@ -79,8 +79,11 @@ def rows(view: WorkloadView, revisions: Sequence[RevisionView], now: datetime) -
 
 def table(view: WorkloadView, revisions: Sequence[RevisionView], now: datetime) -> tuple[str, ...]:
     """The revisions in columns, newest first, the present one marked."""
-    header = ("revision", "made", "images", "by", "change-cause")
-    return aligned(header, rows(view, revisions, now))
+    lines = (("REVISION", "MADE", "IMAGES", "BY", "CHANGE-CAUSE"), *rows(view, revisions, now))
+    # Where nobody knows who, a column of dashes says nothing.
+    shown = [n for n in range(5) if n != 3 or any(each[n] != "-" for each in lines[1:])]
+    header, *body = (tuple(each[n] for n in shown) for each in lines)
+    return aligned(header, body)
 
 
 def lines(view: WorkloadView, revisions: Sequence[RevisionView], now: datetime) -> tuple[str, ...]:

@@ -263,10 +263,16 @@ def _facts(way: Way, scalers: Sequence[AutoscalerView] | Gap) -> tuple[str, ...]
     found = None if isinstance(scalers, Gap) else owners.autoscaler(view, scalers)
     return (
         *(f"{word} {_described(way, each)}" for word, each in (("from", way.now), ("to", way.to)) if each),
-        f"{view.ready} of {counted(view.replicas, 'pod')} ready",
+        f"{view.ready} of {counted(view.replicas, 'pod')} ready" + _unfinished(view),
         rollout.strategy_said(view),
         *((owners.autoscaler_said(found),) if found else ()),
     )
+
+
+def _unfinished(view: WorkloadView) -> str:
+    """How far the rollout is that this one ends."""
+    stand = rollout.stand(view)
+    return "" if stand.is_done else f"; {stand.said}"
 
 
 def _described(way: Way, revision: RevisionView) -> str:

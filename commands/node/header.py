@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from commands.finding import Finding, Light
-from commands.phrase import span
 from commands.scheduling import CORDONED, NodeDetail
 from commands.wording import age, one_line
 
@@ -28,11 +27,10 @@ def facts(node: NodeDetail, now: datetime | None) -> tuple[str, ...]:
     group = next((f"group {labels[key]}" for key in _GROUPS if key in labels), "")
     spot = "spot" if any(labels.get(key, "").casefold() == "spot" for key in _SPOT) else ""
     instance = node.provider.rpartition("/")[2]
-    what = ", ".join(each for each in (instance, kind, spot, zone, group) if each)
-    old = f", {span(now - node.created)} old" if now and node.created else ""
+    kubelet = f"kubelet {node.kubelet or 'unknown'}"
+    what = ", ".join(each for each in (kind, spot, zone, group, instance, kubelet) if each)
     return (
-        f"{node.name}" + (f": {what}" if what else ""),
-        f"{readiness(node, now)}, kubelet {node.kubelet or 'unknown'}{old}, uid {node.target.uid}",
+        f"{node.name}: {readiness(node, now)}, {what}",
         *((f"Closed already {closed_by(node)}",) if node.unschedulable else ()),
     )
 

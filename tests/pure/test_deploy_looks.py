@@ -65,7 +65,7 @@ def test_a_list_is_as_bad_as_its_worst(here: WorkloadView, light: Light) -> None
 
 def test_the_worst_stand_first_in_the_table() -> None:
     found = looked("deploy", World(other("a"), other("b", ready=0, available=0)))
-    assert [line.split()[0] for line in found.table] == ["name", "b", "a"]
+    assert [line.split()[0] for line in found.table] == ["NAME", "b", "a"]
     assert found.findings[0].value == "1 of 2 complete"
     assert found.findings[0].suggestions[0].text == "deploy show b --namespace sre-shop"
 
@@ -94,7 +94,7 @@ def test_a_list_can_be_narrowed_and_be_empty() -> None:
 def test_a_list_of_one_kind() -> None:
     world = World(view(), view("StatefulSet"))
     assert [line.split()[1] for line in looked("deploy list --kind sts", world).table] == [
-        "kind",
+        "KIND",
         "StatefulSet",
     ]
     with pytest.raises(UsageError):
@@ -199,7 +199,7 @@ def test_the_history_has_times_images_who_and_what_changed() -> None:
     here = view(managers=(Manager("helm", present.created, of_template=True),))
     found = looked("deploy history backend", World(here, Revisions=(present, revision(6), revision(4))))
     assert [line.split() for line in found.table] == [
-        ["revision", "made", "images", "by", "change-cause"],
+        ["REVISION", "MADE", "IMAGES", "BY", "CHANGE-CAUSE"],
         ["7", "(now)", "3", "h", "ago", "shop:1.4", "helm", "release", "1.4"],
         ["6", "4", "h", "ago", "shop:1.3", "-", "-"],
         ["4", "6", "h", "ago", "shop:1.1", "-", "-"],
@@ -209,13 +209,19 @@ def test_the_history_has_times_images_who_and_what_changed() -> None:
     assert named(found, "4 → 6").evidence == ()
 
 
+def test_a_column_that_nobody_could_fill_is_left_out() -> None:
+    found = looked("deploy history backend", World(view(), Revisions=(revision(7), revision(6))))
+    assert found.table[0].split() == ["REVISION", "MADE", "IMAGES", "CHANGE-CAUSE"]
+    assert found.note == ""
+
+
 def test_a_revision_that_changed_more_tells_all_of_it() -> None:
     more = replace(revision(7), template=template("shop:1.4", nodeSelector={"zone": "a"}))
     found = looked(
         "deploy history backend", World(view(template=more.template), Revisions=(more, revision(6)))
     )
     assert named(found, "6 → 7").evidence == (
-        "  images", "- web: shop:1.3", "+ web: shop:1.4", "  scheduling", '+ nodeSelector: {"zone": "a"}',
+        "- web: shop:1.3", "+ web: shop:1.4", '+ nodeSelector: {"zone": "a"}',
     )  # fmt: skip
     same = World(Revisions=(revision(7), replace(revision(6), template=template())))
     assert named(looked("deploy history backend", same), "6 → 7").value == "the same template"
