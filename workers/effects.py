@@ -332,7 +332,14 @@ class _Carrying:
     # Look, judge, write.
 
     def _patched(self, target: Target, judge: Judge, body: Callable[[Json], tuple[Any, str]]) -> Outcome:
-        return self._written(target, judge, lambda found: _Write(target, "PATCH", *body(found)))
+        def write(found: Json) -> _Write:
+            patch, kind = body(found)
+            # A request of a worker that died may reach the server late, after somebody took the change back.
+            return _Write(
+                target, "PATCH", patches.of_version(patch, found) if kind == _MERGE else patch, kind
+            )
+
+        return self._written(target, judge, write)
 
     def _written(
         self, target: Target, judge: Judge, write: Callable[[Json], _Write], sub: str = ""

@@ -48,6 +48,12 @@ def uncordon(target: Target) -> Json:
     return {**_annotated(target, {CORDONED: None}), "spec": {"unschedulable": None}}
 
 
+def of_version(patch: Json, found: Json) -> Json:
+    """The same patch for the object as it was just read, and for no later one."""
+    version = part(found, "metadata").get("resourceVersion")
+    return {**patch, "metadata": {**part(patch, "metadata"), "resourceVersion": version}}
+
+
 def relabel(effect: Relabel) -> Json:
     metadata = {
         "uid": effect.target.uid,
