@@ -13,7 +13,7 @@ from commands.model import Request
 from commands.model import State as Standing
 from commands.reads import AuditProgress
 from sandbox.house import wait_until
-from sandbox.kube import Fault, Hang, KubeStandIn, NeverTerminates, Throttle, build
+from sandbox.kube import Fault, Hang, Healthy, KubeStandIn, NeverTerminates, Throttle, build
 from sandbox.process import ChildFailed
 from sandbox.slack import Delivery
 from sandbox.slack.cast import ALICE, TEAM_ID, Cast, Room, default_cast
@@ -187,6 +187,11 @@ class ChangeWorld(World):
     def keep_pods(self, name: str) -> None:
         """Evicted pods stay, terminating."""
         self.kube.behave(NeverTerminates(), namespace=name)
+
+    def release_pods(self, name: str) -> None:
+        """And now they go."""
+        self.kube.behave(Healthy(), namespace=name)
+        self.kube.patch("nodes", name, {"metadata": {"labels": {"touched": "yes"}}})  # so that a tick looks
 
     def wait_evictions(self, name: str, count: int = 1) -> None:
         """So many were sent, taken or not."""

@@ -88,8 +88,8 @@ class World:
             self.state = State(connection)
             options = {"site": self.site(), **self._options}
             # The folder is the house's own, so the kubeconfig lives beside Redis' data.
-            kubeconfig = self.kube.kubeconfig(Path(self.redis.data) / "kubeconfig")
-            house = House(slack=self.slack, redis=self.redis, kubeconfig=kubeconfig, **options)
+            self.kubeconfig = self.kube.kubeconfig(Path(self.redis.data) / "kubeconfig")
+            house = House(slack=self.slack, redis=self.redis, kubeconfig=self.kubeconfig, **options)
             self.house = closing.enter_context(house)
             self._closing = closing.pop_all()
         return self
