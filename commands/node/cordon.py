@@ -133,13 +133,17 @@ def _opening_findings(targets: tuple[NodeDetail, ...], now: datetime | None) -> 
 
 
 def verify(doing: Doing, site: ClusterSite) -> Verifying:
+    if not doing.plan.steps:
+        return Verdict(Result.SUCCEEDED, summary="there was nothing left to do")
     names = tuple(step.effect.target.name for step in doing.plan.steps)
     seen = yield (NodeDetails(names),)
     nodes = seen[NodeDetails(names)]
     if isinstance(nodes, Gap):
         reason = f"the nodes cannot be seen: {nodes.reason}"
-        left = (reason,) if doing.is_over else ()
-        return Verdict(Result.FAILED if doing.is_over else Result.WAITING, (), (reason,), left, reason)
+        if not doing.is_over:
+            return Verdict(Result.WAITING, waiting=(reason,))
+        finding = Finding("node.unseen", "Proof", Light.UNKNOWN, reason, mend=nodes.mend)
+        return Verdict(Result.PARTIAL, left=(reason,), summary="the result is unknown", findings=(finding,))
     there = {node.target.uid: node for node in nodes}
     proved = tuple(step.key for step in doing.plan.steps if _is_true(step, there.get(step.effect.target.uid)))
     missing = tuple(s for s in doing.plan.steps if s.key not in proved)

@@ -162,7 +162,9 @@ def _evidence(facts: PodFacts, seen: Mapping[Read, Any]) -> tuple[Finding, ...]:
 
 
 def verify(doing: Doing, site: ClusterSite) -> Verifying:
-    """Gone by uid, and its controller complete again."""
+    """Gone by uid, and its controller complete again, by what it counts a look after the pod was gone."""
+    if not doing.plan.steps:
+        return single.nothing_left()
     [step] = doing.plan.steps
     target = step.effect.target
     kind, _, name = dict(doing.plan.before)["controller"].partition(" ")
@@ -170,27 +172,33 @@ def verify(doing: Doing, site: ClusterSite) -> Verifying:
     seen = yield (pod, *owners)
     facts: PodFacts | Gap | None = seen[pod]
     if isinstance(facts, Gap):
-        return _open(doing, (), facts.reason, "whether it is gone was not read")
+        return single.unseen(doing, facts)
     if facts and facts.target.uid == target.uid:
         said = "is ending" if facts.is_leaving else "is there"
         return _open(doing, (), f"{target.path} {said}", f"{target.path} {said} still")
-    unready = _incomplete(seen[owners[0]], target.namespace, name) if owners else ""
-    if unready:
-        return _open(doing, (step.key,), unready, unready)
-    return Verdict(Result.SUCCEEDED, (step.key,), summary=f"{target.path} is gone{_followed(kind, name)}")
+    summary = f"{target.path} is gone"
+    if owners:
+        late, followed = _after(seen[owners[0]], kind, name)
+        if not late and not single.has_settled(doing):
+            late = f"looking whether {kind} {name} is complete again"
+        if late:
+            return _open(doing, (step.key,), late, late)
+        summary += followed
+    return Verdict(Result.SUCCEEDED, (step.key,), summary=summary)
 
 
-def _followed(kind: str, name: str) -> str:
-    return f", {kind} {name} is complete again" if kind in single.OWNER_KINDS else ""
-
-
-def _incomplete(owners: tuple[OwnerView, ...] | Gap, namespace: str, name: str) -> str:
-    """Why its controller is not complete yet, "" when it is, or is gone itself."""
+def _after(owners: tuple[OwnerView, ...] | Gap, kind: str, name: str) -> tuple[str, str]:
+    """Why its controller is not complete yet, "" when it is or need not be; and then what is said of it."""
     if isinstance(owners, Gap):
-        return f"{name}: {owners.reason}"
-    found = [owner for owner in owners if owner.target.name == name and owner.target.kind != "Job"]
-    late = [owner for owner in found if owner.ready < owner.replicas]
-    return f"{late[0].target}: {late[0].ready} of {late[0].replicas} ready" if late else ""
+        return f"{name}: {owners.reason}", ""
+    found = next((owner for owner in owners if owner.target.name == name), None)
+    if found is None:
+        return "", f", and so is {kind} {name}: nothing makes another"
+    if kind == "Job":
+        return "", f"; {kind} {name} goes on by its own rules"
+    if found.ready < found.replicas:
+        return f"{found.target}: {found.ready} of {found.replicas} ready", ""
+    return "", f", {kind} {name} is complete again"
 
 
 def _open(doing: Doing, proved: tuple[str, ...], waiting: str, left: str) -> Verdict:

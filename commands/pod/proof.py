@@ -8,7 +8,7 @@ from commands.effects import AllowTraffic, DenyTraffic, Relabel
 from commands.finding import Suggestion
 from commands.model import Gap, Reads, Seen
 from commands.phrase import counted
-from commands.plan import Result, Verdict
+from commands.plan import Result, Standing, Step, Verdict
 from commands.pod import cutoff, single
 from commands.pod.cutoff import BEFORE, Before
 from commands.podreads import OnePod, PodFacts, Policies, PolicyView
@@ -24,10 +24,12 @@ class Now:
 
 
 def isolated(doing: Doing, site: ClusterSite) -> Verifying:
+    if not doing.plan.steps:
+        return single.nothing_left()
     relabel = _relabel(doing)
     now = yield from _look(relabel)
     if isinstance(now, Gap):
-        return _not_seen(doing, now)
+        return single.unseen(doing, now)
     offers = (
         Suggestion("Keep evidence", f"pod evidence {relabel.target.path}"),
         Suggestion("Release", f"pod release {relabel.target.path}"),
@@ -38,7 +40,7 @@ def isolated(doing: Doing, site: ClusterSite) -> Verifying:
         return Verdict(Result.FAILED, proved, left=(gone, *_idle(doing, proved)), summary=gone)
     if len(proved) < len(doing.plan.steps):
         return _unfinished(doing, proved, offers, _idle(doing, proved))
-    waiting, left = yield from _replacement(relabel)
+    waiting, left = yield from _replacement(relabel, single.has_settled(doing))
     done = f"{relabel.target} is cut off; it still runs on {now.pod.node or 'no node'}"
     if not waiting:
         return Verdict(Result.SUCCEEDED, proved, summary=done, suggestions=offers)
@@ -48,11 +50,17 @@ def isolated(doing: Doing, site: ClusterSite) -> Verifying:
 
 
 def released(doing: Doing, site: ClusterSite) -> Verifying:
+    if not doing.plan.steps:
+        return single.nothing_left()
     relabel = _relabel(doing)
     now = yield from _look(relabel)
     if isinstance(now, Gap):
-        return _not_seen(doing, now)
+        return single.unseen(doing, now)
     proved = tuple(step.key for step in doing.plan.steps if _holds(step.effect, now))
+    if now.pod is None and not _was_relabelled(doing):
+        gone = f"{relabel.target} is gone, and nobody saw whether it had its labels back"
+        proved = tuple(key for key in proved if key != _relabel_step(doing).key)
+        return _unfinished(doing, proved, more=(gone,))
     if len(proved) < len(doing.plan.steps):
         return _unfinished(doing, proved)
     if now.pod is None:
@@ -73,7 +81,18 @@ def _idle(doing: Doing, proved: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _relabel(doing: Doing) -> Relabel:
-    return next(step.effect for step in doing.plan.steps if isinstance(step.effect, Relabel))
+    effect = _relabel_step(doing).effect
+    assert isinstance(effect, Relabel)
+    return effect
+
+
+def _relabel_step(doing: Doing) -> Step:
+    return next(step for step in doing.plan.steps if isinstance(step.effect, Relabel))
+
+
+def _was_relabelled(doing: Doing) -> bool:
+    """The API server took it: then a pod that is gone was deleted by its controller as one too many."""
+    return doing.progress.standing(_relabel_step(doing)) in (Standing.APPLIED, Standing.PROVED)
 
 
 def _look(relabel: Relabel) -> Generator[Reads, Seen, Now | Gap]:
@@ -109,7 +128,9 @@ def _is_labelled(effect: Relabel, pod: PodFacts | None) -> bool:
     return has and not any(key in pod.labels for key in effect.without_labels)
 
 
-def _replacement(relabel: Relabel) -> Generator[Reads, Seen, tuple[tuple[str, ...], tuple[str, ...]]]:
+def _replacement(
+    relabel: Relabel, has_settled: bool
+) -> Generator[Reads, Seen, tuple[tuple[str, ...], tuple[str, ...]]]:
     """What is waited for, and what is left when it does not come; ((), ()) when nothing is."""
     before = cutoff.before(dict(relabel.annotations)[BEFORE]) or Before({})
     read = single.owners(before.owner_kind, relabel.target.namespace)
@@ -122,15 +143,9 @@ def _replacement(relabel: Relabel) -> Generator[Reads, Seen, tuple[tuple[str, ..
     if isinstance(owner, Gap):
         return (f"{before.owner}: {owner.reason}",), (f"{before.owner} was not read: {owner.reason}",)
     if owner.ready >= owner.replicas:
-        return (), ()
+        return (() if has_settled else (f"looking whether {before.owner} is complete again",)), ()
     line = f"{before.owner}: {owner.ready} of {owner.replicas} ready"
     return (line,), (f"no replacement yet: {line}",)
-
-
-def _not_seen(doing: Doing, gap: Gap) -> Verdict:
-    if doing.is_over:
-        return Verdict(Result.PARTIAL, left=(f"the result was not read: {gap.reason}",))
-    return Verdict(Result.WAITING, waiting=(gap.reason,))
 
 
 def _unfinished(

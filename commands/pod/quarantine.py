@@ -184,8 +184,13 @@ def _evidence(facts: PodFacts, seen: Mapping[Read, Any]) -> Finding:
     kept = single.Keeping.of(seen[EvidenceKept((facts.target.uid,))], facts)
     if kept.is_kept:
         return Finding("isolate.evidence", "Evidence", Light.GREEN, "is kept")
-    value = "not kept yet; until it is, this pod is neither drained nor deleted"
-    return Finding("isolate.evidence", "Evidence", Light.GREEN, value, suggestions=(single.keep(facts),))
+    light, value = Light.GREEN, "not kept yet; until it is, this pod is neither drained nor deleted"
+    if kept.is_kept is None:
+        light = Light.UNKNOWN
+        value = "unknown whether it is kept; until it is, this pod is neither drained nor deleted"
+    return Finding(
+        "isolate.evidence", "Evidence", light, value, mend=kept.mend, suggestions=(single.keep(facts),)
+    )
 
 
 # --- Releasing --------------------------------------------------------------------------------------

@@ -9,10 +9,11 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from commands.change import Doing
 from commands.errors import UsageError
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap, Read, Reads, Seen
-from commands.plan import Plan
+from commands.plan import Plan, Result, Standing, Verdict
 from commands.podreads import OnePod, PodFacts
 from commands.reads import DryRun
 from commands.scheduling import Owners, OwnerView
@@ -93,6 +94,30 @@ def owner_of(seen: Mapping[Read, Any], read: tuple[Owners, ...], uid: str) -> Ow
     if isinstance(answer, Gap):
         return answer
     return next((owner for owner in answer if owner.target.uid == uid), None)
+
+
+def has_settled(doing: Doing) -> bool:
+    """All steps were true a look ago already. Controllers write their counts down a moment after that, and
+    until then the old count still stands."""
+    standings = {doing.progress.standing(step) for step in doing.plan.steps}
+    return doing.is_over or standings == {Standing.PROVED}
+
+
+def nothing_left() -> Verdict:
+    """The plan that was made anew on approval had no step any more: somebody else did it."""
+    return Verdict(Result.SUCCEEDED, summary="there was nothing left to do")
+
+
+def unseen(doing: Doing, gap: Gap) -> Verdict:
+    """What became of it was not read: neither success nor failure."""
+    if not doing.is_over:
+        return Verdict(Result.WAITING, waiting=(gap.reason,))
+    value = f"the result was not read: {one_line(gap.reason)}"
+    finding = Finding("pod.unseen", "Proof", Light.UNKNOWN, value, mend=gap.mend)
+    return Verdict(
+        Result.PARTIAL, left=(value,), summary="the result is unknown", findings=(finding,),
+        suggestions=(Suggestion("Show it", f"pod show {doing.plan.steps[0].effect.target.path}"),),
+    )  # fmt: skip
 
 
 def rehearsed(plan: Plan) -> Generator[Reads, Seen, Plan]:

@@ -18,7 +18,7 @@ from commands.effects import Already, Done
 from commands.errors import Refused
 from commands.finding import Light
 from commands.model import Args, Gap, Read, Reads, Section, Seen
-from commands.plan import Go, Plan, Progress, Result, Verdict
+from commands.plan import Go, Mark, Plan, Progress, Result, Standing, Verdict
 from commands.pod import deletion, evidence, proof, quarantine
 from commands.podreads import (
     ContainerLog,
@@ -55,6 +55,7 @@ class Shop:
 
     def __init__(self, kube: Any, state: State, kubeconfig: Path) -> None:
         self.kube, self.state = kube, state
+        self.marks: dict[str, Mark] = {}
         self.cluster = Cluster(SITE, kubeconfig)
         self.effects = Effects(self.cluster.api)
         kube.apply([build.node("node-1"), build.node("node-2")])
@@ -98,6 +99,7 @@ class Shop:
 
     def carry_out(self, verb: str, plan: Plan) -> Verdict:
         """Every wave once the one before is proved, and then on until it is over."""
+        self.marks = {}
         for wave in plan.waves:
             for step in wave.steps:
                 outcome = self.effects.apply(step.effect, time.monotonic() + 10)
@@ -110,6 +112,7 @@ class Shop:
         while True:
             assert time.monotonic() < deadline, "it does not come to an end"
             verdict = self.verify(verb, plan)
+            self.marks |= {key: Mark(Standing.PROVED, records.NOW) for key in verdict.proved}
             if proved and proved <= set(verdict.proved):
                 return verdict
             if not proved and verdict.result is not Result.WAITING:
@@ -118,7 +121,7 @@ class Shop:
 
     def verify(self, verb: str, plan: Plan, **changes: Any) -> Verdict:
         proofs = {"delete": deletion.verify, "isolate": proof.isolated, "release": proof.released}
-        progress = Progress("worker", records.NOW, records.NOW + timedelta(minutes=5))
+        progress = Progress("worker", records.NOW, records.NOW + timedelta(minutes=5), self.marks)
         found = self.told(proofs[verb](Doing(Args("pod"), plan, progress, **changes), SITE))
         assert isinstance(found, Verdict)
         return found

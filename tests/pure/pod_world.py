@@ -7,7 +7,7 @@ from typing import Any
 from commands.change import Doing, Who
 from commands.effects import Target
 from commands.model import Args, Gap, Read, Reads, Seen
-from commands.plan import Plan, Progress, Verdict
+from commands.plan import Mark, Plan, Progress, Standing, Verdict
 from commands.podreads import (
     Controller,
     Network,
@@ -88,8 +88,9 @@ def light(plan: Plan, key: str) -> str:
     return found.light.value
 
 
-def doing(plan: Plan, **changes: Any) -> Doing:
-    progress = Progress("worker", build.NOW, build.NOW + timedelta(minutes=5))
+def doing(plan: Plan, standing: Standing = Standing.PROVED, **changes: Any) -> Doing:
+    marks = {step.key: Mark(standing, build.NOW) for step in plan.steps}
+    progress = Progress("worker", build.NOW, build.NOW + timedelta(minutes=5), marks)
     return Doing(Args("pod"), plan, progress, **changes)
 
 

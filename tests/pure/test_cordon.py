@@ -119,7 +119,14 @@ def test_one_of_two_is_partial_with_the_reason_and_a_retry():
     assert verdict.suggestions[0].text == "node cordon node-8"
 
 
-@pytest.mark.parametrize(("is_over", "result"), [(False, Result.WAITING), (True, Result.FAILED)])
+@pytest.mark.parametrize(("is_over", "result"), [(False, Result.WAITING), (True, Result.PARTIAL)])
 def test_what_cannot_be_seen_is_no_success(is_over, result):
     plan = World().close()
     assert World(nodes=GONE).verdict(plan, verb="cordon", is_over=is_over).result is result
+
+
+def test_a_plan_in_which_nothing_is_left_to_do_reads_nothing_and_is_done():
+    plan = World(nodes=(node(unschedulable=True),)).close()
+    world = World()
+    assert world.verdict(plan, verb="cordon").result is Result.SUCCEEDED
+    assert world.asked == []

@@ -24,7 +24,7 @@ from pod_world import (
 from commands.effects import DeletePod, Target
 from commands.errors import UsageError
 from commands.finding import Light
-from commands.plan import Go, Plan, Result
+from commands.plan import Go, Plan, Result, Standing
 from commands.pod import changes, deletion
 from commands.podreads import Controller
 from commands.scheduling import QUARANTINE, BudgetView, Requirement, Selector
@@ -145,7 +145,7 @@ OTHER = pod(target=replace(pod().target, uid="uid-other"))
         ({"OnePod": None, "Owners": GAP}, True, Result.PARTIAL, ("delete",)),
         ({"OnePod": None, "Owners": ()}, False, Result.SUCCEEDED, ("delete",)),
         ({"OnePod": GAP}, False, Result.WAITING, ()),
-        ({"OnePod": GAP}, True, Result.FAILED, ()),
+        ({"OnePod": GAP}, True, Result.PARTIAL, ()),
     ],
 )  # fmt: skip
 def test_it_is_proved_by_the_uid_and_the_controller(
@@ -160,3 +160,24 @@ def test_it_is_proved_by_the_uid_and_the_controller(
 def test_a_pod_without_a_controller_is_proved_by_its_absence() -> None:
     made = plan(OnePod=pod(controller=None))
     assert verdict(deletion.verify(doing(made), SITE), OnePod=None).result is Result.SUCCEEDED
+
+
+def test_counts_of_the_moment_it_went_are_not_believed_yet() -> None:
+    early = verdict(deletion.verify(doing(plan(), Standing.APPLIED), SITE), OnePod=None)
+    assert (early.result, early.proved) == (Result.WAITING, ("delete",))
+
+
+@pytest.mark.parametrize(
+    ("owners", "said"),
+    [((owner(),), "complete again"), ((), "nothing makes another")],
+)
+def test_the_closing_line_says_what_becomes_of_its_controller(owners: Any, said: str) -> None:
+    assert said in verdict(deletion.verify(doing(plan()), SITE), OnePod=None, Owners=owners).summary
+
+
+def test_a_plan_that_found_it_on_its_way_already_is_done() -> None:
+    leaving = plan(OnePod=pod(is_leaving=True))
+    done = deletion.verify(doing(leaving), SITE)
+    with pytest.raises(StopIteration) as end:
+        next(done)
+    assert end.value.value.result is Result.SUCCEEDED

@@ -30,7 +30,7 @@ from pod_world import (
 from commands.effects import AllowTraffic, DenyTraffic, Relabel
 from commands.errors import UsageError
 from commands.finding import Light
-from commands.plan import Go, Plan, Result
+from commands.plan import Go, Plan, Result, Standing
 from commands.pod import changes, cutoff, proof, quarantine
 from commands.pod.cutoff import BEFORE, Before
 from commands.podreads import Controller, NetworkAgent, NetworkView
@@ -341,3 +341,31 @@ def test_services_that_do_not_lead_to_it_cost_it_no_label() -> None:
     assert relabel(isolation(ServicesOf=(ServiceView("x", {"team": "other"}),))).without_labels == (
         "pod-template-hash",
     )
+
+
+# --- What was not read, or done by others ---
+
+
+def test_evidence_that_could_not_be_looked_for_is_unknown() -> None:
+    assert light(isolation(EvidenceKept=GAP), "isolate.evidence") == "unknown"
+
+
+def test_a_replacement_is_looked_for_once_the_controller_has_counted_again() -> None:
+    early = verdict(proof.isolated(doing(isolation(), Standing.APPLIED), SITE), **CUT_NOW)
+    assert (early.result, early.proved) == (Result.WAITING, ("deny", "relabel"))
+
+
+@pytest.mark.parametrize(("over", "result"), [(False, Result.WAITING), (True, Result.PARTIAL)])
+def test_a_pod_that_went_before_it_had_its_labels_back_was_not_released(over: bool, result: Result) -> None:
+    under_way = doing(release(), Standing.TRYING, is_over=over)
+    found = verdict(proof.released(under_way, SITE), OnePod=None, Policies=())
+    assert (found.result, found.proved) == (result, ("allow",))
+
+
+@pytest.mark.parametrize(
+    ("plan", "verify"), [(isolation(OnePod=CUT), proof.isolated), (release(OnePod=pod()), proof.released)]
+)
+def test_a_plan_in_which_nothing_is_left_to_do_is_done(plan: Plan, verify: Any) -> None:
+    with pytest.raises(StopIteration) as end:
+        next(verify(doing(plan), SITE))
+    assert end.value.value.result is Result.SUCCEEDED
