@@ -27,7 +27,8 @@ from commands.phrase import counted
 from commands.plan import Approval, Plan, Standing, Step
 
 # Characters of each part of a plan: together less than one message takes (bot/blocks.py, TEXT).
-_FACTS, _FINDINGS, _STEPS, _STAYS, _DIFF, _REHEARSAL, _BEFORE = 900, 2600, 3600, 1000, 1900, 800, 500
+_FACTS, _FINDINGS, _STEPS, _STAYS, _DIFF, _REHEARSAL, _BEFORE = 900, 2400, 3300, 1000, 1600, 800, 500
+_CHANGED = 800
 # Characters of a page of what is longer, and how many pages there may be.
 _PAGE, _PAGES = 8500, 6
 _RESULTS = 6000
@@ -63,7 +64,9 @@ def _plan(request: Request) -> list[Message]:
     head = [paragraph(f"*Plan {typed_id(request)}*  ·  {GO[plan.go]}"), *digest]
     steps, lines = _steps(plan), [cut(each, LINE) for each in plan.diff]
     has_room, has_width = _size(steps) <= _STEPS, _size(lines) <= _DIFF
+    changed = request.asking.changed if request.asking else ()
     body = [
+        *_part("Changed since it was last shown", _bullets(changed), _CHANGED),
         *_facts(plan),
         *_findings(request.state, plan),
         *(paragraphs(steps) if has_room else []),

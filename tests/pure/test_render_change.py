@@ -294,6 +294,16 @@ def test_a_plan_shown_again_says_first_what_changed() -> None:
     assert "/sre approve RTEST0001.2" in card
 
 
+def test_all_that_changed_stands_in_the_thread() -> None:
+    """The card has the first few, and says where the others are."""
+    again = RECORDS["change-awaiting-turn-2"]
+    assert again.asking
+    many = tuple(f"also: Deployment shop/w{n:02}" for n in range(12))
+    messages = drawn(replace(again, asking=replace(again.asking, changed=many)))
+    thread = json.dumps([message.blocks for message in messages if message.key == "plan:2"])
+    assert all(each in thread for each in many)
+
+
 def test_what_a_finding_suggests_is_offered_until_the_plan_is_approved() -> None:
     assert "scale reports 2" in said(ASKED)
     assert "scale reports 2" not in said(APPLYING)
