@@ -241,7 +241,8 @@ class Applying:
             while True:
                 self._reload()
                 while not self._is_over and not self._is_spent(began) and self._batch(pool):
-                    pass
+                    if self._state.queue.count:  # others wait, and the next turn goes on from here
+                        break
                 if self._look():
                     return None
                 if self._is_wanted_elsewhere(began):

@@ -22,6 +22,7 @@ from commands.reads import Now
 from commands.site import ClusterSite, Site
 from tests import build
 from tests.fakes import FakeEffects, FakeReader
+from workers.change import AT_ONCE
 from workers.engine import Engine
 
 SITE = Site()
@@ -582,3 +583,16 @@ def test_the_worker_is_given_back_when_others_wait_for_it(road: Road) -> None:
     road.state.queue.empty()
     road.engine().answer(ID)
     assert road.request().state is Standing.SUCCEEDED
+
+
+def test_others_need_not_wait_until_every_pod_was_asked_to_go(road: Road) -> None:
+    road.world.pods = [evict(f"pod-{number}") for number in range(3 * AT_ONCE)]
+    road.upto_approved()
+    other = build.request("ROTHER001", cluster=NAME)
+    road.state.change().put(other, was="").work(other, timeout=JOB_TIMEOUT).commit()
+    for turn in range(1, 4):
+        road.engine().answer(ID)
+        assert len(road.names) == 1 + (turn - 1) * AT_ONCE
+        assert any(ID in job for job in road.state.queue.job_ids)
+    road.engine().answer(ID)
+    assert len(set(road.names)) == len(road.names) == 1 + 3 * AT_ONCE
