@@ -159,10 +159,10 @@ def _alert(labels: dict[str, str], group: str, number: int, started: str) -> dic
     }  # fmt: skip
 
 
-def command_form(text: str, trigger: str) -> dict[str, str]:
+def command_form(text: str, trigger: str, user: str = ALICE) -> dict[str, str]:
     """The form fields of a slash command; the trigger id is what makes a delivery unique."""
     return {
-        "command": "/sre", "text": text, "team_id": TEAM, "user_id": ALICE, "user_name": "alice",
+        "command": "/sre", "text": text, "team_id": TEAM, "user_id": user, "user_name": "somebody",
         "channel_id": DAILY, "channel_name": "sre-daily", "trigger_id": trigger,
         "response_url": "http://127.0.0.1:9/unused", "api_app_id": "A0EMULATED1", "team_domain": "emulated",
     }  # fmt: skip
@@ -193,9 +193,9 @@ class Caller:
             self._open()
             return self._ask(path, body, headers)
 
-    def command(self, secret: str, text: str) -> tuple[int, str]:
+    def command(self, secret: str, text: str, user: str = ALICE) -> tuple[int, str]:
         """Type a slash command; the text of the acknowledgement."""
-        body = urlencode(command_form(text, new_id("trigger"))).encode()
+        body = urlencode(command_form(text, new_id("trigger"), user)).encode()
         status, answer = self.post("/slack/events", body, signed(secret, body))
         return status, str(json.loads(answer).get("text", "")) if status == 200 else ""
 

@@ -31,12 +31,16 @@ def main() -> int:
     options = _options()
     if options.measure:
         return _measure(Path(options.kubeconfig))
-    with _cluster(options) as (kubectl, kubeconfig):
+    with cluster(options) as (kubectl, kubeconfig):
         return _compare(kubectl, kubeconfig, options.rounds, is_idle=options.idle)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    return seeding(argparse.ArgumentParser(description=__doc__)).parse_args()
+
+
+def seeding(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """With what `cluster` and the measured process want to know."""
     parser.add_argument("--nodes", type=int, default=300)
     parser.add_argument("--pods", type=int, default=10_000)
     parser.add_argument("--sick-each", type=int, default=5, help="pods of every kind of sickness")
@@ -44,11 +48,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--idle", action="store_true", help="no writes between the rounds")
     parser.add_argument("--kubeconfig", default="", help="of a cluster that is there already")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser
 
 
 @contextmanager
-def _cluster(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+def cluster(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
     if options.kubeconfig:
         yield "kubectl", Path(options.kubeconfig)
         return
@@ -72,26 +76,28 @@ def _compare(kubectl: str, kubeconfig: Path, rounds: int, *, is_idle: bool) -> i
     table = ""
     for number in range(rounds):
         if not is_idle:
-            _heartbeat(kubectl, kubeconfig, number)
+            heartbeat(kubectl, kubeconfig, number)
         ours.append(_turn(client))
         started = time.monotonic()
-        _, table, _ = (_kubectl(kubectl, kubeconfig, words) for words in MANUAL)
+        _, table, _ = (by_kubectl(kubectl, kubeconfig, words) for words in MANUAL)
         theirs.append(time.monotonic() - started)
     words = json.loads(_ask(client, "words"))
     client.communicate()
     return _report(ours, theirs, words, table)
 
 
-def _kubectl(kubectl: str, kubeconfig: Path, words: Sequence[str]) -> str:
+def by_kubectl(kubectl: str, kubeconfig: Path, words: Sequence[str], stdin: str | None = None) -> str:
     argv = [kubectl, f"--kubeconfig={kubeconfig}", *words]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(argv, input=stdin, check=True, capture_output=True, text=True).stdout
 
 
-def _heartbeat(kubectl: str, kubeconfig: Path, number: int) -> None:
+def heartbeat(kubectl: str, kubeconfig: Path, number: int) -> None:
     """A write to some pod, as kubelets make all the time. After one, the API server has a snapshot of its
     cache for the later pages of a list; when nobody wrote for a minute or two it reads them from etcd."""
-    namespace, name = _kubectl(kubectl, kubeconfig, MANUAL[1]).splitlines()[1].split()[:2]
-    _kubectl(kubectl, kubeconfig, ("annotate", "-n", namespace, "pod", name, f"beat={number}", "--overwrite"))
+    namespace, name = by_kubectl(kubectl, kubeconfig, MANUAL[1]).splitlines()[1].split()[:2]
+    by_kubectl(
+        kubectl, kubeconfig, ("annotate", "-n", namespace, "pod", name, f"beat={number}", "--overwrite")
+    )
 
 
 def _ask(client: "subprocess.Popen[str]", what: str) -> str:
