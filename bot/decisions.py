@@ -26,7 +26,8 @@ Verb = Literal["approve", "reject", "cancel"]
 
 _VERBS: tuple[Verb, ...] = ("approve", "reject", "cancel")
 _BUTTON = re.compile(r"(R[A-Z0-9]{1,20}) ([1-9][0-9]{0,5}) ([0-9a-f]{16})")
-_TYPED = re.compile(r"(R[A-Z0-9]{1,20})(?:\.([1-9][0-9]{0,5}))?")
+# In ASCII: to Python a dotless i is a small I.
+_TYPED = re.compile(r"(R[A-Z0-9]{1,20})(?:\.([1-9][0-9]{0,5}))?", re.IGNORECASE | re.ASCII)
 _TRIES = 25  # a worker may be writing the same record
 _REASON = 500  # characters of a reason; more is not read on a card
 
@@ -61,11 +62,11 @@ class Decided:
     def typed(cls, actor: Actor, args: Args) -> "Decided":
         """Of `task approve ID`; raises UsageError where that names no change."""
         which = next(each for each in _VERBS if each == args.verb)
-        found = _TYPED.fullmatch(args.name.upper())
+        found = _TYPED.fullmatch(args.name)
         if found is None:
             raise UsageError(f"Name the change: `/sre {which} ID`, as its card shows it. {_NOTHING}")
         why = args.rest or args.flags.get("why", "")
-        return cls(actor, which, found[1], int(found[2] or 1), "", _reason(why))
+        return cls(actor, which, found[1].upper(), int(found[2] or 1), "", _reason(why))
 
 
 def _reason(text: str) -> str:
@@ -234,7 +235,8 @@ class Decisions:
         if request.state is Standing.APPLYING:
             return self._stop(stored, decided)
         if not request.is_open:
-            raise Stale(f"{request.id} is over: {request.state}. {_NOTHING}")
+            by = f" by {self._people.called(request.ended_by)}" if request.ended_by else ""
+            raise Stale(f"{request.id} is over: {request.state}{by}. {_NOTHING}")
         self._end(stored, Standing.CANCELLED, decided)
         return f"Cancelled: `{request.text}` ({request.id}). Nothing of it was done."
 
@@ -243,7 +245,7 @@ class Decisions:
         request, progress = stored.record, stored.record.progress
         if progress is None or progress.cancelled_by:
             by = self._people.called(progress.cancelled_by) if progress else "the bot"
-            raise Stale(f"{request.id} is being stopped by {by} already.")
+            raise Stale(f"{request.id} is being stopped by {by} already; that begins nothing more.")
         stopping = replace(progress, cancelled_by=decided.actor.user)
         moved = request.move(Standing.APPLYING, progress=stopping, ended_why=decided.why)
         change = self._state.change().put(moved, was=stored.version).show(moved, priority=1)

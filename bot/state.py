@@ -261,7 +261,8 @@ class Change:
         self.pipe: Pipeline = state.redis.pipeline()
 
     def put(self, record: Record, *, was: str, keep: timedelta | None = None) -> "Change":
-        """Write the record if it still stands at version `was` ("" = it is new)."""
+        """Write the record if it still stands at version `was` ("" = it is new). The end of a change is counted,
+        wherever it was decided."""
         self._record = record
         key = "sre:" + card_of(record)
         version = str(int(was or "0") + 1)
@@ -273,7 +274,14 @@ class Change:
                 self.pipe.pexpire(name, keep)
             else:
                 self.pipe.persist(name)
+        if isinstance(record, Request) and not record.is_open:
+            self._count(record)
         return self
+
+    def _count(self, ended: Request) -> None:
+        what = f"{ended.args.word} {ended.args.verb}"
+        if what in CHANGES:
+            self.pipe.hincrby(_ENDED, f"{what} {ended.state}", 1)
 
     def once(self, name: str, value: str, ttl: timedelta) -> "Change":
         """Let the whole change happen only if `name` was not marked before; else commit raises Taken."""
@@ -365,12 +373,8 @@ class Change:
         return self
 
     def close(self, request: Request) -> "Change":
-        """The request is over: the sweeper need not look any more, and who waits behind it may go on. The end
-        of a change is counted, wherever it was decided."""
+        """The request is over: the sweeper need not look any more, and who waits behind it may go on."""
         self.pipe.zrem(_OPEN, request.id)
-        line = f"{request.args.word} {request.args.verb}"
-        if line in CHANGES:
-            self.pipe.hincrby(_ENDED, f"{line} {request.state}", 1)
         return self.step_out(request)
 
     def step_out(self, request: Request) -> "Change":
@@ -430,9 +434,11 @@ class State:
         """Redis's time in ms after which a change begun now must not happen; 0 for any time."""
         if self._given_up_after is None:
             return 0
+        if self._clock is None or time.monotonic() - self._clock[1] > _TRUST_CLOCK:
+            told = _ms(self.redis.time()) / 1000
+            now = time.monotonic()  # after the answer: from before it, every deadline would be too late
+            self._clock = (told - now, now)
         now = time.monotonic()
-        if self._clock is None or now - self._clock[1] > _TRUST_CLOCK:
-            self._clock = (_ms(self.redis.time()) / 1000 - now, now)
         return int((now + self._clock[0] + self._given_up_after.total_seconds()) * 1000)
 
     def forget_clock(self) -> None:

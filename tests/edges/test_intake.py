@@ -327,6 +327,25 @@ def deliver(house: House, client: WebClient) -> None:
         pass
 
 
+def test_a_decision_pressed_without_the_store_is_refused_in_private_and_in_time() -> None:
+    with RedisServer() as server, SlackStandIn(rate_limits="off") as slack:
+        slack_client = WebClient(slack.bot_token, base_url=slack.api_url)
+        redis = connect(server.url, patient=False)
+        house = House(State(redis), slack, slack_client)
+        try:
+            ts = card_of_a_change(house, slack_client)
+            server.kill()
+            for verb in ("approve", "reject", "cancel"):
+                delivery = slack.press("bob", "#sre-daily", ts, verb)
+                assert delivery.status == 200 and delivery.elapsed < 3
+            texts = [each["text"] for each in slack.ephemerals("bob")]
+            assert len(texts) == 3 and set(texts) == {slack_intake.NOT_ACCEPTED}
+            assert slack.views("bob") == []
+        finally:
+            house.close()
+            redis.close()
+
+
 def told(house: House, client: WebClient, who: str) -> list[str]:
     """What this person alone was shown; there is one message a second in a channel."""
     courier, deadline = Courier(house.state, client, str), time.monotonic() + 5
@@ -672,7 +691,7 @@ def test_health_readiness_and_metrics_tell_what_they_should(house: House) -> Non
         for id in ("RREJECT01", "RREJECT02", "RQUESTION"):
             args = Args("health") if id == "RQUESTION" else Args("node", "drain", "n1")
             ended = build.request(id, args=args, state=Standing.REJECTED)
-            house.state.change().put(ended, was="").close(ended).commit()
+            house.state.change().put(ended, was="").commit()
         metrics = http.get("/metrics").text
         assert 'sre_bot_changes_total{command="node drain",state="rejected"} 2.0' in metrics
         assert metrics.count("sre_bot_changes_total{") == 1
