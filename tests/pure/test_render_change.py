@@ -320,6 +320,9 @@ def test_a_weakened_rule_is_said_on_the_card_and_beside_the_approval() -> None:
     done = said(replace(SUCCEEDED, asking=replace(GRANTED, approvals=(own,))))
     assert "their own request" in done and "because `approvals.self_approve` is on" in done
     assert "self_approve" not in said(ASKED)
+    assert "the requester may approve this alone" in said(RECORDS["change-self-approve"])
+    two = replace(RECORDS["change-self-approve"], asking=build.asking(DRAIN, self_approve=True, needed=2))
+    assert "the requester may be one of the 2 who approve this" in said(two)
 
 
 @pytest.mark.parametrize(
