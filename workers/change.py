@@ -173,7 +173,7 @@ class Changes:
     def _begin(self, stored: Stored[Request]) -> Stored[Request] | None:
         """From approved to applying, or to waiting, asking again or an end: then None."""
         request, shown, asking = stored.record, stored.record.plan, stored.record.asking
-        if asking is None or shown is None or not asking.is_granted or asking.digest != shown.digest:
+        if asking is None or shown is None or not asking.is_granted:
             raise AssertionError(f"{request.id} was not approved as it stands")
         if self._house.now() - max(each.at for each in asking.approvals) > USE_WITHIN:
             self._end(stored, request.move(Standpoint.EXPIRED), "approved, and could not begin in time")
@@ -185,6 +185,8 @@ class Changes:
             self._end(stored, request.move(Standpoint.BLOCKED, plan=plan, behind=""), "blocked since")
             return None
         changed = drift(shown, plan)
+        if asking.digest != shown.digest:  # altered, or another version of the bot writes it differently
+            changed = (*changed, "the plan on record is not, to the letter, the one that was shown")
         if changed:
             self._ask(stored, plan, asking.turn + 1, changed)
             return None

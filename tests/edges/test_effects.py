@@ -929,6 +929,14 @@ def test_a_budget_whose_controller_is_behind_blocks(tmp_path: Path, words: str) 
     assert outcome == Blocked(f"Pod shop/web-1: {message}")
 
 
+@pytest.mark.parametrize("effect", [Evict(POD, NODE), DeletePod(POD)], ids=["evict", "delete-pod"])
+def test_a_pod_that_others_write_to_is_tried_again(tmp_path: Path, effect: Evict | DeletePod) -> None:
+    words = 'Operation cannot be fulfilled on pods "web-1": the object has been modified'
+    status = {"kind": "Status", "apiVersion": "v1", "code": 409, "reason": "Conflict", "message": words}
+    outcome, _ = asked(tmp_path, writes(page(409, status)), effect)
+    assert outcome == Blocked(f"Pod shop/web-1: {words}")
+
+
 def test_a_name_that_is_no_name_goes_nowhere(tmp_path: Path) -> None:
     bad = replace(POD, name="../nodes/x")
     outcome, sent = asked(tmp_path, writes(page(201, TAKEN)), DeletePod(bad))
