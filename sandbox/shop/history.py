@@ -1,7 +1,8 @@
-"""A Prometheus that remembers: thirty days of the shop's traffic, written before it starts.
+"""A Prometheus that remembers: thirty days of the shop's traffic and machines, written before it starts.
 
 Without a past, windows of thirty days are empty for the first minute and meaningless for weeks. Owns the
-made-up past (the simulation's own traffic, with one bad afternoon) and the flags that keep it. Needs
+made-up past (the simulation's own traffic, with one bad afternoon; what machines and the backend's
+containers used) and the flags that keep it. Needs
 promtool; without it Prometheus starts with nothing behind it. Called by the sandbox.
 """
 
@@ -9,15 +10,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from sandbox.monitoring import Prometheus
 from sandbox.shop import Shop, rules
-from sandbox.shop.simulation import Conditions
+from sandbox.shop.inventory import BACKEND, BACKEND_REVISIONS
+from sandbox.shop.simulation import CPU_PER_REQUEST, REQUESTS_PER_SECOND, Conditions
 
 Json = dict[str, Any]
+Labels = Mapping[str, str]
+Row = tuple[str, Labels, float]
 
 DAYS = 30
 # Prometheus looks back five minutes for a sample, so four leave no gap.
@@ -25,6 +31,9 @@ STEP = 240
 # Nine days ago, half of all requests failed for twenty minutes: a third of the month's budget in all.
 BAD_FROM, BAD_UNTIL, BAD_SHARE = 9 * 86_400 + 1_200, 9 * 86_400, 0.5
 IMPORT_SECONDS = 30
+HOURLY, OFTEN = 1200, 150  # seconds between two samples
+MODES = {"idle": 0.86, "iowait": 0.01, "user": 0.09, "system": 0.04, "steal": 0.0}  # of a core
+PER_POD = REQUESTS_PER_SECOND * CPU_PER_REQUEST / BACKEND.replicas
 
 
 class ShopPrometheus(Prometheus):
@@ -75,7 +84,50 @@ def openmetrics(shop: Shop) -> Iterator[str]:
             series = f"http_requests_total{_written({**target, 'status': status})}"
             for moment, number in zip(moments, numbers, strict=True):
                 yield f"{series} {int(number / len(targets))} {moment}\n"
+    yield from _machines(shop, now)
+    yield from _containers(shop, now)
     yield "# EOF\n"
+
+
+def _machines(shop: Shop, now: int) -> Iterator[str]:
+    """What the average of a month is made of; whole hours are among the moments."""
+    moments = range((now - DAYS * 86_400) // HOURLY * HOURLY, now, HOURLY)
+    rows = _rows(shop, "kubernetes-nodes")
+    yield from _family(rows, "node_cpu_seconds_total", moments, lambda labels: MODES[labels["mode"]])
+    for name in ("node_memory_MemTotal_bytes", "node_memory_MemAvailable_bytes", "node_uname_info"):
+        yield from _family(rows, name, moments)
+
+
+def _containers(shop: Shop, now: int) -> Iterator[str]:
+    """Of the backend, since its pods were made; two samples within the five minutes that a rate looks at."""
+    moments = range(now - int(BACKEND_REVISIONS[-1].age.total_seconds()), now, OFTEN)
+    rows = [row for row in _rows(shop, "kubernetes-cadvisor") if row[1].get("container") == BACKEND.name]
+    yield from _family(rows, "container_cpu_usage_seconds_total", moments, lambda _: BACKEND.cpu + PER_POD)
+    yield from _family(rows, "container_memory_working_set_bytes", moments)
+
+
+def _rows(shop: Shop, job: str) -> list[Row]:
+    """Every series of a job as it is scraped now."""
+    rows: list[Row] = []
+    for target in shop.exporters.targets(job):
+        labels = {"job": job, **target["labels"]}
+        page = shop.exporters.answer(labels.pop("__metrics_path__"))
+        for family in text_string_to_metric_families(page[1] if page else ""):
+            rows += [(each.name, {**labels, **each.labels}, each.value) for each in family.samples]
+    return rows
+
+
+def _family(
+    rows: list[Row], name: str, moments: range, rate: Callable[[Labels], float] | None = None
+) -> Iterator[str]:
+    """A gauge stays what it is, a counter grows at its rate."""
+    yield f"# TYPE {name.removesuffix('_total')} {'counter' if rate else 'gauge'}\n"
+    for found, labels, value in rows:
+        if found == name:
+            series = f"{name}{_written(labels)}"
+            for moment in moments:
+                number = rate(labels) * (moment - moments[0]) if rate else value
+                yield f"{series} {number:.6g} {moment}\n"
 
 
 def _requests(rate: Callable[[float], float], moments: range, now: int) -> dict[str, list[float]]:
@@ -92,5 +144,5 @@ def _requests(rate: Callable[[float], float], moments: range, now: int) -> dict[
     return counts
 
 
-def _written(labels: Json) -> str:
+def _written(labels: Labels) -> str:
     return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}"
