@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Gap
 from commands.node.cases import Case, Kind
-from commands.node.simulation import Claims, Simulated, World, simulate
 from commands.phrase import counted
 from commands.reads import DeploymentView
 from commands.scheduling import NodeDetail, Placement
+from commands.simulation import Claims, Simulated, World, simulate
 from commands.wording import one_line, unread
 
 _ESTIMATE = "estimate from requests and required rules"

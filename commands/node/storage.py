@@ -10,9 +10,9 @@ from commands.finding import Finding, Light, Suggestion
 from commands.model import Gap
 from commands.node.cases import Case, Kind
 from commands.node.choice import Choice
-from commands.node.simulation import Claims
 from commands.phrase import counted
 from commands.scheduling import PodVolume, VolumeView
+from commands.simulation import Claims
 
 
 def findings(

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.node.simulation import Simulated, World, simulate
 from commands.scheduling import (
     NodeDetail,
     NodeTerm,
@@ -21,6 +20,7 @@ from commands.scheduling import (
     Taint,
     Toleration,
 )
+from commands.simulation import Simulated, World, simulate
 from tests.pure.drain_world import GI, claimed, node, placed, pod, selector, volume
 
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"

@@ -1,14 +1,14 @@
 """Where the pods of a node would go: first-fit by their largest share, into the fullest node that takes them.
 
 An estimate from requests and required rules, and called one wherever it is shown. Pure, and it never places
-more than fits. Called by commands/node/drain.py.
+more than fits. Called by whatever moves or adds pods.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from commands.node.fitting import Applicant, Crowd, Room, has_affinity, tolerates
+from commands.fitting import Applicant, Crowd, Room, has_affinity, tolerates
 from commands.scheduling import NodeDetail, Placement, PodDetail, PodTerm, Spread, VolumeView
 
 Claims = Mapping[tuple[str, str], VolumeView]  # by namespace and claim
