@@ -92,6 +92,7 @@ READS: Mapping[type[Read], Needs] = {
     scheduling.NodeDetails: _list("nodes"),
     scheduling.AttachLimits: _list("csinodes.storage.k8s.io"),
     scheduling.PodsOnNode: _list("pods"),
+    scheduling.Newcomer: _get("deployments.apps", "statefulsets.apps", "replicasets.apps", where=_WATCHED),
     scheduling.Placements: _list("pods"),
     scheduling.Budgets: _list("poddisruptionbudgets.policy"),
     scheduling.Owners: _list("replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch"),

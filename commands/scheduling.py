@@ -261,6 +261,16 @@ class PodsOnNode(Read):
 
 
 @dataclass(frozen=True, slots=True)
+class Newcomer(Read):
+    """A pod as this template makes it: without a node, a uid or a name of its own → PodDetail, or None when
+    there is no such thing. kind: Deployment, StatefulSet or ReplicaSet."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """A pod as far as other pods must know of it. Finished pods and those without a node have none."""
 

@@ -13,7 +13,7 @@ from commands import scheduling
 from commands.effects import Target
 from commands.model import Read
 from workers import podneeds
-from workers.api import COLLECTING, Api, Json, Subject, segment
+from workers.api import COLLECTING, Api, Json, Subject, projected, segment
 from workers.fields import conditions, moment, part
 from workers.trim import without_managed_fields
 
@@ -21,7 +21,8 @@ T = TypeVar("T")
 
 READS: tuple[type[Read], ...] = (
     scheduling.NodeDetails, scheduling.PodsOnNode, scheduling.Placements, scheduling.Budgets,
-    scheduling.Owners, scheduling.Backends, scheduling.Webhooks, scheduling.Volumes, scheduling.AttachLimits,
+    scheduling.Owners, scheduling.Newcomer, scheduling.Backends, scheduling.Webhooks, scheduling.Volumes,
+    scheduling.AttachLimits,
 )  # fmt: skip
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
@@ -37,6 +38,8 @@ def read(api: Api, read: Read, deadline: float) -> Any:
         case scheduling.PodsOnNode():
             field = f"spec.nodeName={segment(read.node)}"
             return tuple(_listed(api, "v1", "pods", deadline, _pod, fieldSelector=field))
+        case scheduling.Newcomer():
+            return _newcomer(api, read, deadline)
         case scheduling.Placements():
             return _placements(api, deadline)
         case scheduling.Budgets():
@@ -149,6 +152,21 @@ def _pod(pod: Json) -> scheduling.PodDetail:
         created=moment(metadata.get("creationTimestamp")),
         startup=_startup(metadata, status) if not restarts else None,
     )
+
+
+def _newcomer(api: Api, read: scheduling.Newcomer, deadline: float) -> scheduling.PodDetail | None:
+    resource = f"{read.kind.lower()}s"
+    what = f"{read.kind} {read.namespace}/{read.name}"
+    subject = Subject(what, resource, "apps", "get", read.namespace)
+    path = f"/apis/apps/v1/namespaces/{segment(read.namespace)}/{resource}/{segment(read.name)}"
+    found = api.find(subject, path, deadline)
+    return None if found is None else projected(subject, lambda item: _pod(_made_from(item)), found)
+
+
+def _made_from(workload: Json) -> Json:
+    metadata, template = part(workload, "metadata"), part(part(workload, "spec"), "template")
+    own = {"namespace": metadata.get("namespace"), "name": metadata["name"]}
+    return {"metadata": {**part(template, "metadata"), **own}, "spec": part(template, "spec")}
 
 
 def _needs(pod: Json) -> scheduling.Needs:

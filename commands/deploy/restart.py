@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from commands.change import Planning, Who, blocked
-from commands.deploy import owners, references, risks, rollout
+from commands.deploy import owners, references, risks, rollout, room
 from commands.deploy.differences import images_said
 from commands.deploy.revisions import apart_from_restarts
 from commands.deploy.target import Found, checked, search
@@ -45,7 +45,9 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
         Revisions(view.target, view.selector),
     )
     wants = references.references(view.template)
-    seen = yield (rehearsal, pods, quotas, history, *(each.read(space) for each in wants))
+    extra = rollout.margins(view).surge if view.target.kind == "Deployment" else 0
+    needed = room.reads(view.target, extra)
+    seen = yield (rehearsal, pods, quotas, history, *(each.read(space) for each in wants), *needed)
     refused, said = risks.rehearsed(rehearsal, seen)
     members = _own(view, seen[history], seen[pods])
     findings = (
@@ -57,6 +59,7 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
         *risks.quota(
             seen[quotas], rollout.margins(view).surge, risks.asked(view.template), "while it restarts"
         ),
+        *room.findings(view.target, extra, "while it restarts", seen),
         *references.judged(wants, space, seen),
         *_changed_since(wants, space, seen, members, found.now),
         *refused,

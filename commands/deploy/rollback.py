@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from commands.change import Planning, Who, blocked
-from commands.deploy import owners, references, risks, rollout
+from commands.deploy import owners, references, risks, rollout, room
 from commands.deploy.differences import differences, images_said
 from commands.deploy.revisions import age, apart_from_restarts, before, current, lines, numbered, said_by
 from commands.deploy.target import Found, checked, line, search
@@ -84,20 +84,24 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
     if isinstance(way, Finding):
         return blocked(title, (*stops, way))
     wants, images = references.references(way.to.template), risks.image_reads(site, way.to.template)
-    rehearsal, ready = DryRun(way.effect(who)), _was_ready(way)
+    rehearsal, ready = DryRun(way.effect(who)), _was_ready(way, site)
     space = view.target.namespace
-    more = yield (rehearsal, *(each.read(space) for each in wants), *images, *ready)
+    extra = rollout.margins(view).surge if way.to.source.kind == "ReplicaSet" else 0
+    needed = room.reads(way.to.source, extra)
+    more = yield (rehearsal, *(each.read(space) for each in wants), *images, *ready, *needed)
     refused, said = risks.rehearsed(rehearsal, more)
     findings = (
         *stops,
         *_breaks(way, about, seen),
         *references.judged(wants, space, more),
         *risks.image_findings(images, more),
+        *room.findings(way.to.source, extra, "while it rolls out", more),
         *_never_ready(way, ready, more),
         *refused,
         _candidates(way),
     )
-    return _whole(way, rehearsal.effect, findings, said, _facts(way, seen[about.autoscalers]))
+    facts = (*_facts(way, seen[about.autoscalers]), *_readiness_said(way, ready, more))
+    return _whole(way, rehearsal.effect, findings, said, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +233,8 @@ def _requests(template: Mapping[str, Any]) -> dict[str, float]:
     return {key: value for key, value in risks.asked(template).items() if key.startswith("requests.")}
 
 
-def _was_ready(way: Way) -> tuple[Query, ...]:
-    if way.to.source.kind != "ReplicaSet":
+def _was_ready(way: Way, site: ClusterSite) -> tuple[Query, ...]:
+    if way.to.source.kind != "ReplicaSet" or not site.monitoring.prometheus.url:
         return ()
     space, name = quoted(way.to.source.namespace), quoted(way.to.source.name)
     series = f'kube_replicaset_status_ready_replicas{{namespace="{space}",replicaset="{name}"}}'
@@ -238,14 +242,24 @@ def _was_ready(way: Way) -> tuple[Query, ...]:
 
 
 def _never_ready(way: Way, asked: tuple[Query, ...], seen: Seen) -> tuple[Finding, ...]:
-    """Only what is known is said: without such series nobody knows, and nothing follows from it."""
+    """Without such series nobody knows, and nothing follows from it."""
     for query in asked:
         answer = seen[query]
-        values = [] if isinstance(answer, Gap) else [s.value for s in answer.samples if isfinite(s.value)]
+        if isinstance(answer, Gap):
+            gap = Gap(f"whether it ever was ready: {one_line(answer.reason)}", answer.mend)
+            return (unread("rollback.never", "Never ready", gap),)
+        values = [s.value for s in answer.samples if isfinite(s.value)]
         if values and max(values) == 0:
             value = f"revision {way.to.number} never had a ready pod in the last 30 days"
             return (Finding("rollback.never", "Never ready", Light.YELLOW, value),)
     return ()
+
+
+def _readiness_said(way: Way, asked: tuple[Query, ...], seen: Seen) -> tuple[str, ...]:
+    """Where nobody counted, that is said, too."""
+    answers = [seen[query] for query in asked]
+    known = [each for each in answers if isinstance(each, Gap) or each.samples]
+    return () if known else (f"whether revision {way.to.number} ever had a ready pod is not known",)
 
 
 # --- How it is shown ------------------------------------------------------------------------------

@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 
 from commands.change import Planning, Who, blocked
-from commands.deploy import owners, risks, rollout
+from commands.deploy import owners, risks, rollout, room
 from commands.deploy.target import Found, checked, line, search
 from commands.effects import Scale
 from commands.errors import UsageError
 from commands.finding import Finding, Light
-from commands.model import Args, Gap, Seen
+from commands.model import Args, Gap, Reads, Seen
 from commands.phrase import counted
 from commands.plan import Plan, Step, Wave
 from commands.reads import DryRun
@@ -64,35 +64,40 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
         return blocked(
             f"Scale {view.target}", (Finding("scale.identical", "Nothing to do", Light.GREEN, value),)
         )
-    asked = _Asked(view)
+    asked = _Asked(view, to)
     effect = Scale(view.target, view.replicas, to)
     rehearsal = DryRun(effect)
     seen = yield (rehearsal, *asked.reads)
     refused, said = risks.rehearsed(rehearsal, seen)
+    extra = to - view.replicas
     findings = (
         *risks.leaving(view),
         *_autoscaled(view, seen[asked.autoscalers], to),
         *owners.findings(view),
-        *_outage(view, seen[asked.services], to),
-        *_budgets(view, seen[asked.budgets], to),
+        *(_outage(view, seen[asked.services]) if asked.services in seen else ()),
+        *(_budgets(view, seen[asked.budgets], to) if asked.budgets in seen else ()),
         *_ordinals(view, to),
-        *_room(view, seen, asked, to),
+        *(_more(view, seen, asked, to) if extra > 0 else ()),
+        *room.findings(view.target, extra, f"to scale to {to}", seen),
         *refused,
     )
     return _whole(found, effect, findings, said)
 
 
 class _Asked:
-    """What a plan reads beside the workload itself."""
+    """What a plan reads beside the workload itself: whatever may matter for this number."""
 
-    def __init__(self, view: WorkloadView) -> None:
+    def __init__(self, view: WorkloadView, to: int) -> None:
         space = view.target.namespace
         self.autoscalers = Autoscalers(space)
         self.services = ServicesOf(space)
         self.budgets = WorkloadBudgets(space)
         self.quotas = Quotas(space)
         self.members = Members(space, view.selector)
-        self.reads = (self.autoscalers, self.services, self.budgets, self.quotas, self.members)
+        matters: Reads = (self.budgets,) if to else (self.services,)
+        if to > view.replicas:
+            matters = (self.quotas, self.members, *room.reads(view.target, to - view.replicas))
+        self.reads: Reads = (self.autoscalers, *matters)
 
 
 def _autoscaled(view: WorkloadView, scalers: Sequence[AutoscalerView] | Gap, to: int) -> tuple[Finding, ...]:
@@ -115,25 +120,21 @@ def _instead(found: AutoscalerView, view: WorkloadView, to: int) -> str:
     return f"Instead: kubectl patch hpa {found.name} -n {view.target.namespace} --patch '{patch}'"
 
 
-def _outage(view: WorkloadView, services: Sequence[ServiceView] | Gap, to: int) -> tuple[Finding, ...]:
-    if to:
-        return ()
+def _outage(view: WorkloadView, services: Sequence[ServiceView] | Gap) -> tuple[Finding, ...]:
     labels = (view.template.get("metadata") or {}).get("labels") or {}
     if isinstance(services, Gap):
-        behind = f"which Services lose it is not known ({one_line(services.reason)})"
-    else:
-        names = [each.name for each in services if each.selector.items() <= labels.items()]
-        behind = (
-            f"Service {', '.join(names)} has nothing behind it then" if names else "no Service selects it"
+        gap = Gap(f"which Services lose it: {one_line(services.reason)}", services.mend)
+        return (
+            Finding("scale.zero", "Outage", Light.YELLOW, "no pod is left"),
+            unread("scale.services", "Services", gap),
         )
-    value = f"no pod is left; {behind}"
-    return (Finding("scale.zero", "Outage", Light.YELLOW, value),)
+    names = [each.name for each in services if each.selector.items() <= labels.items()]
+    behind = f"Service {', '.join(names)} has nothing behind it then" if names else "no Service selects it"
+    return (Finding("scale.zero", "Outage", Light.YELLOW, f"no pod is left; {behind}"),)
 
 
 def _budgets(view: WorkloadView, budgets: Sequence[BudgetTerms] | Gap, to: int) -> tuple[Finding, ...]:
     """Fewer pods than a disruption budget wants: from then on none may be evicted, and no node drained."""
-    if to >= view.replicas or not to:
-        return ()
     if isinstance(budgets, Gap):
         return (unread("scale.budget", "Disruption budget", budgets),)
     labels = (view.template.get("metadata") or {}).get("labels") or {}
@@ -175,13 +176,14 @@ def _ordinals(view: WorkloadView, to: int) -> tuple[Finding, ...]:
     return (Finding("scale.ordinals", "Members go", Light.YELLOW, value),)
 
 
-def _room(view: WorkloadView, seen: Seen, asked: _Asked, to: int) -> tuple[Finding, ...]:
+def _more(view: WorkloadView, seen: Seen, asked: _Asked, to: int) -> tuple[Finding, ...]:
     """Room in the quotas, and whether pods of it wait for room on nodes already."""
     extra = to - view.replicas
     found = risks.quota(seen[asked.quotas], extra, risks.asked(view.template), f"to scale to {to}")
     members: Sequence[MemberView] | Gap = seen[asked.members]
-    if extra <= 0 or isinstance(members, Gap):
-        return found
+    if isinstance(members, Gap):
+        gap = Gap(f"whether pods of it wait for room: {one_line(members.reason)}", members.mend)
+        return (*found, unread("scale.pending", "Capacity", gap))
     waiting = [each for each in members if each.trouble == "Unschedulable"]
     if not waiting:
         return found

@@ -153,7 +153,9 @@ def _evidence(facts: PodFacts, seen: Mapping[Read, Any]) -> tuple[Finding, ...]:
         return (Finding("delete.evidence", "Evidence", Light.GREEN, "is kept"),)
     value = f"it is isolated by {facts.labels[QUARANTINE]}, and its evidence is not kept"
     if kept.is_kept is None:
-        value = f"it is isolated by {facts.labels[QUARANTINE]}; whether its evidence is kept is not known"
+        value = (
+            f"it is isolated by {facts.labels[QUARANTINE]}; unknown whether its evidence is kept: {kept.why}"
+        )
     offers = (single.keep(facts),)
     return (Finding("delete.evidence", "Evidence", Light.RED, value, mend=kept.mend, suggestions=offers),)
 

@@ -187,7 +187,9 @@ def _evidence(facts: PodFacts, seen: Mapping[Read, Any]) -> Finding:
     light, value = Light.GREEN, "not kept yet; until it is, this pod is neither drained nor deleted"
     if kept.is_kept is None:
         light = Light.UNKNOWN
-        value = "unknown whether it is kept; until it is, this pod is neither drained nor deleted"
+        value = (
+            f"unknown whether it is kept: {kept.why}; until it is, this pod is neither drained nor deleted"
+        )
     return Finding(
         "isolate.evidence", "Evidence", light, value, mend=kept.mend, suggestions=(single.keep(facts),)
     )
@@ -304,7 +306,8 @@ def _kept_before(cut: Cut, seen: Seen) -> Finding:
     if kept.is_kept:
         return Finding("release.evidence", "Evidence", Light.GREEN, "is kept")
     light = Light.UNKNOWN if kept.is_kept is None else Light.YELLOW
-    value = "not known to be kept; released, the pod may be deleted by its controller or a rollout"
+    known = f"unknown whether it is kept: {kept.why}" if kept.is_kept is None else "not kept"
+    value = f"{known}; released, the pod may be deleted by its controller or a rollout"
     return Finding(
         "release.evidence", "Evidence", light, value, mend=kept.mend, suggestions=(single.keep(cut.pod),)
     )

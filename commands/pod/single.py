@@ -60,15 +60,16 @@ def wrong(pod: OnePod, answer: PodFacts | Gap | None) -> Finding | None:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """Whether its evidence is kept; None where that could not be read."""
+    """Whether its evidence is kept; None where that could not be read, and why."""
 
     is_kept: bool | None
+    why: str = ""
     mend: str = ""
 
     @classmethod
     def of(cls, answer: frozenset[str] | Gap, pod: PodFacts) -> "Keeping":
         if isinstance(answer, Gap):
-            return cls(None, answer.mend)
+            return cls(None, one_line(answer.reason), answer.mend)
         return cls(pod.target.uid in answer)
 
 

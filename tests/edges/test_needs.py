@@ -46,6 +46,9 @@ QUESTIONS: Mapping[type[Read], tuple[Read, ...]] = {
     scheduling.NodeDetails: (scheduling.NodeDetails(), scheduling.NodeDetails(("n1",))),
     scheduling.AttachLimits: (scheduling.AttachLimits(),),
     scheduling.PodsOnNode: (scheduling.PodsOnNode("n1"),),
+    scheduling.Newcomer: tuple(
+        scheduling.Newcomer(kind, SHOP, "web") for kind in ("Deployment", "StatefulSet", "ReplicaSet")
+    ),
     scheduling.Placements: (scheduling.Placements(),),
     scheduling.Budgets: (scheduling.Budgets(),),
     scheduling.Owners: tuple(

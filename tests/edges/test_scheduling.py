@@ -25,6 +25,7 @@ from commands.scheduling import (
     Backends,
     BackendView,
     Budgets,
+    Newcomer,
     NodeDetails,
     NodeTerm,
     Owner,
@@ -205,6 +206,47 @@ def test_a_token_at_the_end_of_a_page_is_followed_like_one_at_its_head(told):
         return page(200, {"items": [item], "metadata": {"continue": more}})
 
     assert [budget.target.name for budget in told(Budgets(), raw=answer)] == ["b0", "b1", "b2"]
+
+
+# --- A pod that is not there yet ---
+
+WEB = {
+    "kind": "Deployment", "metadata": {"namespace": "shop", "name": "w" * 253, "labels": {"of": "the deployment"}},
+    "spec": {"template": {
+        "metadata": {"labels": {"app": "web"}, "creationTimestamp": None},
+        "spec": {"containers": [
+            {"name": "web", "resources": {"requests": {"cpu": "250m", "memory": "128Mi", "new.io/thing": "1e3"}}},
+            {"name": "bare", "resources": None},
+        ], "affinity": {"podAffinity": None}},
+    }},
+}  # fmt: skip
+
+
+def test_a_new_pod_has_the_labels_and_the_requests_of_its_template(told):
+    pod = told(Newcomer("Deployment", "shop", "w" * 253), raw=WEB)
+    assert f"/apis/apps/v1/namespaces/shop/deployments/{'w' * 253}" in told.target
+    assert (pod.target.namespace, pod.target.name, pod.node) == ("shop", "w" * 253, "")
+    assert dict(pod.labels) == {"app": "web"}
+    assert pod.needs.requests == {"cpu": 0.25, "memory": 128 * 2.0**20, "new.io/thing": 1000.0, "pods": 1.0}
+
+
+@pytest.mark.parametrize(
+    "spec", [None, {"template": None}, {"template": {"metadata": {"labels": None}, "spec": None}}]
+)
+def test_a_template_of_nothing_asks_for_nothing(told, spec):
+    pod = told(Newcomer("ReplicaSet", "shop", "web"), raw={"metadata": {"name": "web"}, "spec": spec})
+    assert (dict(pod.labels), pod.needs.requests) == ({}, {"pods": 1.0})
+
+
+def test_a_template_that_is_gone_is_none(told):
+    missing = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "code": 404,
+        "details": {"name": "web"},
+    }
+    assert told(Newcomer("StatefulSet", "shop", "web"), raw=lambda _: page(404, missing)) is None
 
 
 # --- Every field that decides ---

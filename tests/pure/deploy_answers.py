@@ -12,6 +12,7 @@ from commands.model import Args, Read, Seen
 from commands.plan import Mark, Plan, Progress, Standing
 from commands.podreads import Events
 from commands.reads import DryRun, Now, Query, Rehearsal, Vector
+from commands.scheduling import Needs, Newcomer, NodeDetail, NodeDetails, Placements, PodDetail
 from commands.site import ClusterSite
 from commands.workloads import (
     Autoscalers,
@@ -89,6 +90,21 @@ def sick(name: str = "backend-7-b", trouble: str = "ImagePullBackOff", **changes
     return replace(member(name), **{**worse, **changes})
 
 
+GI = float(2**30)
+
+
+def node(name: str, cpu: float = 4.0, **changes: Any) -> NodeDetail:
+    room = {"cpu": cpu, "memory": 16 * GI, "pods": 110.0}
+    return replace(
+        NodeDetail(Target("Node", "", name, f"uid-{name}"), "True", False, room, {}, {}), **changes
+    )
+
+
+def newcomer(kind: str, namespace: str, name: str, cpu: float = 0.5, **needs: Any) -> PodDetail:
+    asks = Needs({"cpu": cpu, "memory": GI, "pods": 1.0}, **needs)
+    return PodDetail(Target("Pod", namespace, name, ""), {"app": "backend"}, "", "", False, asks)
+
+
 class World:
     """Answers by the kind of read; `answers` replace single ones. Everything asked for is kept."""
 
@@ -115,6 +131,12 @@ class World:
                 return tuple(member(f"backend-7-{letter}") for letter in "abc")
             case Referred():
                 return ReferredView(True, frozenset({"level"}))
+            case NodeDetails():
+                return tuple(node(f"node-{number}") for number in (1, 2, 3))
+            case Placements():
+                return ()
+            case Newcomer(kind, namespace, name):
+                return newcomer(kind, namespace, name)
             case DryRun():
                 return Rehearsal(True, "")
             case Query():

@@ -270,7 +270,7 @@ FINDINGS = [
      "Autoscalers": (AutoscalerView("h", "Deployment", "backend", 2, 9, 3, 3),)}, {"rollback.hpa": "yellow"}),
     ("never was ready", view(), {"Query": Vector((Sample({}, 0.0),))}, {"rollback.never": "yellow"}),
     ("was ready once", view(), {"Query": Vector((Sample({}, 2.0),))}, {}),
-    ("Prometheus is away", view(), {"Query": Gap("no")}, {}),
+    ("Prometheus is away", view(), {"Query": Gap("no")}, {"rollback.never": "unknown"}),
     ("the server says no", view(), {"DryRun": Rehearsal(False, "denied by policy")}, {"deploy.dryrun": "red"}),
     ("no dry run", view(), {"DryRun": Gap("no")}, {"deploy.dryrun": "unknown"}),
 ]  # fmt: skip

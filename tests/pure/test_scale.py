@@ -134,7 +134,11 @@ FINDINGS = [
     ("pods wait already", view(), "5", {"Members": (sick(trouble="Unschedulable"),)}, {"scale.pending": "yellow"}),
     ("autoscalers unread", view(), "5", {"Autoscalers": Gap("no")}, {"deploy.hpa": "unknown"}),
     ("budgets unread", view(), "1", {"WorkloadBudgets": Gap("no")}, {"scale.budget": "unknown"}),
-    ("services unread", view(), "0", {"ServicesOf": Gap("no")}, {"scale.zero": "yellow"}),
+    ("services unread", view(), "0", {"ServicesOf": Gap("no")},
+     {"scale.zero": "yellow", "scale.services": "unknown"}),
+    ("pods unread", view(), "5", {"Members": Gap("no")}, {"scale.pending": "unknown"}),
+    ("nodes unread", view(), "5", {"NodeDetails": Gap("no")}, {"deploy.room": "unknown"}),
+    ("no nodes needed for fewer", view(), "2", {"NodeDetails": Gap("no")}, {}),
     ("Helm", view(labels={"app.kubernetes.io/managed-by": "Helm"}), "5", {}, {"deploy.gitops": "yellow"}),
     ("paused does not matter", view(is_paused=True), "5", {}, {}),
 ]  # fmt: skip
