@@ -367,6 +367,20 @@ def test_a_budget_is_said_to_block_since_it_first_did(road: Road) -> None:
 # --- nothing is called green that was not seen ------------------------------------------------------------
 
 
+def test_a_verification_that_only_ever_waits_ends_at_the_deadline_and_is_no_success(road: Road) -> None:
+    def waiting(*given: Any) -> Any:
+        yield (Now(),)
+        return Verdict(Result.WAITING, tuple(step.key for step in given[0].plan.steps), ("nobody knows",))
+
+    road.world.verify = waiting  # type: ignore[method-assign, assignment]
+    road.upto_approved()
+    road.engine(stopping=lambda: True).answer(ID)
+    assert road.request().state is Standing.APPLYING
+    road.clock.forward(minutes=6)
+    road.engine().answer(ID)
+    assert road.request().state is Standing.PARTIAL
+
+
 def test_what_was_refused_stays_so_though_it_came_true(road: Road) -> None:
     road.world.effects = FakeEffects({"a": [Rejected("forbidden")]})
     road.world.effects.before = lambda effect: road.world.effects.taken.add(effect.target.name)
