@@ -22,12 +22,16 @@ _SAID = {
     "busy": (429, "too many requests, please try again later"),
     "broken": (503, "apiserver is shutting down"),
 }
+_REHEARSAL = "dryRun=All"
 _HOP = ("connection", "transfer-encoding", "content-length", "keep-alive")
 
 
 @dataclass(slots=True)
 class Rule:
-    """Strikes so many matching requests, or all while times is None. path: a pattern, without the query."""
+    """Strikes so many matching requests, or all while times is None; never a rehearsal, which changes nothing.
+
+    path: a pattern, without the query.
+    """
 
     what: What
     method: str
@@ -35,9 +39,10 @@ class Rule:
     times: int | None
     hits: int = 0
 
-    def strikes(self, method: str, path: str) -> bool:
+    def strikes(self, method: str, path: str, query: str) -> bool:
         return (
-            (self.times is None or self.hits < self.times)
+            _REHEARSAL not in query
+            and (self.times is None or self.hits < self.times)
             and fnmatchcase(method, self.method)
             and fnmatchcase(path, self.path)
         )
@@ -112,9 +117,9 @@ class Gate:
 
     def _answer(self, asked: "_Handler") -> None:
         path, _, query = asked.path.partition("?")
-        what = self._struck(asked.command, path)
+        what = self._struck(asked.command, path, query)
         note: Callable[[int], None] = lambda status: self._note(  # noqa: E731
-            Passed(asked.command, path, status, "dryRun=All" in query)
+            Passed(asked.command, path, status, _REHEARSAL in query)
         )
         body = asked.rfile.read(int(asked.headers.get("Content-Length") or 0))
         if what == "cut":
@@ -127,10 +132,10 @@ class Gate:
         else:
             self._pass_on(asked, body, what == "lose", note)
 
-    def _struck(self, method: str, path: str) -> str:
+    def _struck(self, method: str, path: str, query: str) -> str:
         with self._lock:
             for rule in self._rules:
-                if rule.strikes(method, path):
+                if rule.strikes(method, path, query):
                     rule.hits += 1
                     return rule.what
         return ""

@@ -20,10 +20,11 @@ from bot.desk import Desk, Said
 from bot.people import People
 from bot.state import State
 from commands.catalog import Catalog
-from commands.model import Actor, Place, Request
+from commands.model import Actor, Place, Read, Request
 from commands.model import State as Standing
 from commands.plan import Mark, Plan
 from commands.plan import Standing as Stands
+from commands.reads import Now
 from commands.site import AccessRule, Approvals, ClusterSite, Monitoring, Namespaces, Prometheus, Roles, Site
 from sandbox.controlplane import ControlPlane
 from sandbox.kube import KubeStandIn, build
@@ -114,12 +115,23 @@ class World:
             self._kubelet.fare(real, namespace=namespace, name=name, image=image)
 
 
+class _Own(Own):
+    """With the road's time."""
+
+    def __init__(self, state: State, now: Callable[[], datetime]) -> None:
+        super().__init__(state, "webhook")
+        self._now = now
+
+    def read(self, read: Read, deadline: float) -> Any:
+        return self._now() if isinstance(read, Now) else super().read(read, deadline)
+
+
 class Road:
     """One namespace, the nodes <namespace>-1 and so on, and everything of the bot that a change passes."""
 
     def __init__(self, world: World, state: State, slack: Any, name: str, folder: Path, gate: Gate) -> None:
         self.world, self.state, self.space, self.gate = world, state, name, gate
-        self._late = timedelta()
+        self._late, self._is_closing = timedelta(), False
         self.site = _site(name)
         [own] = self.site.clusters.values()
         self.cluster = Cluster(own, _kubeconfig(folder / f"{name}.config", gate.url, world.token))
@@ -127,17 +139,19 @@ class Road:
         people = People(state, self.site, slack)
         people.refresh(slack)
         self.desk = Desk(state, CATALOG, self.site, people, now=self.now)
-        sources = (self.cluster, Rehearsals(self.cluster.api), self._signals, Own(state, "webhook"))
+        sources = (self.cluster, Rehearsals(self.cluster.api), self._signals, _Own(state, self.now))
         self.engine = Engine(
             state, CATALOG, self.site, lambda _: Reader(sources),
-            effects=lambda _: Effects(self.cluster.api), now=self.now,
+            effects=lambda _: Effects(self.cluster.api), now=self.now, stopping=lambda: self._is_closing,
         )  # fmt: skip
         self._hands = ThreadPoolExecutor(2, f"worker-{name}")
         self._numbers = 0
+        self._named: set[str] = set()
         self._make_space()
 
     def close(self) -> None:
         """What was made goes when it goes: nobody waits for it."""
+        self._is_closing = True
         self._hands.shutdown()
         self.cluster.close()
         self._signals.close()
@@ -185,7 +199,7 @@ class Road:
         return self._hands.submit(self._work, id)
 
     def _work(self, id: str) -> Request:
-        while self.request(id).is_open:
+        while self.request(id).is_open and not self._is_closing:
             self.engine.answer(id)
             if self.request(id).state is Standing.AWAITING:
                 break
@@ -199,11 +213,17 @@ class Road:
         return self.ended(self.begin(id))
 
     def ended(self, under_way: "Future[Request]") -> Request:
+        """What it ended as, or that people are asked again. Nothing was touched that its plan does not name."""
         try:
-            return under_way.result(PATIENCE)
+            request = under_way.result(PATIENCE)
         except TimeoutError:
             self.world.fare("well", self.space)
             raise AssertionError(f"it does not come to an end: {self._latest()}") from None
+        self._named |= {target.name for target in self.plan(request.id).targets}
+        strange = [each for each in self.gate.writes() if not self._named & set(each.path.split("/"))]
+        made = [each for each in strange if not each.path.endswith("/networkpolicies")]
+        assert not made, made
+        return request
 
     def _latest(self) -> object:
         lines = [line for line in records.audit_lines(self.state) if line.get("cluster") == self.space]
@@ -293,13 +313,16 @@ class Road:
         every: list[Json] = found["items"]
         return [p for p in every if labels.items() <= (p["metadata"].get("labels") or {}).items()]
 
+    def living(self, **labels: str) -> list[Json]:
+        """Those that are not on their way out."""
+        return [pod for pod in self.pods(**labels) if not pod["metadata"].get("deletionTimestamp")]
+
     def on(self, node: str, **labels: str) -> dict[str, str]:
-        """Uids by name of the pods that are there and not on their way out."""
+        """Uids by name of the living pods there."""
         return {
             pod["metadata"]["name"]: pod["metadata"]["uid"]
-            for pod in self.pods(**labels)
+            for pod in self.living(**labels)
             if pod["spec"].get("nodeName") == f"{self.space}-{node}"
-            and not pod["metadata"].get("deletionTimestamp")
         }
 
     def is_closed(self, node: str) -> bool:
@@ -326,7 +349,7 @@ class Road:
 
     def until_ready(self, count: int, **labels: str) -> None:
         def ready() -> bool:
-            pods = [pod for pod in self.pods(**labels) if not pod["metadata"].get("deletionTimestamp")]
+            pods = self.living(**labels)
             return len(pods) == count and all(map(_is_ready, pods))
 
         until(ready, f"{count} pods of {labels} are ready in {self.space}")
@@ -351,7 +374,7 @@ class Road:
 
     def until_rolled(self, kind: str, name: str, image: str, count: int) -> None:
         def rolled() -> bool:
-            pods = [pod for pod in self.pods(app=name) if not pod["metadata"].get("deletionTimestamp")]
+            pods = self.living(app=name)
             images = {pod["spec"]["containers"][0]["image"] for pod in pods}
             found = self.there(kind, name)
             seen = found.get("status", {}).get("observedGeneration", 0) >= found["metadata"]["generation"]

@@ -238,6 +238,9 @@ def a_budget_that_never_frees_ends_it_in_time_and_is_named_with_its_pods(road: R
     assert f"{road.space}/web needs 2 healthy and has 2" in left
     assert road.on("1", app="web") == webs and road.is_closed("1")
     assert road.said(id)[-1] == "partial"
+    heal(road)
+    [again] = [each.text for each in request.verdict.suggestions if each.label == "Drain again"]
+    assert road.go(again).state is Standing.SUCCEEDED and not road.on("1")
 
 
 @MATRIX.case
@@ -279,6 +282,64 @@ def a_second_budget_made_on_the_way_fails_those_pods_and_names_it(road: Road) ->
     assert "failed" in road.said(id) and road.said(id)[-1] == "partial"
 
 
+# --- the cluster changes between plan and apply ---------------------------------------------------------
+
+
+@MATRIX.case
+def another_pod_of_a_workload_that_was_named_costs_no_second_approval(road: Road) -> None:
+    road.add_nodes(2)
+    road.workload("Deployment", "web", 2, on="1")
+    road.workload("Deployment", "api", 1, on="1")
+    id = road.ask(f"drain {road.space}-1")
+    road.approve(id)
+    road.remove("Pod", sorted(road.on("1", app="web"))[0], grace=0)
+    road.until_ready(2, app="web")
+    request = road.ended(road.begin(id))
+    assert request.state is Standing.SUCCEEDED and request.asking and request.asking.turn == 1
+    assert not road.on("1")
+
+
+@MATRIX.case
+def another_workload_on_the_node_is_asked_about_again(road: Road) -> None:
+    road.add_nodes(2)
+    road.workload("Deployment", "web", 1, on="1")
+    id = road.ask(f"drain {road.space}-1")
+    road.approve(id)
+    road.workload("Deployment", "late", 1, on="1")
+    asked = road.ended(road.begin(id))
+    assert asked.state is Standing.AWAITING and asked.asking and asked.asking.turn == 2
+    assert asked.asking.changed == (f"also: Deployment {road.space}/late",) and not road.gate.writes()
+    road.approve(id)
+    request = road.ended(road.begin(id))
+    assert request.state is Standing.SUCCEEDED and not road.on("1")
+    assert road.said(id)[:5] == ["submitted", "planned", "approved", "planned", "approved"]
+
+
+@MATRIX.case
+def another_node_of_the_same_name_is_asked_about_again(road: Road) -> None:
+    road.add_nodes(2)
+    id = road.ask(f"drain {road.space}-1")
+    road.approve(id)
+    road.remove("Node", f"{road.space}-1")
+    road.world.add_node(f"{road.space}-1", {"pool": road.space})
+    asked = road.ended(road.begin(id))
+    assert asked.state is Standing.AWAITING and asked.asking and len(asked.asking.changed) == 1
+    assert not road.gate.writes() and not road.is_closed("1")
+
+
+@MATRIX.case
+def what_cannot_be_read_is_not_planned_and_a_dry_run_changes_nothing(road: Road) -> None:
+    road.add_nodes(2)
+    road.workload("Deployment", "web", 1, on="1")
+    away = road.gate.rule("broken", "GET", "*/poddisruptionbudgets")
+    blocked = road.request(road.ask(f"drain {road.space}-1"))
+    assert blocked.state is Standing.BLOCKED and keys(road.plan(blocked.id), Light.RED) == {"drain.unread"}
+    road.gate.lift(away)
+    dry = road.request(road.ask(f"drain {road.space}-1 --dry-run"))
+    assert dry.state is Standing.ANSWERED and not road.gate.writes() and not road.is_closed("1")
+    assert sum("would be taken" in line for line in road.plan(dry.id).rehearsal) == 2
+
+
 # --- the cluster changes on the way ---------------------------------------------------------------------
 
 
@@ -300,12 +361,43 @@ def a_node_that_is_deleted_on_the_way_is_told_and_its_pods_are_proved_gone(road:
     road.until_blocked(id)
     node = f"{road.space}-1"
     road.remove("Node", node)
-    for name in road.on("1"):  # what the garbage collector does a minute later
-        road.remove("Pod", name, grace=0)
+    for pod in road.pods():  # what the garbage collector does a minute later
+        if pod["spec"].get("nodeName") == node:
+            road.world.call("DELETE", road.path("Pod", pod["metadata"]["name"]), {"gracePeriodSeconds": 0})
     heal(road)
     request = road.ended(done)
     assert request.state is Standing.SUCCEEDED and request.verdict, request.verdict
     assert f"{node} is no longer a node of the cluster" in request.verdict.summary
+
+
+@MATRIX.case
+def a_node_that_somebody_opens_on_the_way_is_told_and_no_success(road: Road) -> None:
+    id = stuck(road)
+    done = road.begin(id)
+    road.until_blocked(id)
+    road.change("Node", f"{road.space}-1", {"spec": {"unschedulable": None}})
+    road.until_waiting(id, "somebody opened it meanwhile")
+    heal(road)
+    request = road.ended(done)
+    assert request.state is Standing.PARTIAL and request.verdict
+    assert "somebody opened it meanwhile" in " ".join(request.verdict.left)
+    assert not road.is_closed("1"), "it is not fought over"
+
+
+@MATRIX.case
+def a_second_drain_waits_behind_the_first(road: Road) -> None:
+    id = stuck(road)
+    road.world.add_node(f"{road.space}-3", {"pool": "none"})  # nothing of the first comes here
+    other = road.ask(f"drain {road.space}-3")
+    first = road.begin(id)
+    road.until_blocked(id)
+    road.approve(other)
+    second = road.begin(other)
+    until(lambda: road.request(other).behind == id, "the second stands behind the first")
+    assert not road.is_closed("3") and "queued" in road.said(other)
+    road.cancel(id)
+    assert road.ended(first).state is Standing.CANCELLED
+    assert road.ended(second).state is Standing.SUCCEEDED and road.is_closed("3")
 
 
 @MATRIX.case
