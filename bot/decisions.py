@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Literal
 
 from bot import access
+from bot.outbox import Outbox
 from bot.people import People
-from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, State, Stored
+from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, State, Stored, card_of
 from commands.catalog import Catalog
 from commands.errors import Denied, SayBack, Stale, UsageError
 from commands.model import Actor, Args, Request
@@ -128,6 +129,8 @@ class Decisions:
             )
         self._demand_role(user, request)
         asking = self._asked(stored, decided)
+        if not decided.digest and not is_self:
+            self._demand_card(request)
         earlier = next((each.user for each in asking.approvals if self._is_same(each.user, user)), "")
         if earlier:
             as_ = self._as(user, earlier)
@@ -210,6 +213,16 @@ class Decisions:
                 f"{request.id} expired at {asking.expires:%H:%M:%S} UTC. {_NOTHING} Ask for it again."
             )
         return asking
+
+    def _demand_card(self, request: Request) -> None:
+        """A button was on the card. Who types must have been able to see it: where the bot may not post, it goes
+        to the requester alone."""
+        card = Outbox(self._state).sent(card_of(request)).get("card")
+        if card and card.channel.startswith(("@", "D")):
+            raise Stale(
+                f"Only the requester can see what {request.id} would do: the bot may not post where it was asked "
+                f"for. {_NOTHING} Invite the bot there, and ask again."
+            )
 
     def _standing_of(self, request: Request) -> str:
         asking = request.asking

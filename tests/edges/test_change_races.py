@@ -176,7 +176,7 @@ def test_a_process_that_was_asked_to_stop_begins_nothing_and_hands_over(road: Ro
     road.upto_approved()
     road.engine(stopping=lambda: True).answer(ID)
     assert road.names == [] and road.request().state is Standing.APPLYING
-    assert len(road.state.queue.job_ids) == 1
+    assert len(road.state.queue.job_ids) == 1 and len(road.world.looks) == 1
     road.state.queue.empty()  # type: ignore[no-untyped-call]
     road.engine().answer(ID)
     assert road.request().state is Standing.SUCCEEDED

@@ -12,6 +12,7 @@ from slack_sdk import WebClient
 from bot import changecard
 from bot.decisions import Decided, Verb
 from bot.desk import Desk, Receipt, Said
+from bot.outbox import Outbox, Sent
 from bot.people import People
 from bot.state import State, Stored
 from commands import help as helping
@@ -638,6 +639,17 @@ def test_a_change_that_nobody_else_would_see_is_not_asked_for(bench: Bench, text
     assert asked("--dry-run").accepted, "that needs nobody's approval"
     bench.set_site(replace(SITE, approvals=Approvals(self_approve=True)))
     assert asked("").accepted, "a team of one needs nobody else"
+
+
+@pytest.mark.parametrize(("channel", "ok"), [("C0SREDAILY1", True), ("D0ALICE0001", False)])
+def test_what_only_its_requester_was_shown_nobody_else_approves(bench: Bench, channel: str, ok: bool) -> None:
+    """The bot was not in the channel, so the card went to the requester."""
+    bench.put()
+    Outbox(bench.state).note_sent("request:RTEST0001", "card", Sent(channel=channel, ts="1.0"))
+    receipt = bench.type(BOB, "approve RTEST0001")
+    assert receipt.accepted is ok
+    assert bench.record.state is (Standing.APPROVED if ok else Standing.AWAITING)
+    assert ok or "Only the requester can see" in receipt.text
 
 
 def test_a_change_that_cannot_be_meant_is_answered_at_once(bench: Bench) -> None:
