@@ -97,7 +97,7 @@ class Bot(ExitStack):
 
 def run(is_quick: bool) -> list[str]:
     envtest.present()
-    rounds = 1 if is_quick else 5
+    rounds = 1 if is_quick else 3
     sides = {allowed: {OURS: Side(), KUBECTL: Side()} for allowed in (TIGHT, LOOSE)}
     planning = Sample()
     with Fleet() as fleet, Bot(fleet) as bot:

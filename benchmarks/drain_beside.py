@@ -48,7 +48,7 @@ class Beside:
 
 def run(is_quick: bool) -> list[str]:
     envtest.present()
-    rounds = 1 if is_quick else 4
+    rounds = 1 if is_quick else 3
     with Fleet() as fleet:
         beside, weights = _one_worker(fleet, rounds)
         silences = _killed(fleet, rounds)
