@@ -29,8 +29,9 @@ from commands.plan import Approval, Plan, Standing, Step
 # Characters of each part of a plan: together less than one message takes (bot/blocks.py, TEXT).
 _FACTS, _FINDINGS, _STEPS, _STAYS, _DIFF, _REHEARSAL, _BEFORE = 900, 2400, 3300, 1000, 1600, 800, 500
 _CHANGED = 800
-# Characters of a page of what is longer, and how many pages there may be.
-_PAGE, _PAGES = 8500, 6
+# Characters of a page of what is longer, and how many pages there may be: ten nodes with 110 pods each fit, for
+# nobody should agree to what nobody can read.
+_PAGE, _PAGES = 8500, 24
 _RESULTS = 6000
 _UID = 8  # characters of a uid
 

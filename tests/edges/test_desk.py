@@ -302,11 +302,13 @@ def test_the_requester_does_not_approve_whatever_the_role(bench: Bench, actor: A
     assert bench.record.state is Standing.AWAITING and len(bench.refusals()) == 1
 
 
-@pytest.mark.parametrize(("was_shown", "ok"), [(True, True), (False, False)])
-def test_a_team_of_one_may_approve_itself_where_the_card_said_so(
-    bench: Bench, was_shown: bool, ok: bool
+@pytest.mark.parametrize(
+    ("was_shown", "is_set", "ok"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+def test_a_team_of_one_may_approve_itself_where_the_card_said_so_and_it_still_holds(
+    bench: Bench, was_shown: bool, is_set: bool, ok: bool
 ) -> None:
-    bench.set_site(replace(SITE, approvals=Approvals(self_approve=True)))
+    bench.set_site(replace(SITE, approvals=Approvals(self_approve=is_set)))
     bench.put(build.change_request(PLAN, actor=BOB, asking=build.asking(PLAN, self_approve=was_shown)))
     assert bench.press(BOB).accepted is ok
     approvals = bench.record.asking.approvals if bench.record.asking else ()
