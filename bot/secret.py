@@ -71,6 +71,20 @@ _NAMED = re.compile(
       ["']? \s{0,4} [:=] \s{0,4} )
     ( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s,;&"'}\])]+ )"""
 )
+# As Kubernetes writes a variable or a header, as JSON or as JSON within JSON: the name, then the value.
+_PAIR = re.compile(
+    r"""(?ix) ( \\?"name\\?" \s{0,4} : \s{0,4}
+      \\?" [\w.-]{0,40}? (?:pass|pwd|secret|token|api[_-]?key|access[_-]?key|credential|private|auth|dsn) [\w.-]{0,40} \\?"
+      \s{0,4} , \s{0,40} \\?"value\\?" \s{0,4} : \s{0,4} )
+    ( \\"(?:[^"\\]|\\\\(?:\\"|\\\\|[^"\\]))*\\" | "(?:[^"\\]|\\.)*" )"""
+)
+# A flag with its value as the next word, or as the next of a list.
+_FLAG = re.compile(
+    r"""(?ix) (?<![\w-])
+    ( --? [\w-]{0,40}? (?:password|passwd|secret|token|api[_-]?key|access[_-]?key|credential) s?
+      (?: \s{1,4} | \\?["'] (?: \s{1,4} | \s{0,4} , \s{0,40} ) \\?["'] ) )
+    ( (?![\s-]) [^\s,;&"'}\])\\]+ )"""
+)
 _HEADER = re.compile(
     r"""(?ix) (?<![\w-]) ( (?:proxy-)?authorization ["']? \s{0,4} [:=,] \s{0,4} ["']? )
     ( (?:(?:bearer|basic|digest|token) \s+)? [^\s,;"'}\])]+ )"""
@@ -103,11 +117,14 @@ class Redactor:
             text = self._known.sub(MASK, text)
         text = _HEADER.sub(rf"\1{MASK}", without_tokens(text))
         text = _SCHEME.sub(rf"\1\2{MASK}", text)
-        return _NAMED.sub(_mask_value, text)
+        text = _FLAG.sub(rf"\1{MASK}", text)
+        return _NAMED.sub(_mask_value, _PAIR.sub(_mask_value, text))
 
 
 def _mask_value(found: re.Match[str]) -> str:
-    quote_mark = found[2][0] if found[2][0] in "\"'" else ""
+    escape = "\\" if found[2].startswith('\\"') else ""
+    first = found[2][len(escape)]
+    quote_mark = escape + first if first in "\"'" else ""
     return f"{found[1]}{quote_mark}{MASK}{quote_mark}"
 
 

@@ -37,6 +37,14 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _HIDDEN = "(hidden)"
+# In words of a command line, where less is a name: "--db-password hunter2", "PGPASSWORD=hunter2".
+_TELLING = r"[\w.-]{0,40}?(?:(?<!by)pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key)"
+_ASSIGNED = re.compile(rf"(?i)(?<![\w.-])({_TELLING}[\w.-]{{0,40}}=)(?:\"[^\"]*\"|'[^']*'|\S+)")
+_AFTER = re.compile(rf"(?i)(?<![\w.-])(-{_TELLING}[\s\"']+)(?![\s-])[^\s\"']+")
+_FLAG = re.compile(rf"(?i)-{_TELLING}")
+_USERINFO = re.compile(r"(?<=://)[^\s/@]+(?=@)")
+# What holds the name of a secret, not the secret.
+_NAMES = ("name", "ref", "path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,7 @@ def _of_container(name: str, container: Mapping[str, Any]) -> Iterator[Entry]:
     for field in ("command", "args"):
         if field in container:
             words = [str(word) for word in container[field]]
-            yield Entry("command", f"{name} {field}", json.dumps(words), _cut(shlex.join(words)))
+            yield Entry("command", f"{name} {field}", json.dumps(words), _cut(shlex.join(_masked(words))))
     for mount in container.get("volumeMounts") or ():
         yield _plain("volumes", f"{name} {mount.get('mountPath', '')}", mount)
     if "securityContext" in container:
@@ -160,7 +168,7 @@ def _variable(key: str, each: Mapping[str, Any]) -> str:
     origin = each.get("valueFrom")
     if origin:
         return _origin(origin)
-    return _HIDDEN if is_secret(key) else _cut(json.dumps(each.get("value", ""), ensure_ascii=False))
+    return _HIDDEN if is_secret(key) else _cut(json.dumps(_masked(each.get("value", "")), ensure_ascii=False))
 
 
 def _origin(origin: Mapping[str, Any]) -> str:
@@ -204,7 +212,7 @@ def volume_said(volume: Mapping[str, Any]) -> str:
     ):
         if field in volume:
             return f"{kind} {volume[field].get(key, '')}"
-    sources = {key: value for key, value in volume.items() if key != "name"} or {"emptyDir": None}
+    sources = {key: _masked(value) for key, value in volume.items() if key != "name"} or {"emptyDir": None}
     return _cut(", ".join(key if not value else f"{key} {_json(value)}" for key, value in sources.items()))
 
 
@@ -223,7 +231,31 @@ def _leaves(group: str, prefix: str, value: Any) -> Iterator[Entry]:
 
 
 def _plain(group: str, label: str, value: Any) -> Entry:
-    return Entry(group, label, _json(value), _cut(value if isinstance(value, str) else _json(value)))
+    shown = _masked(value)
+    return Entry(group, label, _json(value), _cut(shown if isinstance(shown, str) else _json(shown)))
+
+
+def _masked(value: Any) -> Any:
+    """As it may be shown: before it is cut, for half a secret does not look like one."""
+    if isinstance(value, Mapping):
+        # A header of a probe, an environment variable: the name stands beside the value.
+        is_named = isinstance(value.get("name"), str) and is_secret(value["name"])
+        return {
+            key: _HIDDEN if _is_given_away(str(key), each) or (is_named and key == "value") else _masked(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        is_told = [isinstance(each, str) and _FLAG.fullmatch(each) is not None for each in ["", *value]]
+        pairs = zip(is_told, value, strict=False)
+        return [_HIDDEN if told and not str(each).startswith("-") else _masked(each) for told, each in pairs]
+    if isinstance(value, str):
+        text = _AFTER.sub(rf"\1{_HIDDEN}", _ASSIGNED.sub(rf"\1{_HIDDEN}", value))
+        return _USERINFO.sub(_HIDDEN, text)
+    return value
+
+
+def _is_given_away(key: str, value: Any) -> bool:
+    return isinstance(value, str) and is_secret(key) and not key.casefold().endswith(_NAMES)
 
 
 def _json(value: Any) -> str:

@@ -214,3 +214,42 @@ def test_a_selector_as_a_query_takes_it() -> None:
 def test_an_image_on_ecr_is_told_by_its_address(image: str, expected: Any) -> None:
     found = on_ecr(image)
     assert expected == (found and (found.account, found.region, found.repository, found.tag, found.digest))
+
+
+# --- Secrets in other places than variables with a telling name --------------------------------------
+
+LONG = "x" * 120
+LEAKS: dict[str, dict[str, Any]] = {
+    "a URL": {"container": {"env": [{"name": "DATABASE", "value": "postgres://shop:hunter2@db/shop"}]}},
+    "a URL that is cut": {"container": {"env": [{"name": "DB", "value": f"{LONG}://shop:hunter2{LONG}@db"}]}},
+    "the word after a flag": {"container": {"args": ["--db-password", "hunter2"]}},
+    "a flag with a value": {"container": {"args": ["--db-password=hunter2"]}},
+    "a line of a shell": {"container": {"command": ["sh", "-c", "PGPASSWORD=hunter2 run --token 'hunter2'"]}},
+    "a quoted value": {"container": {"command": ["sh", "-c", 'export SECRET="my hunter2"; run']}},
+    "the header of a probe": {"container": {"livenessProbe": {"httpGet": {
+        "httpHeaders": [{"name": "Authorization", "value": "Bearer hunter2"}]}}}},
+    "the command of a probe": {"container": {"livenessProbe": {"exec": {
+        "command": ["redis-cli", "--pass", "hunter2"]}}}},
+    "options of a volume": {"volumes": [{"name": "v", "flexVolume": {"options": {"password": "hunter2"}}}]},
+    "attributes of a driver": {"volumes": [{"name": "v", "csi": {"volumeAttributes": {"token": "hunter2"}}}]},
+    "an annotation": {"notes": {"kubectl.kubernetes.io/last-applied-configuration": '{"password":"hunter2"}'}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", LEAKS.values(), ids=LEAKS)
+def test_no_secret_is_in_a_difference_wherever_it_stands(changes: dict[str, Any]) -> None:
+    lines = differences(template(), template(**changes))
+    assert lines and "hunter2" not in "\n".join(lines)
+    assert "hunter2" not in "\n".join(environment(template(**changes)))
+
+
+def test_names_of_secrets_and_words_beside_them_are_told() -> None:
+    told = differences(
+        template(),
+        template(
+            volumes=[{"name": "v", "csi": {"nodePublishSecretRef": {"name": "web-tls"}}}],
+            container={"args": ["--token-ttl", "30m", "--bypass", "cache", "--verbose"]},
+        ),
+    )
+    for word in ("web-tls", "30m", "cache", "--verbose"):
+        assert word in "\n".join(told)

@@ -727,6 +727,17 @@ def test_the_redactor_masks_every_loaded_secret_however_it_is_written() -> None:
             "NoCredentialsError: Unable to locate credentials",
         ),
         ("aws_secret_access_key = abc", "aws_secret_access_key = ***"),
+        ('{"name": "DB_PASSWORD", "value": "hun\\"ter2"}', '{"name": "DB_PASSWORD", "value": "***"}'),
+        ('{"name": "X-Auth",\n   "value": "hunter2"}', '{"name": "X-Auth",\n   "value": "***"}'),
+        ('{"name": "LEVEL", "value": "debug"}', '{"name": "LEVEL", "value": "debug"}'),
+        (
+            r'"{\"name\":\"PGPASSWORD\",\"value\":\"hun\\\"ter2\"}"',
+            r'"{\"name\":\"PGPASSWORD\",\"value\":\"***\"}"',
+        ),
+        ("run --db-password hunter2 -v", "run --db-password *** -v"),
+        ('["--token",\n  "hunter2"]', '["--token",\n  "***"]'),
+        (r"[\"--token\", \"hunter2\"]", r"[\"--token\", \"***\"]"),
+        ("run --token -v", "run --token -v"),
         ("the pod is not ready", "the pod is not ready"),
         ("https://grafana.example.com/d/abc?from=now-1h", "https://grafana.example.com/d/abc?from=now-1h"),
     ],
@@ -736,7 +747,18 @@ def test_what_looks_like_a_secret_is_masked_and_nothing_else(text: str, masked: 
 
 
 @pytest.mark.parametrize(
-    "text", ["a" * 200_000, "password" * 20_000, "eyJ" * 60_000, "://" * 60_000, "x-" * 90_000]
+    "text",
+    [
+        "a" * 200_000,
+        "password" * 20_000,
+        "eyJ" * 60_000,
+        "://" * 60_000,
+        "x-" * 90_000,
+        '"name": "' * 20_000,
+        '"name":"token","value":"' * 9_000,
+        "--token " * 25_000,
+        "-" * 200_000,
+    ],
 )
 def test_redaction_takes_linear_time(text: str) -> None:
     started = datetime.now()
