@@ -95,21 +95,20 @@ def running(request: pytest.FixtureRequest, redis: str, folder: Path, world: Wor
     with SlackStandIn() as slack:
         client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=2, retry_handlers=[])
         runs = Runs(request.module.MATRIX, world, state, client, folder)
-        runs.begin(
-            [
-                item.callspec.params["case"]
-                for item in request.session.items
-                if isinstance(item, pytest.Function)
-                and item.module is request.module
-                and request.fixturename in item.fixturenames
-                and hasattr(item, "callspec")
-            ]
-        )
+        runs.begin(list(_chosen(request)))
         try:
             yield runs
         finally:
             runs.wait()
     state.redis.close()
+
+
+def _chosen(request: pytest.FixtureRequest) -> Iterator[Case]:
+    for item in request.session.items:
+        if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec"):
+            case: Any = item.callspec.params["case"]
+            if request.fixturename in item.fixturenames:
+                yield case
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import urllib3
 from gate import Gate
 
 from bot.desk import Desk, Said
@@ -87,11 +88,7 @@ class World:
     def __init__(self, server: KubeStandIn | ControlPlane, kubelet: TestKubelet | None = None) -> None:
         self.server, self._kubelet = server, kubelet
         self.url, self.token, self.ca = server.url, server.token, server.ca
-        self._http = Gate(self.url, self.ca)._pool
-
-    @property
-    def is_real(self) -> bool:
-        return isinstance(self.server, ControlPlane)
+        self._http = urllib3.PoolManager(ca_certs=str(self.ca) if self.ca else None, maxsize=32)
 
     def call(
         self, method: str, path: str, body: Any = None, how: str = "application/json"
@@ -341,7 +338,7 @@ class Road:
         given.setdefault("labels", {"app": name})
         template = {"nodeSelector": {"pool": self.space}, **given.pop("template", {})}
         template.setdefault("terminationGracePeriodSeconds", 30)
-        sized = {} if kind == "DaemonSet" else {"replicas": replicas}
+        sized: Json = {} if kind == "DaemonSet" else {"replicas": replicas}
         with self._only(on):
             self.make(makers[kind](name, template=template, **sized, **given))
             wanted = replicas if sized else len(self.nodes)

@@ -326,6 +326,21 @@ def a_rollout_that_cannot_be_seen_for_a_while_is_no_failure(road: Road) -> None:
     holds(road, road.ended(done))
 
 
+@MATRIX.case
+def what_cannot_be_seen_at_the_deadline_is_neither_done_nor_failed(road: Road) -> None:
+    web(road)
+    road.world.fare("never ready", road.space, image=OLD)
+    id = road.ask("rollback web")
+    road.approve(id)
+    done = road.begin(id)
+    road.until_waiting(id, "updated")
+    road.gate.rule("broken", "GET")
+    road.later(hours=2)
+    request = road.ended(done)
+    assert request.state is Standing.PARTIAL and request.verdict
+    assert "not known" in request.verdict.summary and road.said(id)[-1] == "partial"
+
+
 # --- restart and scale ----------------------------------------------------------------------------------
 
 
