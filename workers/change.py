@@ -54,6 +54,10 @@ _ALL = ""
 LOOK_EVERY = 1.0  # seconds between two looks at the result
 SHOW_EVERY = 3.0  # seconds between two edits of the card
 
+# When a step or a lane is due again, and how often that was said.
+Agenda = dict[str, tuple[float, int]]
+_AGENDAS = 50  # of changes that another process may have ended
+
 # An approval that could not be used for so long, behind other changes, is not what people meant any more.
 USE_WITHIN = timedelta(hours=1)
 
@@ -90,6 +94,7 @@ class Changes:
     def __init__(self, house: House) -> None:
         self._house = house
         self._state = house.state
+        self._agendas: dict[str, Agenda] = {}
 
     def advance(self, stored: Stored[Request]) -> timedelta | None:
         """Take an open change as far as it goes now; after how long it wants another turn, None for never.
@@ -103,10 +108,21 @@ class Changes:
                 self._wait(stored)
             case Standpoint.APPROVED:
                 begun = self._begin(stored)
-                return Applying(self._house, begun).turn() if begun else None
+                return self._turn(begun) if begun else None
             case Standpoint.APPLYING:
-                return Applying(self._house, stored).turn()
+                return self._turn(stored)
         return None
+
+    def _turn(self, stored: Stored[Request]) -> timedelta | None:
+        """With what this process knows of earlier turns: who waits behind makes them short, and a server that
+        said "later" is not asked at each. Nothing is lost with it but patience."""
+        if len(self._agendas) > _AGENDAS:
+            self._agendas.clear()
+        agenda = self._agendas.setdefault(stored.record.id, {})
+        after = Applying(self._house, stored, agenda).turn()
+        if after is None:
+            del self._agendas[stored.record.id]
+        return after
 
     # --- plan and ask ---
 
@@ -225,13 +241,13 @@ class Changes:
 class Applying:
     """One turn at carrying out an approved plan."""
 
-    def __init__(self, house: House, stored: Stored[Request]) -> None:
+    def __init__(self, house: House, stored: Stored[Request], agenda: Agenda) -> None:
         self._house = house
         self._state = house.state
         self._stored = stored
         self._owner = secrets.token_hex(6)
         self._effects = house.effects(stored.record.cluster)
-        self._again: dict[str, tuple[float, int]] = {}  # when a step or a lane is due again, and how often so
+        self._again = agenda
         self._shown = 0.0
         self._announced = 0.0
 

@@ -345,6 +345,17 @@ def test_asking_a_server_that_does_not_answer_again_is_no_news_for_the_trail(roa
     assert road.names.count("a") == 4 and lines == ["trying", "applied", "proved"]
 
 
+def test_nor_before_its_time_when_others_get_the_worker_in_between(road: Road) -> None:
+    no = Blocked("shop/web needs 2 healthy and has 2", by="shop/web", retry_after=30)
+    road.world.effects = FakeEffects({"a": [no]})
+    road.upto_approved()
+    road.state.change().work(build.request("ROTHER001"), timeout=JOB_TIMEOUT).commit()
+    engine = road.engine()
+    for _ in range(4):
+        engine.answer(ID)
+    assert road.names.count("a") == 1 and len(road.world.looks) >= 4
+
+
 def test_what_is_tried_again_is_not_tried_before_its_time(road: Road) -> None:
     no = Blocked("shop/web needs 2 healthy and has 2", by="shop/web", retry_after=30)
     road.world.effects = FakeEffects({"a": [no]})
