@@ -50,8 +50,7 @@ def uncordon(target: Target) -> Json:
 
 def of_version(patch: Json, found: Json) -> Json:
     """The same patch for the object as it was just read, and for no later one."""
-    version = part(found, "metadata").get("resourceVersion")
-    return {**patch, "metadata": {**part(patch, "metadata"), "resourceVersion": version}}
+    return {**patch, "metadata": {**part(patch, "metadata"), **_version(found)}}
 
 
 def relabel(effect: Relabel) -> Json:
