@@ -249,10 +249,24 @@ def _restarted(look: Look, fresh: Sequence[MemberView]) -> tuple[str, ...]:
 def _done(look: Look, said: str, fresh: Sequence[MemberView], restarted: tuple[str, ...]) -> Verdict:
     if restarted:
         return look.partial(f"{said}, but {restarted[0]}", *restarted, proved=True)
+    unseen = _unseen(look, fresh)
+    if unseen and look.doing.is_over:
+        return look.partial(f"{said}, but {unseen}", unseen, proved=True)
+    if unseen:
+        return look.waiting(f"{said}, but {unseen}")
     unsettled = [each for each in fresh if not each.ready_since or look.now - each.ready_since < SETTLED]
     if unsettled and not look.doing.is_over and not isinstance(look.effect, Scale):
         return look.waiting(f"{said}; watched for {span(SETTLED)}")
     return Verdict(Result.SUCCEEDED, (look.step.key,), summary=f"{look.view.target}: {said}")
+
+
+def _unseen(look: Look, fresh: Sequence[MemberView]) -> str:
+    """Counts are a controller's word: whether new pods crash is only known of those that were seen."""
+    strategy = look.view.strategy
+    if isinstance(look.effect, Scale) or strategy.type == "OnDelete":
+        return ""
+    wanted = max(look.view.replicas - strategy.partition, 0)
+    return f"only {len(fresh)} of {counted(wanted, 'new pod')} were seen" if len(fresh) < wanted else ""
 
 
 def _has_given_up(look: Look) -> bool:

@@ -317,3 +317,16 @@ STANDS = [
 def test_how_far_a_rollout_is(here: WorkloadView, is_done: bool, said: str) -> None:
     found = stand(here)
     assert (found.is_done, found.said) == (is_done, said)
+
+
+@pytest.mark.parametrize(
+    ("over", "result", "keys"), [(False, Result.WAITING, ()), (True, Result.PARTIAL, ("roll-back",))]
+)
+def test_counts_alone_are_no_success_while_new_pods_are_not_seen(
+    over: bool, result: Result, keys: tuple[str, ...]
+) -> None:
+    answers = {"Revisions": REVISIONS, "Members": FRESH[:2]}
+    found = verdict(view(template=BACK), rolled_back(), answers=answers, is_over=over)
+    assert found.result is result
+    assert [key.partition(" ")[0] for key in found.proved] == list(keys)
+    assert "only 2 of 3 new pods were seen" in " ".join((*found.waiting, *found.left))

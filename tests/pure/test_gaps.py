@@ -138,7 +138,8 @@ def _rollback() -> Case:
     view = shop.view(template=history[0].template)
     before = shop.World(view, Revisions=history)
     after = shop.World(
-        replace(view, template=REFERRING), Revisions=(replace(history[1], number=8, mark="backend-7"),)
+        replace(view, template=REFERRING),
+        Revisions=(shop.revision(8, source="backend-7", template=REFERRING),),
     )
     return Case(shop.args("rollback"), rollback.plan, rolled_out, before, after)
 
