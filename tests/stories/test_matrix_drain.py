@@ -168,6 +168,8 @@ def a_pod_that_came_back_elsewhere_under_its_name_is_left_alone(road: Road) -> N
     request = road.ended(done)
     assert request.state is Standing.SUCCEEDED, request.verdict
     assert road.on("2", app="db") == {"db-0": fresh} and evicted(road) == []
+    said = {each.status for each in road.gate.writes(EVICTIONS)}
+    assert said == {429}, "not even asked for: a refused precondition spends the budget, too"
 
 
 @MATRIX.case
