@@ -369,7 +369,7 @@ class Change:
         """
         place: Any = f"{self._token}#"
         for name in _lines(request):
-            self.pipe.zadd(name, {request.id: place}, nx=True)
+            self.pipe.zadd(name, {request.id: place})
         return self
 
     def close(self, request: Request) -> "Change":

@@ -402,6 +402,19 @@ def test_what_was_refused_stays_so_though_it_came_true(road: Road) -> None:
     assert request.progress.marks["evict uid-a"].standing is Stands.FAILED
 
 
+def test_a_cancel_during_the_last_look_changes_nothing_any_more(road: Road) -> None:
+    once = iter([road.cancel])
+
+    def late() -> None:
+        if {"a", "b"} <= road.world.effects.taken:
+            next(once, lambda: None)()
+
+    road.world.looking = late
+    road.upto_approved()
+    road.engine().answer(ID)
+    assert road.request().state is Standing.SUCCEEDED and said(road.state).count("succeeded") == 1
+
+
 def test_a_verdict_of_failure_ends_it_though_steps_are_left(road: Road) -> None:
     no = Blocked("shop/web needs 2 healthy and has 2", by="shop/web")
     road.world.effects = FakeEffects({"a": [no]})
