@@ -6,11 +6,10 @@ template goes back; replicas, strategy, selector, annotations and volume claims 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from commands.change import Planning, Who, blocked
-from commands.deploy import owners, references, risks, rollout, room
+from commands.deploy import owners, readiness, references, risks, rollout, room
 from commands.deploy.differences import differences, images_said
 from commands.deploy.revisions import age, apart_from_restarts, before, current, lines, numbered, said_by
 from commands.deploy.target import Found, checked, line, search
@@ -19,8 +18,7 @@ from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap, Reads, Seen
 from commands.phrase import counted
 from commands.plan import Plan, Step, Wave
-from commands.queries import quoted
-from commands.reads import DryRun, Query
+from commands.reads import DryRun, Vector
 from commands.site import ClusterSite
 from commands.templates import template_hash
 from commands.wording import one_line, unread
@@ -84,11 +82,12 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
     if isinstance(way, Finding):
         return blocked(title, (*stops, way))
     wants, images = references.references(way.to.template), risks.image_reads(site, way.to.template)
-    rehearsal, ready = DryRun(way.effect(who)), _was_ready(way, site)
+    rehearsal, ready = DryRun(way.effect(who)), readiness.queries(site, way.to, revisions)
     space = view.target.namespace
     extra = rollout.margins(view).surge if way.to.source.kind == "ReplicaSet" else 0
     needed = room.reads(way.to.source, extra)
     more = yield (rehearsal, *(each.read(space) for each in wants), *images, *ready, *needed)
+    counts = [more[query] for query in ready]
     refused, said = risks.rehearsed(rehearsal, more)
     findings = (
         *stops,
@@ -96,11 +95,11 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
         *references.judged(wants, space, more),
         *risks.image_findings(images, more),
         *room.findings(way.to.source, extra, "while it rolls out", more),
-        *_never_ready(way, ready, more),
+        *readiness.findings(way.to, counts),
         *refused,
-        _candidates(way),
+        _candidates(way, counts),
     )
-    facts = (*_facts(way, seen[about.autoscalers]), *_readiness_said(way, ready, more))
+    facts = (*_facts(way, seen[about.autoscalers]), *readiness.facts(way.to, counts))
     return _whole(way, rehearsal.effect, findings, said, facts)
 
 
@@ -233,41 +232,12 @@ def _requests(template: Mapping[str, Any]) -> dict[str, float]:
     return {key: value for key, value in risks.asked(template).items() if key.startswith("requests.")}
 
 
-def _was_ready(way: Way, site: ClusterSite) -> tuple[Query, ...]:
-    if way.to.source.kind != "ReplicaSet" or not site.monitoring.prometheus.url:
-        return ()
-    space, name = quoted(way.to.source.namespace), quoted(way.to.source.name)
-    series = f'kube_replicaset_status_ready_replicas{{namespace="{space}",replicaset="{name}"}}'
-    return (Query(f"max(max_over_time({series}[30d]))"),)
-
-
-def _never_ready(way: Way, asked: tuple[Query, ...], seen: Seen) -> tuple[Finding, ...]:
-    """Without such series nobody knows, and nothing follows from it."""
-    for query in asked:
-        answer = seen[query]
-        if isinstance(answer, Gap):
-            gap = Gap(f"whether it ever was ready: {one_line(answer.reason)}", answer.mend)
-            return (unread("rollback.never", "Never ready", gap),)
-        values = [s.value for s in answer.samples if isfinite(s.value)]
-        if values and max(values) == 0:
-            value = f"revision {way.to.number} never had a ready pod in the last 30 days"
-            return (Finding("rollback.never", "Never ready", Light.YELLOW, value),)
-    return ()
-
-
-def _readiness_said(way: Way, asked: tuple[Query, ...], seen: Seen) -> tuple[str, ...]:
-    """Where nobody counted, that is said, too."""
-    answers = [seen[query] for query in asked]
-    known = [each for each in answers if isinstance(each, Gap) or each.samples]
-    return () if known else (f"whether revision {way.to.number} ever had a ready pod is not known",)
-
-
 # --- How it is shown ------------------------------------------------------------------------------
 
 
-def _candidates(way: Way) -> Finding:
+def _candidates(way: Way, counts: Sequence[Vector | Gap]) -> Finding:
     now = str(way.now.number) if way.now else "a template of no revision"
-    rows = lines(way.view, way.revisions, way.found.now)
+    rows = readiness.marked(lines(way.view, way.revisions, way.found.now), way.revisions, counts)
     value = f"{now} → {way.to.number}, of {len(way.revisions)} kept"
     return Finding("rollback.candidates", "Revisions", Light.GREEN, value, evidence=rows)
 

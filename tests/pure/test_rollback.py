@@ -268,8 +268,8 @@ FINDINGS = [
      {"Autoscalers": (AutoscalerView("h", "Deployment", "backend", 2, 9, 3, 3),)}, {}),
     ("an autoscaler, other requests", view(), {**back_to(container=BIG),
      "Autoscalers": (AutoscalerView("h", "Deployment", "backend", 2, 9, 3, 3),)}, {"rollback.hpa": "yellow"}),
-    ("never was ready", view(), {"Query": Vector((Sample({}, 0.0),))}, {"rollback.never": "yellow"}),
-    ("was ready once", view(), {"Query": Vector((Sample({}, 2.0),))}, {}),
+    ("never was ready", view(), {"Query": Vector((Sample({"replicaset": "backend-6"}, 0.0),))}, {"rollback.never": "yellow"}),
+    ("was ready once", view(), {"Query": Vector((Sample({"replicaset": "backend-6"}, 2.0),))}, {}),
     ("Prometheus is away", view(), {"Query": Gap("no")}, {"rollback.never": "unknown"}),
     ("the server says no", view(), {"DryRun": Rehearsal(False, "denied by policy")}, {"deploy.dryrun": "red"}),
     ("no dry run", view(), {"DryRun": Gap("no")}, {"deploy.dryrun": "unknown"}),
@@ -401,7 +401,7 @@ def test_it_asks_prometheus_about_the_very_replica_set() -> None:
     world = World()
     planned(world)
     (query,) = [read for read in world.asked if isinstance(read, Query)]
-    assert f'namespace="{SPACE}",replicaset="backend-6"' in query.expr
+    assert f'namespace="{SPACE}",replicaset=~"backend-6|' in query.expr
 
 
 def test_a_pod_of_an_old_replica_set_is_its_own() -> None:
@@ -413,3 +413,21 @@ def test_several_missing_things_are_counted_and_each_is_named() -> None:
     found = finding(planned(World(Referred=missing, **back_to(container=both))), "deploy.missing")
     assert found.value == "2 things it needs are missing"
     assert found.evidence == ("ConfigMap a does not exist", "Secret b does not exist")
+
+
+def test_each_revision_says_whether_it_ever_was_ready_where_that_was_counted() -> None:
+    counts = {"backend-7": 3.0, "backend-6": 0.0, "somebody": 1.0}
+    samples = tuple(Sample({"replicaset": name}, value) for name, value in counts.items())
+    world = World(Query=Vector(samples))
+    rows = finding(planned(world), "rollback.candidates").evidence
+    assert [row.rpartition(" · ")[2] for row in rows[:2]] == ["was ready", "never ready"]
+    assert "ready" not in rows[2]
+    (query,) = [each for each in world.asked if isinstance(each, Query)]
+    assert 'replicaset=~"backend-6|backend-7|backend-4"' in query.expr
+
+
+def test_a_revision_nobody_counted_is_said_to_be_unknown() -> None:
+    said = "whether revision 6 ever had a ready pod is not known"
+    assert said in planned(World()).facts
+    counted = Vector((Sample({"replicaset": "backend-6"}, 1.0),))
+    assert said not in planned(World(Query=counted)).facts
