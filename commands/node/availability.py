@@ -74,7 +74,9 @@ def _unread(around: Surroundings) -> Iterable[Finding]:
 def _away(cases: tuple[Case, ...], around: Surroundings) -> Iterable[Finding]:
     alone: list[str] = []
     together: list[str] = []
-    for workload, held in by_workload(case for case in cases if not case.is_of_a_job).items():
+    # What nobody makes anew is gone, not away, and a job is not there to answer: both are told elsewhere.
+    back = (case for case in cases if case.kind is Kind.EVICT and not around.known.is_gone(case.pod))
+    for workload, held in by_workload(case for case in back if not case.is_of_a_job).items():
         replicas, elsewhere = around.known.replicas(workload), _ready_elsewhere(workload, held, around)
         if elsewhere or elsewhere is None:
             continue
@@ -88,7 +90,7 @@ def _away(cases: tuple[Case, ...], around: Surroundings) -> Iterable[Finding]:
             "drain.single", "Single replica", f"{counted(len(alone), 'workload')} with an outage", alone
         )
     if together:
-        value = f"{counted(len(together), 'workload')} with all ready replicas here"
+        value = f"{counted(len(together), 'workload')} with no ready replica elsewhere"
         yield _risk("drain.all-here", "All replicas here", value, together)
 
 
