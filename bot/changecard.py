@@ -37,7 +37,7 @@ from bot.changewords import (
 from bot.findings import ICON, one_line, severity, top_lines
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Request, State
-from commands.phrase import counted, span
+from commands.phrase import counted, shortly, span
 from commands.plan import Asking, Go, Plan, Progress, Wave
 
 _FINDINGS, _FACTS, _STEPS, _WAVES, _DIFF, _WAITING, _LEFT = 6, 3, 3, 4, 8, 4, 6  # lines of each on a card
@@ -153,7 +153,8 @@ def _wave(number: int, wave: Wave) -> list[str]:
     if len(wave.steps) == 1:  # the step says all that its wave could
         return [f"*{number}.* {line(wave.steps[0].text)}"]
     head = f"*{number}. {line(wave.title)}*"
-    shown = [f"      • {line(step.text)}" for step in wave.steps[:_STEPS]]
+    # What comes after a colon are details; the thread has them.
+    shown = [f"      • {line(step.text.partition(': ')[0])}" for step in wave.steps[:_STEPS]]
     return [f"{head}  {counted(len(wave.steps), 'step')}", *shown, *_more(wave.steps, _STEPS)]
 
 
@@ -275,7 +276,7 @@ def _approve_ask(request: Request, plan: Plan) -> Ask:
     touches = f"It touches {counted(len(plan.targets), 'object')} and takes about {span(plan.estimate)}."
     risk = f"\n{cut(grave[0], 180)}" if grave else ""
     more = f"\nand {counted(len(grave) - 1, 'more risk')}" if len(grave) > 1 else ""
-    return Ask(cut(f"{plan.title}?", 100), f"{touches}{risk}{more}", "Approve")
+    return Ask(cut(shortly(f"{plan.title}?"), 100), f"{touches}{risk}{more}", "Approve")
 
 
 def _cancel(request: Request, value: str) -> Block:

@@ -10,6 +10,7 @@ Slack from here opens the window that asks for a reason: what a press allows for
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from http.client import HTTPException
 from typing import Any
 
@@ -71,7 +72,7 @@ class _Listeners:
         try:
             receipt = self._desk.submit(said)
             if not receipt.accepted:
-                self._desk.whisper(said, receipt)
+                self._desk.whisper(replace(said, place=_beside(body)), receipt)
         except RedisError:
             # The outbox cannot carry this one, and the acknowledgement of a button has no text.
             respond(text=NOT_ACCEPTED, response_type="ephemeral", replace_original=False)
@@ -79,7 +80,7 @@ class _Listeners:
 
     def on_decision(self, ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         verb, value = body["actions"][0]["action_id"], str(body["actions"][0].get("value"))
-        said = Said(_presser(body), _pressed_in(body), f"{verb} {value}", body["trigger_id"])
+        said = Said(_presser(body), _beside(body), f"{verb} {value}", body["trigger_id"])
         try:
             receipt = self._desk.press(said.actor, verb, value)
             is_asked = receipt.needs_reason and _ask_why(self._client, body["trigger_id"], verb, value)
@@ -152,6 +153,13 @@ def _pressed_in(body: dict[str, Any]) -> Place:
     if container.get("is_ephemeral"):
         thread = container.get("thread_ts") or ""  # an ephemeral message has no thread of its own
     return Place(body["channel"]["id"], thread)
+
+
+def _beside(body: dict[str, Any]) -> Place:
+    """Where a refusal is told: in a thread only to who pressed there, for nobody else has it open."""
+    container = body.get("container") or {}
+    thread = container.get("thread_ts") or ""
+    return Place(body["channel"]["id"], "" if thread == container.get("message_ts") else thread)
 
 
 def _is_for_us(event: dict[str, Any]) -> bool:

@@ -20,8 +20,8 @@ _ORDER = (Light.RED, Light.UNKNOWN, Light.YELLOW, Light.GREEN)
 
 
 def age(since: datetime | None, now: datetime | None) -> str:
-    """ " for 12 min", or "" where nobody said since when, or what time it is."""
-    return f" for {span(now - since)}" if since and now else ""
+    """ " for 12 min", or "" where nobody said since when, or what time it is, or where it began just now."""
+    return f" for {span(now - since)}" if since and now and now - since >= timedelta(seconds=1) else ""
 
 
 def took(length: timedelta) -> str:

@@ -77,7 +77,10 @@ def _framed(
     return Plan(
         title=title,
         waves=(Wave(_WAVES[verb], steps),) if steps else (),
-        facts=tuple(line for node in targets for line in header.facts(node, now)),
+        facts=(
+            *(line for node in targets for line in header.facts(node, now)),
+            *(header.identity(node) for node in targets if verb == "cordon"),
+        ),
         scope=tuple(f"node {node.name} {node.target.uid}" for node in targets),
         before=tuple((str(node.target), "closed" if node.unschedulable else "open") for node in targets),
         locks=tuple(f"node/{node.name}" for node in targets),

@@ -184,7 +184,8 @@ def _step(each: Case, node: NodeDetail, scene: Scene, books: budgets.Accounts) -
     grace = each.pod.grace if scene.chosen.grace is None else scene.chosen.grace
     kind, _, path = each.workload.partition(" ")
     owner = "" if kind == "Pod" else f" ({kind} {path.rpartition('/')[2]})"
-    asked = f"; budget {turn.lane.rpartition('/')[2]}, turn {turn.number}" if turn.lane else ""
+    later = f", turn {turn.number}" if turn.number > 1 else ""
+    asked = f"; budget {turn.lane.rpartition('/')[2]}{later}" if turn.lane else ""
     details = "; ".join((f"grace {grace} s", *_asks(each), *each.reasons))
     return Step(
         key=f"evict {each.pod.target.uid}",
@@ -230,6 +231,7 @@ def _facts(scene: Scene) -> tuple[str, ...]:
         *heads,
         f"{counted(len(scene.all), 'pod')}" + (f": {pods}" if pods else ""),
         *budgets.idle(scene.budgets, scene.all, where),
+        *map(header.identity, scene.targets),
     )
 
 

@@ -26,13 +26,18 @@ def facts(node: NodeDetail, now: datetime | None) -> tuple[str, ...]:
     )
     group = next((f"group {labels[key]}" for key in _GROUPS if key in labels), "")
     spot = "spot" if any(labels.get(key, "").casefold() == "spot" for key in _SPOT) else ""
-    instance = node.provider.rpartition("/")[2]
-    kubelet = f"kubelet {node.kubelet or 'unknown'}"
-    what = ", ".join(each for each in (kind, spot, zone, group, instance, kubelet) if each)
+    what = ", ".join(each for each in (kind, spot, zone, group) if each)
     return (
-        f"{node.name}: {readiness(node, now)}, {what}",
+        f"{node.name}: {readiness(node, now)}" + (f", {what}" if what else ""),
         *((f"Closed already {closed_by(node)}",) if node.unschedulable else ()),
     )
+
+
+def identity(node: NodeDetail) -> str:
+    """What to look for elsewhere: in the console of the cloud, in release notes."""
+    instance = node.provider.rpartition("/")[2]
+    kubelet = f"kubelet {node.kubelet or 'unknown'}"
+    return f"{node.name} is {f'{instance}, ' if instance else ''}{kubelet}"
 
 
 def readiness(node: NodeDetail, now: datetime | None) -> str:

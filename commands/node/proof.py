@@ -184,7 +184,7 @@ def _budget_lines(sight: Sight) -> Iterable[str]:
             yield f"{steps[0].effect.target.path}: {marks[steps[0].key].note}{age(since, sight.now)}"
             continue
         yield (
-            f"Budget {lane} lets no pod go{age(since, sight.now)}: {budget.healthy} healthy of "
+            f"Budget {lane} lets no pod go{age(since, sight.now)}: {budget.healthy} healthy, "
             f"{budget.desired} wanted; {counted(_queue(sight, lane), 'pod')} to go"
         )
 

@@ -103,7 +103,7 @@ def test_a_budget_is_waited_for_with_its_numbers_and_since_when():
     world = after(pod(), DAEMON, budgets=(budget(allowed=0, healthy=2),))
     verdict = world.verdict(plan, {EVICT: Mark(Standing.BLOCKED, NOW - timedelta(minutes=3), "429")})
     assert verdict.waiting == (
-        "Budget shop/backend lets no pod go for 3 min: 2 healthy of 2 wanted; 1 pod to go",
+        "Budget shop/backend lets no pod go for 3 min: 2 healthy, 2 wanted; 1 pod to go",
     )
 
 
