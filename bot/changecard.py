@@ -151,7 +151,8 @@ def _touched(plan: Plan) -> list[Block]:
 
 def _wave(number: int, wave: Wave) -> list[str]:
     if len(wave.steps) == 1:  # the step says all that its wave could
-        return [f"*{number}.* {line(wave.steps[0].text)}"]
+        said = wave.steps[0].text
+        return [f"*{number}.* {line(said[:1].upper() + said[1:])}"]
     head = f"*{number}. {line(wave.title)}*"
     # What comes after a colon are details; the thread has them.
     shown = [f"      • {line(step.text.partition(': ')[0])}" for step in wave.steps[:_STEPS]]

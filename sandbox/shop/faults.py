@@ -179,6 +179,8 @@ class BadRollout:
             self._image = _image(found)
             self._cause = (found["metadata"].get("annotations") or {}).get(CAUSE, "")
             self._roll_out(world, found, self.IMAGE, self.REASON)
+            world.kube.tick()  # which makes its first pod
+            self.go_on(world)
 
     def go_on(self, world: World) -> None:
         """A rollback mends it, and is not fought."""

@@ -236,5 +236,19 @@ class Tab:
         """`light` or `dark`."""
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+    def screenshot(self, path: Path, selector: str = "") -> None:
+        """Of all that is on the screen, or of the last element like that."""
+        self.call("Page.bringToFront")  # nothing is drawn of a tab behind another
+        clip = {}
+        if selector:
+            box = self.run(
+                f"""(() => {{
+                  const found = [...document.querySelectorAll({json.dumps(selector)})].at(-1);
+                  found.scrollIntoView({{ block: "nearest" }});
+                  const {{ x, y, width, height }} = found.getBoundingClientRect();
+                  return {{ x, y, width, height, scale: 1 }};
+                }})()"""
+            )
+            clip = {"clip": box}
+        shot = self.call("Page.captureScreenshot", format="png", **clip)
+        path.write_bytes(base64.b64decode(shot["data"]))
