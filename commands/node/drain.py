@@ -271,6 +271,9 @@ def _estimate(scene: Scene, books: budgets.Accounts) -> timedelta:
         own = scene.chosen.grace
         grace = timedelta(seconds=max(each.pod.grace if own is None else own for each in moved))
         whole += turns * grace + turns * availability.startup(moved)
+    ends = [each.pod.deleted for each in scene.all if each.kind is Kind.TERMINATING and each.pod.deleted]
+    if ends and scene.time:
+        whole = max(whole, max(ends) - scene.time)
     return whole or timedelta(seconds=10)
 
 

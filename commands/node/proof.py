@@ -14,7 +14,7 @@ from commands.change import Doing, Verifying
 from commands.effects import Cordon, Evict
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Gap, Read, Reads, Seen
-from commands.node.cases import UNCOUNTED, Controllers, is_daemon, named
+from commands.node.cases import READ_KINDS, UNCOUNTED, Controllers, is_daemon, named
 from commands.node.scene import known_from, scopes
 from commands.phrase import counted, span
 from commands.plan import Result, Standing, Step, Verdict
@@ -27,7 +27,7 @@ from commands.wording import age
 SETTLING = timedelta(seconds=1)
 # By which controllers a workload is counted: a Deployment by its ReplicaSets, what an operator owns (a Rollout,
 # a Prometheus) by either.
-_COUNTED = {"Deployment": ("ReplicaSet",), "ReplicaSet": ("ReplicaSet",), "StatefulSet": ("StatefulSet",)}
+_COUNTED = {"Deployment": ("ReplicaSet",), **{kind: (kind,) for kind in READ_KINDS}}
 _OPERATED = ("ReplicaSet", "StatefulSet")
 
 

@@ -631,3 +631,9 @@ def test_critical_alerts_that_fire_are_a_risk_and_unread_ones_unknown(alerts, li
 def test_what_never_comes_back_is_not_said_to_be_away():
     lone, stray = pod("lone", owner=None), pod("stray", owner=owner("gone"))
     assert "drain.single" not in keys(World(lone, stray).plan(orphans=""))
+
+
+def test_the_time_includes_that_of_pods_that_are_on_their_way_already():
+    slow = World(pod(deleted=NOW + timedelta(minutes=20))).plan()
+    assert (slow.estimate, slow.timeout) == (timedelta(minutes=20), timedelta(minutes=40))
+    assert World(pod(deleted=NOW - timedelta(hours=1))).plan().estimate == timedelta(seconds=10)

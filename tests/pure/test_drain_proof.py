@@ -254,3 +254,10 @@ def test_where_nobody_counted_before_the_proof_says_so(worse):
     plan = World(pod(owner=worse.get("owner", owner())), owners=worse.get("owners", ())).plan()
     verdict = after().verdict(plan, marks(plan, at=LONG_AGO))
     assert [(each.key, each.light) for each in verdict.findings] == [("drain.uncounted", Light.UNKNOWN)]
+
+
+def test_a_daemonset_of_another_group_has_to_be_ready_again():
+    old = owner("agent", "DaemonSet", api_version="extensions/v1beta1")
+    plan = World(pod("agent-1", owner=old), owners=(AGENT,)).plan()
+    short = after(owners=(replace(AGENT, ready=2),)).verdict(plan, marks(plan, at=LONG_AGO))
+    assert short.waiting == ("DaemonSet shop/agent: 2 of 3 ready",)
