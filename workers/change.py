@@ -220,7 +220,7 @@ class Changes:
         try:
             ahead = self._state.ahead(request)
         except LookupError:  # its place was lost with a part of the store: it stands at the end again
-            self._state.change().step_out(request).line_up(request).commit()
+            self._state.change().line_up(request).commit()
             ahead = self._state.ahead(request)
         if not ahead:
             return False

@@ -220,6 +220,26 @@ def test_places_in_line_do_not_come_from_a_clock(road: Road) -> None:
         ]
 
 
+def test_the_nearest_in_front_is_named_and_who_is_over_or_gone_keeps_no_place(road: Road) -> None:
+    road.upto_approved()
+    second(road)
+    third = "RTEST0003"
+    road.submit(third)
+    road.engine().answer(third)
+    road.approve(third)
+    road.engine().answer(third)
+    assert road.request(third).behind == OTHER
+    stored = road.state.request(OTHER)
+    assert stored
+    over = stored.record.move(Standing.CANCELLED, finished=road.clock())
+    road.state.change().put(over, was=stored.version).commit()
+    road.engine().answer(third)
+    assert road.request(third).behind == ID and road.state.redis.zrank(DRAIN, OTHER) is None
+    road.state.redis.delete(f"sre:request:{ID}")
+    road.engine().answer(third)
+    assert road.request(third).state is Standing.SUCCEEDED and not road.state.redis.exists(DRAIN)
+
+
 def test_who_lost_a_place_stands_at_the_end_of_every_line(road: Road) -> None:
     """At the end of one and in front in the other, each would wait for the other."""
     road.world.locks = ("drain", "node/n1")
