@@ -111,6 +111,7 @@ READS: Mapping[type[Read], Needs] = {
     workloads.WorkloadBudgets: _list("poddisruptionbudgets.policy", where=_WATCHED),
     workloads.Quotas: _list("resourcequotas", where=_WATCHED),
     workloads.ServicesOf: _list("services", where=_WATCHED),
+    workloads.IngressesOf: _list("ingresses.networking.k8s.io", where=_WATCHED),
     workloads.Referred: (
         *_get("configmaps", "serviceaccounts", "persistentvolumeclaims", where=_WATCHED),
         Rule("get", "secrets", where=_WATCHED, extra=Extra.SECRETS),

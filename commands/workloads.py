@@ -256,6 +256,21 @@ class ServicesOf(Read):
 
 
 @dataclass(frozen=True, slots=True)
+class IngressView:
+    """services: the names of those it leads to."""
+
+    name: str
+    services: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class IngressesOf(Read):
+    """→ tuple[IngressView, ...] of the namespace."""
+
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReferredView:
     """An object that a pod template names. keys: the names of its keys, None where they are not told.
 

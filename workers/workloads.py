@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 READS: tuple[type[Read], ...] = (
     workloads.Workload, workloads.Workloads, workloads.Revisions, workloads.Members, workloads.Autoscalers,
-    workloads.WorkloadBudgets, workloads.Quotas, workloads.ServicesOf, workloads.Referred,
+    workloads.WorkloadBudgets, workloads.Quotas, workloads.ServicesOf, workloads.IngressesOf,
+    workloads.Referred,
 )  # fmt: skip
 
 _PLURALS = {
@@ -82,6 +83,10 @@ def read(api: Api, read: Read, deadline: float) -> Any:
         case workloads.ServicesOf():
             services = _listed(api, "services", read.namespace, deadline, workloadviews.service_view)
             return tuple(service for service in services if service.selector)
+        case workloads.IngressesOf():
+            group = "networking.k8s.io/v1"
+            project = workloadviews.ingress_view
+            return tuple(_listed(api, "ingresses", read.namespace, deadline, project, group=group))
         case workloads.Referred():
             return _referred(api, read, deadline)
     raise LookupError(f"not a read about workloads: {read}")

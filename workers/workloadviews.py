@@ -278,6 +278,14 @@ def service_view(found: Json) -> workloads.ServiceView:
     return workloads.ServiceView(str(part(found, "metadata")["name"]), dict(selector))
 
 
+def ingress_view(found: Json) -> workloads.IngressView:
+    spec = part(found, "spec")
+    paths = (path for rule in spec.get("rules") or () for path in part(rule, "http").get("paths") or ())
+    backends = (part(spec, "defaultBackend"), *(part(path, "backend") for path in paths))
+    names = {str(part(each, "service").get("name") or "") for each in backends}
+    return workloads.IngressView(str(part(found, "metadata")["name"]), frozenset(names - {""}))
+
+
 def referred_view(found: Json, is_whole: bool) -> workloads.ReferredView:
     """Of metadata only, managedFields hold the names of the keys, and in any case when they were written."""
     entries = part(found, "metadata").get("managedFields") or ()

@@ -19,6 +19,8 @@ from commands.workloads import (
     Autoscalers,
     AutoscalerView,
     BudgetTerms,
+    IngressesOf,
+    IngressView,
     Members,
     MemberView,
     Quotas,
@@ -74,7 +76,7 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
         *risks.leaving(view),
         *_autoscaled(view, seen[asked.autoscalers], to),
         *owners.findings(view),
-        *(_outage(view, seen[asked.services]) if asked.services in seen else ()),
+        *(_outage(view, seen[asked.services], seen[asked.ingresses]) if not to else ()),
         *(_budgets(view, seen[asked.budgets], to) if asked.budgets in seen else ()),
         *_ordinals(view, to),
         *(_more(view, seen, asked, to) if extra > 0 else ()),
@@ -91,10 +93,11 @@ class _Asked:
         space = view.target.namespace
         self.autoscalers = Autoscalers(space)
         self.services = ServicesOf(space)
+        self.ingresses = IngressesOf(space)
         self.budgets = WorkloadBudgets(space)
         self.quotas = Quotas(space)
         self.members = Members(space, view.selector)
-        matters: Reads = (self.budgets,) if to else (self.services,)
+        matters: Reads = (self.budgets,) if to else (self.services, self.ingresses)
         if to > view.replicas:
             matters = (self.quotas, self.members, *room.reads(view.target, to - view.replicas))
         self.reads: Reads = (self.autoscalers, *matters)
@@ -120,17 +123,27 @@ def _instead(found: AutoscalerView, view: WorkloadView, to: int) -> str:
     return f"Instead: kubectl patch hpa {found.name} -n {view.target.namespace} --patch '{patch}'"
 
 
-def _outage(view: WorkloadView, services: Sequence[ServiceView] | Gap) -> tuple[Finding, ...]:
-    labels = (view.template.get("metadata") or {}).get("labels") or {}
+def _outage(
+    view: WorkloadView, services: Sequence[ServiceView] | Gap, ingresses: Sequence[IngressView] | Gap
+) -> tuple[Finding, ...]:
+    """No pod is left: who loses it, from inside the cluster and from outside."""
+    value = "no pod is left"
     if isinstance(services, Gap):
-        gap = Gap(f"which Services lose it: {one_line(services.reason)}", services.mend)
-        return (
-            Finding("scale.zero", "Outage", Light.YELLOW, "no pod is left"),
-            unread("scale.services", "Services", gap),
-        )
+        return (Finding("scale.zero", "Outage", Light.YELLOW, value), _unread("Services", services))
+    labels = (view.template.get("metadata") or {}).get("labels") or {}
     names = [each.name for each in services if each.selector.items() <= labels.items()]
-    behind = f"Service {', '.join(names)} has nothing behind it then" if names else "no Service selects it"
-    return (Finding("scale.zero", "Outage", Light.YELLOW, f"no pod is left; {behind}"),)
+    value += (
+        f"; Service {', '.join(names)} has nothing behind it then" if names else "; no Service selects it"
+    )
+    if isinstance(ingresses, Gap):
+        return (Finding("scale.zero", "Outage", Light.YELLOW, value), _unread("Ingresses", ingresses))
+    leading = sorted(each.name for each in ingresses if each.services & set(names))
+    value += f", nor has Ingress {', '.join(leading)}" if leading else ""
+    return (Finding("scale.zero", "Outage", Light.YELLOW, value),)
+
+
+def _unread(what: str, gap: Gap) -> Finding:
+    return unread("scale.services", what, Gap(f"which {what} lose it: {one_line(gap.reason)}", gap.mend))
 
 
 def _budgets(view: WorkloadView, budgets: Sequence[BudgetTerms] | Gap, to: int) -> tuple[Finding, ...]:

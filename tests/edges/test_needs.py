@@ -65,6 +65,7 @@ QUESTIONS: Mapping[type[Read], tuple[Read, ...]] = {
     workloads.WorkloadBudgets: (workloads.WorkloadBudgets(SHOP),),
     workloads.Quotas: (workloads.Quotas(SHOP),),
     workloads.ServicesOf: (workloads.ServicesOf(SHOP),),
+    workloads.IngressesOf: (workloads.IngressesOf(SHOP),),
     workloads.Referred: tuple(
         workloads.Referred(SHOP, kind, "web")
         for kind in ("ConfigMap", "Secret", "ServiceAccount", "PersistentVolumeClaim")

@@ -29,6 +29,8 @@ from commands.templates import template_hash
 from commands.workloads import (
     RESTARTED_AT,
     Autoscalers,
+    IngressesOf,
+    IngressView,
     Members,
     Quotas,
     Referred,
@@ -556,6 +558,15 @@ def test_autoscalers_budgets_quotas_and_services(world: World) -> None:
     (quota,) = world.read(Quotas(space))
     assert quota.hard == {"pods": 3.0, "requests.memory": 2.0**30}
     assert [service.name for service in world.read(ServicesOf(space))] == ["s"]
+    path = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "s", "port": {"number": 80}}}}
+    spec = {
+        "defaultBackend": {"service": {"name": "fallback", "port": {"number": 80}}},
+        "rules": [{"host": "shop.example.com", "http": {"paths": [path]}}, {"host": "bare.example.com"}],
+    }
+    world.post(
+        f"/apis/networking.k8s.io/v1/namespaces/{space}/ingresses", {"metadata": {"name": "i"}, "spec": spec}
+    )
+    assert world.read(IngressesOf(space)) == (IngressView("i", frozenset({"s", "fallback"})),)
 
 
 # --- Odd answers ----------------------------------------------------------------------------------
@@ -586,7 +597,14 @@ EMPTY = page(200, {"kind": "List", "metadata": {}, "items": None})
 
 @pytest.mark.parametrize(
     "read",
-    [Workloads("shop"), Members("shop", "a=b"), Autoscalers("shop"), Quotas("shop"), ServicesOf("shop")],
+    [
+        Workloads("shop"),
+        Members("shop", "a=b"),
+        Autoscalers("shop"),
+        Quotas("shop"),
+        ServicesOf("shop"),
+        IngressesOf("shop"),
+    ],
 )
 def test_a_list_whose_items_are_null_is_empty(tmp_path: Path, read: Read) -> None:
     assert told(tmp_path, read, lambda _: EMPTY) == ()

@@ -16,6 +16,7 @@ from commands.scheduling import Needs, Newcomer, NodeDetail, NodeDetails, Placem
 from commands.site import ClusterSite
 from commands.workloads import (
     Autoscalers,
+    IngressesOf,
     Members,
     MemberView,
     Quotas,
@@ -141,7 +142,7 @@ class World:
                 return Rehearsal(True, "")
             case Query():
                 return Vector(())
-            case Autoscalers() | Quotas() | ServicesOf() | WorkloadBudgets() | Events():
+            case Autoscalers() | Quotas() | ServicesOf() | IngressesOf() | WorkloadBudgets() | Events():
                 return ()
         raise LookupError(read)
 

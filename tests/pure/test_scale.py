@@ -11,7 +11,7 @@ from commands.errors import UsageError
 from commands.grammar import parse
 from commands.model import Gap
 from commands.plan import Go, Plan
-from commands.workloads import AutoscalerView, BudgetTerms, QuotaView, ServiceView
+from commands.workloads import AutoscalerView, BudgetTerms, IngressView, QuotaView, ServiceView
 
 ALL: dict[str, Any] = {"matchLabels": {"app": "backend"}}
 
@@ -165,3 +165,12 @@ def test_quota_counts_what_a_pod_asks_for() -> None:
     quotas = (QuotaView("q", {"limits.memory": 3 * 2**30}, {"limits.memory": 0}),)
     assert keys(planned(World(view(template=big), Quotas=quotas), "5")) == {"deploy.quota": "yellow"}
     assert keys(planned(World(view(template=big), Quotas=quotas), "4")) == {}
+
+
+def test_nothing_left_names_the_services_and_the_ingresses_that_lead_to_them() -> None:
+    services = (ServiceView("shop", {"app": "backend"}), ServiceView("other", {"app": "other"}))
+    ingresses = (IngressView("front", frozenset({"shop"})), IngressView("else", frozenset({"other"})))
+    plan = planned(World(ServicesOf=services, IngressesOf=ingresses), "0")
+    assert finding(plan, "scale.zero").value == (
+        "no pod is left; Service shop has nothing behind it then, nor has Ingress front"
+    )
