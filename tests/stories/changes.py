@@ -13,7 +13,7 @@ from commands.model import Request
 from commands.model import State as Standing
 from commands.reads import AuditProgress
 from sandbox.house import wait_until
-from sandbox.kube import Fault, Hang, Healthy, KubeStandIn, NeverTerminates, Throttle, build
+from sandbox.kube import Fault, Healthy, KubeStandIn, NeverTerminates, Throttle, build
 from sandbox.process import ChildFailed
 from sandbox.slack import Delivery
 from sandbox.slack.cast import ALICE, TEAM_ID, Cast, Room, default_cast
@@ -179,10 +179,6 @@ class ChangeWorld(World):
 
     def let_go(self, name: str) -> None:
         self.kube.faults.remove(self._held.pop(name))
-
-    def delay(self, name: str, seconds: float, *, times: int = 1) -> Fault:
-        """Evictions are taken so much later than they are sent."""
-        return self.kube.fail(Hang(seconds), "create", "pods/eviction", namespace=name, times=times)
 
     def keep_pods(self, name: str) -> None:
         """Evicted pods stay, terminating."""
