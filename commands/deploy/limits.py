@@ -175,7 +175,7 @@ def _told(view: WorkloadView, uses: Mapping[str, Use], site: ClusterSite) -> Ite
     for name, use in uses.items():
         proposal = proposed(use, site.rightsizing)
         lines = _changes(_present(view, name), proposal)
-        value = f"{len(lines)} of 4 numbers differ" if lines else "fits as it is"
+        value = f"{len(lines)} of 4 do not fit what it uses" if lines else "fits as it is"
         facts = [*lines, f"used: {use.cpu * 1000:.0f}m CPU, at most {use.peak / MI:.0f}Mi memory"]
         if proposal.by_peak:
             facts.append(

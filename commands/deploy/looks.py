@@ -86,7 +86,7 @@ def _counts(views: Sequence[WorkloadView]) -> Finding:
     bad = [(light(view), f"{view.target}: {_said(view)}") for view in views if light(view) is not Light.GREEN]
     value = f"{lights.count(Light.GREEN)} of {len(views)} complete"
     first = next((view for view in views if light(view) is worst(lights)), views[0])
-    offered = (Suggestion(f"Show {first.target.name}", line("show", first)),) if bad else ()
+    offered = (Suggestion(f"Show {first.target.name}", line("show", first)),)
     return Finding(
         "deploy.list", "Workloads", worst(lights), value, evidence=worst_first(bad), suggestions=offered
     )

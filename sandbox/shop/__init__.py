@@ -179,6 +179,15 @@ class Shop:
         metrics, conditions = self.kube.metrics, self.simulation.conditions
         for name, meter in self.simulation.nodes.items():
             metrics.set_node(name, cpu=f"{meter.cpu * 1e9:.0f}n", memory=f"{meter.memory_mib * 1024:.0f}Ki")
+        now = self._time()
+        for pod in self.kube.list("pods"):
+            place, container = pod["metadata"], pod["spec"]["containers"][0]["name"]
+            memory = self.simulation.pods[place["uid"]].memory_mib
+            used = {
+                "cpu": f"{self.simulation.cores_of(pod, now) * 1e9:.0f}n",
+                "memory": f"{memory * 1024:.0f}Ki",
+            }
+            metrics.set_pod(place["namespace"], place["name"], **{container: used})
         metrics.missing = set(conditions.silent_nodes)
         metrics.mode = "partial" if conditions.silent_nodes else "present"
 

@@ -143,18 +143,18 @@ class Simulation:
     def _work(self, name: str, pods: Iterable[Json], elapsed: float) -> None:
         here = [pod for pod in pods if pod["spec"].get("nodeName") == name]
         meter = self.nodes[name]
-        meter.cpu = min(SYSTEM_CPU + sum(self._cores(pod) for pod in here), CORES)
+        meter.cpu = min(SYSTEM_CPU + sum(self.cores_of(pod, self._last) for pod in here), CORES)
         meter.memory_mib = SYSTEM_MEMORY_MIB + sum(
             self.pods[pod["metadata"]["uid"]].memory_mib for pod in here
         )
         meter.busy_seconds += meter.cpu * elapsed
         meter.idle_seconds += (CORES - meter.cpu) * elapsed
 
-    def _cores(self, pod: Json) -> float:
+    def cores_of(self, pod: Json, now: float) -> float:
         """With what its requests cost."""
-        cores = self.cpu_of(pod, self._last)
+        cores = self.cpu_of(pod, now)
         if inventory.of_pod(pod) is BACKEND and is_ready(pod):
-            cores += self.rate(self._last) * CPU_PER_REQUEST / BACKEND.replicas
+            cores += self.rate(now) * CPU_PER_REQUEST / BACKEND.replicas
         return cores
 
 
