@@ -3,7 +3,7 @@
 One `case` for each effect of commands/effects.py. Each looks at its object first, says `Already` or `Moved`
 where that decides it, and sends one write that holds only for the object it looked at. A refusal in the API
 server's words is an Outcome; where it gave none, or says "later" to everybody, Unanswered is raised, and to
-apply the same effect again is right. Called by workers/change.py with approved effects; the same requests
+apply the same effect again is right. Called by workers/applying.py with approved effects; the same requests
 with `dryRun=All` answer the read DryRun.
 """
 

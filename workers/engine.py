@@ -24,7 +24,8 @@ from commands.finding import Finding, Light
 from commands.model import Flag, Request, Section
 from commands.model import State as Standing
 from commands.site import Site
-from workers.change import Changes, Effects, House, Lost
+from workers.change import Changes
+from workers.house import Effects, House, Lost
 from workers.keeping import Bucket, Keeper, no_bucket
 from workers.walk import Reader, walk
 

@@ -10,7 +10,7 @@ from commands import effects
 from tests.drift.tree import Module, is_within, modules, nodes
 
 EFFECTS = "workers/effects.py"
-CHANGES = "workers/change.py"
+CHANGES = "workers/applying.py"
 API = "workers/api.py"
 
 # tests/drift/test_purity.py gives each HTTP library its homes.

@@ -22,7 +22,7 @@ from commands.reads import Now
 from commands.site import ClusterSite, Site
 from tests import build
 from tests.fakes import FakeEffects, FakeReader
-from workers.change import AT_ONCE
+from workers.applying import AT_ONCE
 from workers.engine import Engine
 
 SITE = Site()
