@@ -134,9 +134,10 @@ def _summary(request: Request) -> Message:
         blocks.append(paragraph("   ".join(_tally(section) for section in request.sections)))
     findings = _told(request)
     lines = top_lines(findings)
-    blocks += paragraphs(lines[:_TOP])
-    if len(lines) > _TOP:
-        blocks.append(context(f"and {len(lines) - _TOP} more, in the thread"))
+    most = _TOP if any(finding.light is not Light.GREEN for finding in findings) else _CALM
+    blocks += paragraphs(lines[:most])
+    if len(lines) > most:
+        blocks.append(context(f"and {len(lines) - most} more, in the thread"))
     suggestions = tuple(s for finding in findings for s in finding.suggestions)[:3]
     if request.state is State.ANSWERED:
         blocks += buttons(suggestions)
@@ -148,7 +149,7 @@ def _told(request: Request) -> list[Finding]:
     """What the card says of the answer: all that is not green; of one green section what it found."""
     found = [finding for section in request.sections for finding in section.findings]
     grave = sorted((f for f in found if f.light is not Light.GREEN), key=lambda f: severity(f.light))
-    return grave if grave or len(request.sections) > 1 else found[:_CALM]
+    return grave if grave or len(request.sections) > 1 else found
 
 
 def _headline(request: Request) -> str:

@@ -119,6 +119,15 @@ def test_of_one_part_that_is_well_the_card_says_what_was_found() -> None:
     assert "1/1" not in shown
 
 
+def test_of_much_that_is_well_the_card_says_the_first_and_how_much_more() -> None:
+    many = [build.finding(label=f"Pod {n}", value="Running") for n in range(4)]
+    last = replace(many[3], suggestions=(Suggestion("Events", "pod events"),))
+    section = build.section("pods", *many[:3], last, title="Pods")
+    shown = json.dumps(drawn(replace(ANSWERED, sections=(section,), flags=()))[0].blocks)
+    assert "*Pod 2*" in shown and "*Pod 3*" not in shown
+    assert "and 1 more, in the thread" in shown and "pod events" in shown
+
+
 def test_machines_of_aws_are_called_as_people_call_them() -> None:
     whole = "ip-10-0-2-82.eu-central-1.compute.internal"
     full = build.finding(
