@@ -18,6 +18,7 @@ from bot.people import People
 from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, State, Stored, card_of
 from commands.catalog import Catalog
 from commands.errors import Denied, SayBack, Stale, UsageError
+from commands.grammar import visible
 from commands.model import Actor, Args, Request
 from commands.model import State as Standing
 from commands.plan import Approval, Asking, Plan
@@ -57,7 +58,7 @@ class Decided:
         if found is None or verb not in _VERBS:
             raise UsageError(f"This button does not say which change it is about. {_NOTHING}")
         which = next(each for each in _VERBS if each == verb)
-        return cls(actor, which, found[1], int(found[2]), found[3], _reason(why))
+        return cls(actor, which, found[1], int(found[2]), found[3], why)
 
     @classmethod
     def typed(cls, actor: Actor, args: Args) -> "Decided":
@@ -65,13 +66,15 @@ class Decided:
         which = next(each for each in _VERBS if each == args.verb)
         found = _TYPED.fullmatch(args.name)
         if found is None:
-            raise UsageError(f"Name the change: `/sre {which} ID`, as its card shows it. {_NOTHING}")
+            line = f"/sre {which} ID{' REASON' if which == 'reject' else ''}"
+            raise UsageError(f"Name the change: `{line}`, as its card shows it. {_NOTHING}")
         why = args.rest or args.flags.get("why", "")
-        return cls(actor, which, found[1].upper(), int(found[2] or 1), "", _reason(why))
+        return cls(actor, which, found[1].upper(), int(found[2] or 1), "", why)
 
 
-def _reason(text: str) -> str:
-    return " ".join(text.split())[:_REASON]
+def _reason(text: str, redact: Callable[[str], str]) -> str:
+    """One line of what can be seen. Redacted before it is cut: half a secret does not look like one any more."""
+    return redact(" ".join(visible(text).split()))[:_REASON]
 
 
 class Decisions:
@@ -86,6 +89,7 @@ class Decisions:
 
     def carry_out(self, decided: Decided) -> str:
         """Decide, and say what was decided. Raises NeedsReason; Denied or Stale after writing that down."""
+        decided = replace(decided, why=_reason(decided.why, self._state.redact))
         try:
             for _ in range(_TRIES):
                 try:

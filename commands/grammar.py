@@ -162,13 +162,22 @@ def _clean(text: str) -> str:
         raise UsageError(f"That is {len(text):,} characters; a command has at most {LONGEST:,}.")
     text = _SPACES.sub(" ", text)
     for position, character in enumerate(text, start=1):
-        if character != _JOINER and unicodedata.category(character) in _INVISIBLE:
+        if character != _JOINER and _is_invisible(character):
             raise UsageError(
                 f"Character {position} (U+{ord(character):04X}) cannot be seen, so nothing was done. "
                 "Type the line by hand instead of pasting it."
             )
     text = _ENTITY.sub(_unwrapped, text)
     return _ESCAPE.sub(lambda found: _ESCAPES[found[1]], text).translate(_CURLY)
+
+
+def visible(text: str) -> str:
+    """Without what cannot be seen but turns text around or hides it: a space stands there instead."""
+    return "".join(each if each == _JOINER or not _is_invisible(each) else " " for each in text)
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in _INVISIBLE
 
 
 def _unwrapped(found: re.Match[str]) -> str:
@@ -273,6 +282,8 @@ def _match_word(word: words.Word, tail: list[Token], commands: Sequence[Command]
     first = _exact_verb(word, tail[0]) if tail else None
     if first is not None:
         _served(word, first.name, own)  # says "not built yet" before it can complain about a flag
+    if not tail and not serves_bare(word, own) and any(command.word == "help" for command in commands):
+        return _match_word(words.WORDS["help"], [Token(word.name)], commands)
     given, places = _split(tail, word, own)
     verb, places = _take_verb(word, places)
     if not verb and places:
@@ -305,6 +316,11 @@ def _served(word: words.Word, verb: str, own: Sequence[Command]) -> tuple[str, C
             if spelling in command.verbs:
                 return spelling, command
     raise planned(f"{word.name} {verb}".strip(), built_lines(own))
+
+
+def serves_bare(word: words.Word, own: Iterable[Command]) -> bool:
+    """Whether the word alone answers; where it does not, its page says what does."""
+    return any(verb in ("", word.default) for command in own for verb in command.verbs)
 
 
 def planned(line: str, built: Iterable[str]) -> UsageError:
@@ -351,9 +367,28 @@ def _split(tail: list[Token], word: words.Word, own: Sequence[Command]) -> tuple
         if flag.name in given:
             raise UsageError(f"`--{flag.name}` is given twice. Leave one out.")
         if flag.value and not equals and queue and not queue[0].is_flag:
-            value = queue.pop(0).text
+            value = _value(flag, queue, is_named=_is_named_change(word, places))
         given[flag.name] = _checked(flag, value, bool(equals))
     return given, places
+
+
+def _is_named_change(word: words.Word, places: Sequence[Token]) -> bool:
+    verb = next((verb for token in places[:2] if (verb := _exact_verb(word, token))), None)
+    return verb is not None and verb.changes and len(places) > 1
+
+
+def _value(flag: Flag, queue: list[Token], *, is_named: bool) -> str:
+    """The token behind the flag. Of a reason given after the name of what is changed, all up to the next flag:
+    nothing else may stand there, and few people quote one."""
+    first = queue.pop(0)
+    said = [first.text]
+    while flag.name == "why" and is_named and not first.quoted and queue and not _is_like_flag(queue[0]):
+        said.append(queue.pop(0).text)
+    return " ".join(said)
+
+
+def _is_like_flag(token: Token) -> bool:
+    return token.is_flag or (not token.quoted and _KEYED.fullmatch(token.text) is not None)
 
 
 def _checked(flag: Flag, value: str, equals: bool) -> str:

@@ -150,12 +150,17 @@ def _own(word: words.Word, everything: Sequence[Command]) -> tuple[Command, ...]
 
 
 def _word_lines(word: words.Word, own: Sequence[Command]) -> list[str]:
-    lines = _wrapped(f"`{word.name}` {word.bare}", indent="   ")
+    lines = _wrapped(f"`{word.name}` {_about_word(word, own)}", indent="   ")
     verbs = " · ".join(f"{verb.name}{verb.mark}" for verb in _built(word, own))
     # In a code span, because a verb's * would turn the text between two of them bold.
     lines += [f"   `{line}`" for line in textwrap.wrap(verbs, WIDTH - 5)]
     examples = [example for command in own for example in command.examples]
     return [*lines, *(f"   e.g. `/sre {example}`" for example in examples[-1:])]
+
+
+def _about_word(word: words.Word, own: Sequence[Command]) -> str:
+    """What the word alone answers; where that is not built, what its verbs are for."""
+    return word.bare if grammar.serves_bare(word, own) else own[0].summary
 
 
 def _built(word: words.Word, own: Iterable[Command]) -> list[words.Verb]:
@@ -189,7 +194,7 @@ def _about(name: str, everything: Sequence[Command]) -> Parts:
         return {unknown.key: Part(unknown.title, _said(unknown))}
     if not _own(word, everything):
         raise grammar.planned(word.name, grammar.built_words(everything))
-    title = f"{word.name} — {word.bare}"
+    title = f"{word.name} — {_about_word(word, _own(word, everything))}"
     return dict([_for_asker(f"help-{word.name}", title, everything, partial(_word_page, word))])
 
 
@@ -321,7 +326,7 @@ def _who_lines(who: WhoamiView, everything: Sequence[Command]) -> Iterator[str]:
             yield f"Not for you: {lines} (`{one.role}`)"
     yield from (f"• You may {grant}" for grant in who.grants)
     if not who.grants:
-        yield "Changes: none. The config key `access` says who may submit and approve them."
+        yield "Changes: none. The config key `access` says who may ask for and approve them."
 
 
 def _config() -> Inquiry:

@@ -80,7 +80,8 @@ class Changes:
 
     def _planned(self, request: Request) -> Plan:
         change = self._house.change_of(request)
-        who = Who(request.id, request.actor.user, request.why, request.created)
+        why = self._state.redact(request.why)  # it goes into annotations, which many may read
+        who = Who(request.id, request.actor.user, why, request.created)
         reader = self._house.reader(request.cluster)
         try:
             inquiry = change.plan(request.args, self._house.cluster(request), who)

@@ -54,10 +54,12 @@ class World:
     timeout: timedelta = timedelta(minutes=5)
     plan_error: Exception | None = None
     looks: list[Doing] = field(default_factory=list)
+    asked: list[Who] = field(default_factory=list)
     looking: Callable[[], None] = lambda: None  # takes its time
 
     def plan(self, args: Args, site: ClusterSite, who: Who) -> Planning:
         yield (Now(),)
+        self.asked.append(who)
         if self.plan_error:
             raise self.plan_error
         waves = (Wave("cordon", (CORDON,)), Wave("evict", tuple(self.pods))) if self.pods else ()
@@ -167,6 +169,16 @@ def test_a_plan_is_put_before_people_and_nothing_is_touched(road: Road) -> None:
     assert request.asking.digest == request.plan.digest and request.asking.turn == 1
     assert request.asking.expires == road.clock() + SITE.approvals.expire
     assert road.names == []
+
+
+def test_a_reason_is_masked_before_it_is_planned_into_anything(road: Road) -> None:
+    """Plans put it into annotations and change causes, which everybody reads who may read the object."""
+    state = State(road.state.redis, redact=lambda text: text.replace("hunter2", "***"))
+    made = replace(build.request(ID, cluster=NAME, sections=()), args=Args("node", "drain", "node-7"))
+    made = replace(made, why="with password hunter2", created=road.clock())
+    state.change().put(made, was="").show(made).wake(made, timedelta()).commit()
+    road.engine(state).answer(ID)
+    assert road.world.asked and {who.why for who in road.world.asked} == {"with password ***"}
 
 
 def test_the_plan_may_ask_for_more_people_than_the_verb(road: Road) -> None:

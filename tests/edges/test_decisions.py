@@ -12,6 +12,7 @@ from slack_sdk import WebClient
 
 from bot import changecard, changethread
 from bot.desk import Desk, Receipt, Said
+from bot.secret import Redactor
 from bot.state import GIVEN_UP, State, Stored, connect
 from commands.model import Actor, Place, Request
 from commands.model import State as Standing
@@ -244,6 +245,19 @@ def test_who_stops_a_change_under_way_and_why_is_told_to_the_end(bench: Bench) -
         assert (told["by"], told["requester"], told["reason"]) == (BOB.user, ALICE.user, "wrong node")
     assert "RTEST0001 is over: cancelled by Bob" in bench.type(FRANK, "cancel RTEST0001").text
     assert bench.state.ended() == {("node drain", "cancelled"): 1}
+
+
+def test_a_reason_is_one_line_of_what_can_be_seen_without_secrets(
+    standing_slack: SlackStandIn, state: State
+) -> None:
+    """Masked before it is cut, or the half of a token at the cut would pass."""
+    standing_slack.reset()
+    masking = State(state.redis, redact=Redactor())
+    bench = Bench(masking, standing_slack, client_of(standing_slack))
+    bench.put(build.change_request(PLAN))
+    half = "x" * 488 + " AKIAIOSFODNN7EXAMPLE"
+    assert bench.desk.press(BOB, "reject", value_of(bench.record), f"\u202eno\n\u200b {half}").accepted
+    assert bench.record.ended_why == f"no {'x' * 488} ***"
 
 
 # --- the end of every road is counted once ---

@@ -316,6 +316,60 @@ def test_a_slip_in_a_changing_verb_gets_no_button(text: str, meant: str) -> None
     assert refused.suggestion is None
 
 
+@pytest.mark.parametrize(
+    ("typed", "why", "others"),
+    [
+        ("drain n1 --why kernel update", "kernel update", {}),
+        ("node drain n1 --why kernel update --dry-run", "kernel update", {"dry-run": ""}),
+        ("node n1 drain --dry-run --why it - really - is due", "it - really - is due", {"dry-run": ""}),
+        ("drain n1 --why kernel update cluster=eu", "kernel update", {"cluster": "eu"}),
+        ("drain n1 —why don't wait for “Bob”", "don't wait for Bob", {}),
+        ("drain --why urgent n1", "urgent", {}),
+        ("scale web 5 --why list is long", "list is long", {"replicas": "5"}),
+    ],
+)
+def test_a_reason_behind_the_name_needs_no_quotes(typed: str, why: str, others: dict[str, str]) -> None:
+    meant = parsed(typed)
+    assert (meant.flags, meant.rest) == ({"why": why, **others}, "")
+    assert meant.name in ("n1", "web")
+    assert parsed(grammar.format(meant)) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ('drain n1 --why "kernel" update', "`node drain` takes one NODE; `update` is too much"),
+        ("drain --why kernel update n1", "`n1` is too much"),
+        ("drain n1 --why kernel tiemout=5m", "`tiemout` is no flag"),
+        ("drain n1 --why kernel --force", "`--force` is no flag"),
+        ("drain n1 --why", "`--why` needs a value"),
+    ],
+)
+def test_a_reason_swallows_no_flag_and_no_name(typed: str, says: str) -> None:
+    assert says in str(refusal(typed))
+
+
+@given(st.lists(st.from_regex(r"[a-z0-9.,;:'!?]{1,8}", fullmatch=True), min_size=1, max_size=6))
+def test_any_plain_words_are_a_reason_as_they_stand(said: list[str]) -> None:
+    first, *others = said
+    if first[0] in "\"'" or any(each[0] in "\"'" for each in others):
+        return  # a quotation is its own test
+    assert parsed(f"drain n1 --why {' '.join(said)}") == args("node", "drain", "n1", why=" ".join(said))
+
+
+def test_a_word_that_does_not_answer_alone_shows_its_page() -> None:
+    only_verbs = (*BUILT, _command("task", "approve"))
+    assert grammar.parse("task", only_verbs).args == args("help", "", "task")
+    with pytest.raises(UsageError, match="`/sre task` is planned"):
+        grammar.parse("task --why x", only_verbs)
+    assert parsed("node") == args("node", "list")
+
+
+def test_what_cannot_be_seen_does_not_stand_in_a_reason() -> None:
+    assert grammar.visible("a\u202eb\u200bc\nd\u2066e") == "a b c d e"
+    assert grammar.visible("👩\u200d🚒 Jürgen") == "👩\u200d🚒 Jürgen"
+
+
 def test_a_slip_towards_something_unbuilt_says_both() -> None:
     refused = refusal("deploy rolback web")
     assert "Did you mean `deploy rollback web`? `/sre deploy rollback` is planned" in str(refused)

@@ -292,7 +292,7 @@ def test_an_empty_calendar() -> None:
     assert "Nothing is scheduled." in text_of(pages("help schedule", ()))
 
 
-NO_CHANGES = "Changes: none. The config key `access` says who may submit and approve them."
+NO_CHANGES = "Changes: none. The config key `access` says who may ask for and approve them."
 
 
 @pytest.mark.parametrize(
@@ -307,8 +307,13 @@ NO_CHANGES = "Changes: none. The config key `access` says who may submit and app
             ],
         ),
         (
-            WhoamiView(("oncall", "approvers"), grants=("submit `deploy *` (access[0], as `oncall`)",)),
-            ["Your roles: `oncall`, `approvers`", "• You may submit `deploy *` (access[0], as `oncall`)"],
+            WhoamiView(
+                ("oncall", "approvers"), grants=("ask for `deploy *` (rule 1 of `access`, as `oncall`)",)
+            ),
+            [
+                "Your roles: `oncall`, `approvers`",
+                "• You may ask for `deploy *` (rule 1 of `access`, as `oncall`)",
+            ],
         ),
         (
             WhoamiView(("oncall",), unsure=("approvers",)),
