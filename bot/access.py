@@ -108,7 +108,8 @@ def may_ask(actor: Actor, command: Command, *, home_team: str, holder: Holder) -
     entered = may_enter(actor, home_team)
     if not entered.ok or command.role in ("anyone", *holder.roles):
         return entered
-    needed = f"`{command.word}` needs the role `{command.role}`"
+    line = f"{command.word} {command.verbs[0]}".strip() if len(command.verbs) == 1 else command.word
+    needed = f"`{line}` needs the role `{command.role}`"
     if command.role in holder.unsure:
         return no(f"{needed}: {_unsure(command.role)}")
     return no(f"{needed} (config key `roles.{command.role}`).")
@@ -168,10 +169,10 @@ def may_stop(holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) -> Decis
 
 
 def _may(act: Act, holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) -> Decision:
-    fitting = {key: rule for key, rule in _keyed(rules) if rule.is_about(act, deed.line, deed.cluster)}
+    fitting = {n: rule for n, rule in enumerate(rules, 1) if rule.is_about(act, deed.line, deed.cluster)}
     places: tuple[Place | None, ...] = deed.places or (None,)
     for place in places:
-        here = {key: rule for key, rule in fitting.items() if _covers(rule, deed, place)}
+        here = {n: rule for n, rule in fitting.items() if _covers(rule, deed, place)}
         if not any(set(rule.roles) & set(holder.roles) for rule in here.values()):
             return no(_refusal(act, holder, here, deed, place))
     return YES
@@ -187,22 +188,37 @@ def _covers(rule: AccessRule, deed: Deed, place: Place | None) -> bool:
             return rule.has_namespace(name)
 
 
-def _keyed(rules: Iterable[AccessRule]) -> Iterator[tuple[str, AccessRule]]:
-    return ((f"access[{number}]", rule) for number, rule in enumerate(rules))
+_ACTS: Mapping[Act, str] = {"submit": "ask for", "approve": "approve"}
+
+
+def _where(deed: Deed, place: Place | None) -> str:
+    cluster = f"cluster `{deed.cluster}`"
+    match place:
+        case None:
+            return f"in {cluster}"
+        case "node", name:
+            return f"on node `{name}` of {cluster}"
+        case _, name:
+            return f"in namespace `{name}` of {cluster}"
+
+
+def _rules(numbers: Iterable[int]) -> str:
+    """ "rules 1 and 2 of `access`", counted as people do."""
+    said = [str(number) for number in numbers]
+    return f"rule{'s' if said[1:] else ''} {' and '.join(said)} of `access`"
 
 
 def _refusal(
-    act: Act, holder: Holder, here: Mapping[str, AccessRule], deed: Deed, place: Place | None
+    act: Act, holder: Holder, here: Mapping[int, AccessRule], deed: Deed, place: Place | None
 ) -> str:
-    where = f"{place[0]} `{place[1]}` of cluster `{deed.cluster}`" if place else f"cluster `{deed.cluster}`"
-    what = f"{act} `{deed.line}` in {where}"
+    what = f"{_ACTS[act]} `{deed.line}` {_where(deed, place)}"
     unsure = [role for rule in here.values() for role in rule.roles if role in holder.unsure]
     if unsure:
         return f"You may not {what}: {_unsure(unsure[0])}"
     if here:
         roles = dict.fromkeys(role for rule in here.values() for role in rule.roles)
         may = " or ".join(f"`{role}`" for role in roles) or "nobody"
-        return f"You may not {what}: that is for {may} (config key `{', '.join(here)}`)."
+        return f"You may not {what}: that is for {may} ({_rules(here)})."
     return (
         f"Nobody may {what}. To let somebody, add to `access` of the configuration "
         f'`{{roles: [approvers], may: {act}, verbs: ["{deed.line}"]}}`.'
@@ -231,10 +247,15 @@ def lines_of(holder: Holder, rules: tuple[AccessRule, ...], clusters: Iterable[s
 def grants_of(holder: Holder, rules: tuple[AccessRule, ...]) -> tuple[str, ...]:
     """A sentence for each rule that lets somebody do something."""
     return tuple(
-        f"{' and '.join(rule.may)} {_quoted(rule.verbs)}{_places(rule)} ({key}, as {_quoted(as_)})"
-        for key, rule in _keyed(rules)
+        f"{' and '.join(_ACTS[act] for act in rule.may)} {_verbs(rule)}{_places(rule)}"
+        f" ({_rules([number])}, as {_quoted(as_)})"
+        for number, rule in enumerate(rules, 1)
         if (as_ := tuple(role for role in rule.roles if role in holder.roles))
     )
+
+
+def _verbs(rule: AccessRule) -> str:
+    return "every change" if "*" in rule.verbs else _quoted(rule.verbs)
 
 
 def _places(rule: AccessRule) -> str:

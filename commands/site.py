@@ -722,14 +722,20 @@ class AccessRule:
         return _in(self.namespaces, name)
 
     def has_node(self, name: str, labels: Labels | None) -> bool:
-        """labels: None while nobody has read them; then a rule about labels may be about this node."""
+        """labels: None while nobody has read the node; then a rule about labels, and one about a longer name that
+        begins with the typed one, may be about it."""
         return not self.nodes or any(_is_node(entry, name, labels) for entry in self.nodes)
 
 
 def _is_node(entry: str, name: str, labels: Labels | None) -> bool:
-    if not is_about_labels(entry):
-        return is_like(entry, name)
-    return labels is None or has_labels(labels, entry)
+    if is_about_labels(entry):
+        return labels is None or has_labels(labels, entry)
+    return is_like(entry, name) or (labels is None and _may_begin(entry, f"{name}."))
+
+
+def _may_begin(glob: str, text: str) -> bool:
+    """Whether something that begins with the text is of this form."""
+    return any(is_like(glob[:end], text) for end in range(1, len(glob) + 1))
 
 
 def _in(places: tuple[str, ...], name: str) -> bool:

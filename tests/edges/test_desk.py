@@ -271,7 +271,7 @@ def test_the_one_who_lost_reads_who_was_first(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("actor", "says"),
     [
-        (CAROL, "You may not approve `node drain` in node `node-3` of cluster `training`: that is for `approvers`"),
+        (CAROL, "You may not approve `node drain` on node `node-3` of cluster `training`: that is for `approvers`"),
         (DAVE, "Guests of the workspace may not"),
         (EVE, "This account is deactivated"),
         (BOT, "Bots may not"),
@@ -373,7 +373,7 @@ def test_the_requester_must_be_let_to_touch_what_the_plan_touches(bench: Bench) 
     bench.set_site(replace(SITE, access=(narrow, SITE.access[1])))
     bench.put()
     receipt = bench.press(BOB)
-    assert "who asked for it, is told: You may not submit `node drain` in namespace `shop`" in receipt.text
+    assert "who asked for it, is told: You may not ask for `node drain` in namespace `shop`" in receipt.text
     assert bench.record.state is Standing.AWAITING
 
 
@@ -392,10 +392,10 @@ def test_labels_of_nodes_are_judged_by_the_plan_for_both_and_let_it_be_made(benc
 
     bench.put(labelled("blue", "RBLUE0001"))
     bench.put(labelled("green", "RGREEN001"))
-    assert "You may not approve `node drain` in node `node-3`" in bench.type(BOB, "approve RBLUE0001").text
+    assert "You may not approve `node drain` on node `node-3`" in bench.type(BOB, "approve RBLUE0001").text
     assert bench.type(FRANK, "approve RBLUE0001").accepted
     told = bench.type(FRANK, "approve RGREEN001").text
-    assert "who asked for it, is told: Nobody may submit `node drain` in node `node-3`" in told
+    assert "who asked for it, is told: Nobody may ask for `node drain` on node `node-3`" in told
     assert bench.stored("RGREEN001").record.state is Standing.AWAITING
 
 
@@ -614,7 +614,7 @@ def test_a_change_is_accepted_with_its_reason_and_no_section(bench: Bench) -> No
 @pytest.mark.parametrize(
     ("actor", "text", "says"),
     [
-        (CAROL, "drain node-3", "You may not submit `node drain` in node `node-3`"),
+        (CAROL, "drain node-3", "You may not ask for `node drain` on node `node-3`"),
         (DAVE, "drain node-3", "Guests of the workspace may not"),
         (BOT, "drain node-3", "Bots may not"),
         (MALLORY, "drain node-3", "Only members"),
@@ -678,7 +678,9 @@ def said(bench: Bench, actor: Actor, text: str) -> str:
 def test_help_shows_each_asker_what_they_may(bench: Bench) -> None:
     assert "drain*" in said(bench, ALICE, "help node")
     assert "Nothing of `node` is for you" in said(bench, CAROL, "help node")
-    assert "submit and approve `*` (access[1], as `approvers`)" in said(bench, BOB, "help whoami")
+    assert "ask for and approve every change (rule 2 of `access`, as `approvers`)" in said(
+        bench, BOB, "help whoami"
+    )
     assert "Changes: none" in said(bench, CAROL, "help whoami")
     bench.state.redis.delete("sre:memo:group-S0APPROVERS")
     bench.desk = Desk(bench.state, CATALOG, SITE, People(bench.state, SITE), now=lambda: bench.now)

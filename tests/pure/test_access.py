@@ -119,7 +119,7 @@ def deed(line: str, *places: tuple[Any, str], cluster: str = "eu-1") -> Deed:
         (ALICE, deed("deploy restart", ("namespace", "shop"), ("namespace", "web")), "namespace `web`"),
         (ALICE, deed("deploy restart", ("namespace", "shopping")), "that is for `approvers`"),
         (ALICE, deed("pod delete", ("namespace", "shop")), ""),
-        (ALICE, deed("pod isolate", ("namespace", "shop")), "(config key `access[2]`)"),
+        (ALICE, deed("pod isolate", ("namespace", "shop")), "(rule 3 of `access`)"),
         (ALICE, deed("node drain", ("node", "blue-1")), ""),
         (ALICE, deed("node drain", ("node", "blue-1"), ("node", "green-1")), "node `green-1`"),
         (ALICE, deed("node drain", ("node", "blue-1"), cluster="us-1"), "cluster `us-1`"),
@@ -127,13 +127,40 @@ def deed(line: str, *places: tuple[Any, str], cluster: str = "eu-1") -> Deed:
         (Holder("U1", ("S0NODES",)), deed("node drain", ("node", "blue-1")), ""),
         (BOB, deed("node drain", ("node", "green-1"), cluster="us-1"), ""),
         (CAROL, deed("deploy restart", ("namespace", "shop")), "that is for `oncall` or `approvers`"),
-        (Holder("U1"), deed("deploy restart"), "You may not submit `deploy restart` in cluster `eu-1`"),
+        (Holder("U1"), deed("deploy restart"), "You may not ask for `deploy restart` in cluster `eu-1`"),
     ],
 )
 def test_who_may_submit(holder: Holder, wanted: Deed, says: str) -> None:
     decision = access.may_submit(holder, RULES, wanted)
     assert decision.ok is (says == "")
     assert says in decision.reason
+
+
+LONG = "ip-10-0-2-82.eu-central-1.compute.internal"
+
+
+@pytest.mark.parametrize(
+    ("entry", "typed", "maybe", "really"),
+    [
+        (LONG, "ip-10-0-2-82", True, True),
+        ("ip-10-0-2-*.internal", "ip-10-0-2-82", True, True),
+        ("*.eu-central-1.compute.internal", "ip-10-0-2-82", True, True),
+        ("ip-10-0-2-82.us-*", "ip-10-0-2-82", True, False),
+        ("ip-10-0-2-8", "ip-10-0-2-82", False, False),
+        ("ip-10-0-2-8.*", "ip-10-0-2-82", False, False),
+        ("ip-10-0-2-825.*", "ip-10-0-2-82", False, False),
+        ("green-*", "ip-10-0-2-82", False, False),
+        (LONG, LONG, True, True),
+    ],
+)
+def test_a_short_name_may_be_the_one_of_a_rule_and_the_plan_says_whether_it_is(
+    entry: str, typed: str, maybe: bool, really: bool
+) -> None:
+    rules = (AccessRule(("oncall",), ("submit",), ("node *",), nodes=(entry,)),)
+    deed = Deed.typed(Args("node", "drain", typed), ClusterSite(name="eu-1"))
+    assert access.may_submit(ALICE, rules, deed).ok is maybe
+    planned = Deed("node drain", "eu-1", (("node", LONG),), {LONG: {}})
+    assert access.may_submit(ALICE, rules, planned).ok is really
 
 
 @pytest.mark.parametrize(
@@ -226,7 +253,7 @@ def test_who_may_do_either_may_stop() -> None:
 def test_without_a_rule_nobody_may_and_the_line_to_add_is_told() -> None:
     decision = access.may_submit(BOB, (), deed("node drain", ("node", "n1")))
     assert decision.reason == (
-        "Nobody may submit `node drain` in node `n1` of cluster `eu-1`. To let somebody, add to `access` of the "
+        "Nobody may ask for `node drain` on node `n1` of cluster `eu-1`. To let somebody, add to `access` of the "
         'configuration `{roles: [approvers], may: submit, verbs: ["node drain"]}`. Nothing was done.'
     )
 
@@ -303,13 +330,15 @@ def test_the_lines_somebody_may_submit_somewhere() -> None:
 
 def test_grants_say_what_and_where_and_by_which_rule() -> None:
     assert access.grants_of(ALICE, RULES) == (
-        "submit `deploy *`, `pod delete`, only namespaces `shop`, `web-*` (access[0], as `oncall`)",
-        "submit `node *`, only nodes `blue-*`; clusters `eu-*` (access[1], as `oncall`)",
+        "ask for `deploy *`, `pod delete`, only namespaces `shop`, `web-*` (rule 1 of `access`, as `oncall`)",
+        "ask for `node *`, only nodes `blue-*`; clusters `eu-*` (rule 2 of `access`, as `oncall`)",
     )
-    assert access.grants_of(BOB, RULES) == ("submit and approve `*` (access[2], as `approvers`)",)
+    assert access.grants_of(BOB, RULES) == (
+        "ask for and approve every change (rule 3 of `access`, as `approvers`)",
+    )
     assert access.grants_of(CAROL, RULES) == ()
     labelled = (replace(NODES, nodes=(GROUP, "blue-*"), clusters=()), replace(NODES, nodes=("gpu=*",)))
     assert access.grants_of(ALICE, labelled) == (
-        f"submit `node *`, only nodes `blue-*` or labelled `{GROUP}` (access[0], as `oncall`)",
-        "submit `node *`, only nodes labelled `gpu=*`; clusters `eu-*` (access[1], as `oncall`)",
+        f"ask for `node *`, only nodes `blue-*` or labelled `{GROUP}` (rule 1 of `access`, as `oncall`)",
+        "ask for `node *`, only nodes labelled `gpu=*`; clusters `eu-*` (rule 2 of `access`, as `oncall`)",
     )
