@@ -601,6 +601,10 @@ class State:
         value = self.redis.get(f"sre:memo:{name}")
         return value.decode() if value else ""
 
+    def called(self, user: str) -> str:
+        """What people call this user, as bot/people.py noted it; "" where it did not."""
+        return self.recall(f"called-{user}")
+
 
 def _lines(request: Request) -> list[str]:
     """Who waits for whom, a sorted set per cluster and lock."""

@@ -6,7 +6,7 @@ facts: every judgement belongs to the command. Ratios are 0..1, durations timede
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from commands.effects import Effect
@@ -457,10 +457,12 @@ class AuditLine:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """lines: newest first. is_whole: nothing older was left out, neither by the limit nor for want of time."""
+    """lines: newest first. is_whole: nothing older was left out, neither by the limit nor for want of time.
+    called: what people call those who did it, by user id, as far as that is known."""
 
     lines: tuple[AuditLine, ...]
     is_whole: bool
+    called: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class Clients:
         self._open += [cluster, signals]
         self._effects[site.name] = Effects(cluster.api)
         own = Own(self._state, f"webhook-{site.name}" if len(self._settings.site.clusters) > 1 else "webhook")
-        trail = TrailSource(self._state.trail, self.bucket(site.name))
+        trail = TrailSource(self._state.trail, self.bucket(site.name), called=self._state.called)
         return (cluster, Rehearsals(cluster.api), signals, Aws(site), own, trail)
 
 

@@ -11,6 +11,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice, takewhile
 from typing import Any, Protocol
@@ -48,7 +49,7 @@ class Bucket(Protocol):
 
 
 class TrailSource:
-    """bucket: where the copies are; None where no bucket is configured."""
+    """bucket: where the copies are; None where no bucket is configured. called: what people call a user."""
 
     def __init__(
         self,
@@ -56,11 +57,13 @@ class TrailSource:
         bucket: Bucket | None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         in_one: int = IN_ONE,
+        called: Callable[[str], str] = lambda user: "",
     ) -> None:
         self._trail = trail
         self._bucket = bucket
         self._now = now
         self._in_one = in_one
+        self._called = called
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
         return ((AuditTrail, AuditChain), (AuditCopies, KeepAudit))
@@ -74,7 +77,9 @@ class TrailSource:
     def _answer(self, read: Read, is_late: Callable[[], bool]) -> Any:
         match read:
             case AuditTrail():
-                return self._trail.search(read, self._now(), is_late)
+                page = self._trail.search(read, self._now(), is_late)
+                people = {line.facts["by"] for line in page.lines if line.facts.get("by")}
+                return replace(page, called={user: self._called(user) for user in people})
             case AuditChain():
                 return self._trail.follow(read.so_far, read.copies, is_late)
             case AuditCopies():

@@ -1,6 +1,7 @@
 """`audit trail`: the newest lines in the thread, and all that were asked for as a file of JSON lines."""
 
 import re
+from collections.abc import Mapping
 
 from commands import grammar
 from commands.command import Part, Parts
@@ -64,7 +65,7 @@ def _section(read: AuditTrail, page: AuditPage) -> Section:
         "Lines",
         Light.GREEN if page.is_whole else Light.YELLOW,
         f"{len(page.lines):,} in the last {span(read.since)}{'' if page.is_whole else ', and older ones left out'}",
-        evidence=tuple(map(told, page.lines[:KEPT])),
+        evidence=tuple(told(line, page.called) for line in page.lines[:KEPT]),
         mend="" if page.is_whole else "Narrow it by --since, --who or --object, or raise --limit.",
     )
     return Section("trail", _TITLE, True, (found,), attachments=_files(page))
@@ -77,9 +78,15 @@ def _files(page: AuditPage) -> tuple[Attachment, ...]:
     return (Attachment("audit-trail.jsonl", "Audit trail, oldest line first", oldest_first),)
 
 
-def told(line: AuditLine) -> str:
+def _by(user: str, called: Mapping[str, str]) -> str:
+    """The id stays beside the name, which its owner may change."""
+    if not user:
+        return ""
+    return f" by {one_line(called[user], 60)} ({user})" if called.get(user) else f" by {user}"
+
+
+def told(line: AuditLine, called: Mapping[str, str]) -> str:
     """One line for people: number, time, who, what; then why, the verdict and what it was about."""
-    who = f" by {line.facts['by']}" if line.facts.get("by") else ""
-    head = f"{line.seq or '-'} {line.at:%Y-%m-%d %H:%M:%S} {line.what}{who}"
+    head = f"{line.seq or '-'} {line.at:%Y-%m-%d %H:%M:%S} {line.what}{_by(line.facts.get('by', ''), called)}"
     facts = (one_line(line.facts.get(name, "")) for name in _SHOWN)
     return " · ".join((head, *filter(None, facts)))

@@ -22,7 +22,7 @@ from bot import audit
 from bot.secret import Redactor
 from bot.state import Conflict, State, connect
 from commands import grammar
-from commands.audit import COMMANDS, verifying
+from commands.audit import COMMANDS, trail, verifying
 from commands.errors import UsageError
 from commands.finding import Finding, Light
 from commands.model import Args, Section
@@ -263,6 +263,16 @@ def page(state: State, **wanted: Any) -> AuditPage:
     read = AuditTrail(**{"since": DAY, "limit": 100, **wanted})
     found: AuditPage = TrailSource(state.trail, None).read(read, time.monotonic() + 5)
     return found
+
+
+def test_a_line_names_who_it_was_beside_the_id_where_that_is_known(state: State) -> None:
+    tell(state, "U1", "U2")
+    state.remember("called-U1", "Alice\nRequester", timedelta(days=1))
+    read = AuditTrail(since=DAY, limit=100)
+    found = TrailSource(state.trail, None, called=state.called).read(read, time.monotonic() + 5)
+    assert found.called == {"U1": "Alice\nRequester", "U2": ""}
+    second, first = (trail.told(line, found.called) for line in found.lines)
+    assert " by Alice Requester (U1)" in first and " by U2" in second
 
 
 def test_lines_are_found_newest_first_by_person_object_and_number(state: State) -> None:
