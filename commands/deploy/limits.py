@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from commands.command import Part, Parts
-from commands.deploy.target import search
-from commands.finding import Finding, Light
+from commands.deploy.target import line, search
+from commands.finding import Finding, Light, Suggestion
 from commands.grammar import duration
 from commands.model import Args, Gap, Inquiry, Section, Seen
 from commands.phrase import span
@@ -181,7 +181,15 @@ def _told(view: WorkloadView, uses: Mapping[str, Use], site: ClusterSite) -> Ite
             facts.append(
                 f"the memory limit follows the highest use seen ({use.peak / MI:.0f}Mi), not the request"
             )
-        yield Finding("PA-2.0", name, Light.YELLOW if lines else Light.GREEN, value, evidence=tuple(facts))
+        light = Light.YELLOW if lines else Light.GREEN
+        yield Finding("PA-2.0", name, light, value, evidence=tuple(facts), suggestions=_next(view))
+
+
+def _next(view: WorkloadView) -> tuple[Suggestion, ...]:
+    return (
+        Suggestion("Their use now", f"pod top --namespace {view.target.namespace}"),
+        Suggestion(f"Show {view.target.name}", line("show", view)),
+    )
 
 
 def _present(view: WorkloadView, container: str) -> Mapping[str, Any]:

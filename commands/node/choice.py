@@ -19,6 +19,7 @@ from commands.scheduling import NodeDetail, Requirement, Selector
 # More at once is a migration, not a repair: it wants a plan of its own, and a card nobody can read helps nobody.
 MOST_NODES = 10
 LONGEST_GRACE = 3600
+_LISTED = (Suggestion("Nodes", "node list"),)
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = timedelta(minutes=1), timedelta(hours=2)
 
 
@@ -59,7 +60,7 @@ class Choice:
         chosen = self.of(nodes)
         if self.selector is not None and not chosen:
             return (
-                Finding("node.missing", "Nodes", Light.RED, "no node has these labels", mend="node list"),
+                Finding("node.missing", "Nodes", Light.RED, "no node has these labels", suggestions=_LISTED),
             )
         if len(chosen) > MOST_NODES:
             value = f"{len(chosen)} nodes are meant; at most {MOST_NODES} at a time"
@@ -118,8 +119,7 @@ def _timeout(text: str) -> timedelta | None:
 def _no_node(name: str, known: tuple[str, ...]) -> Finding:
     near = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    listed = (Suggestion("Nodes", "node list"),)
-    return Finding("node.missing", "Node", Light.RED, f"there is no node {name}{meant}", suggestions=listed)
+    return Finding("node.missing", "Node", Light.RED, f"there is no node {name}{meant}", suggestions=_LISTED)
 
 
 # --- Label selectors, as kubectl takes them ---------------------------------------------------------

@@ -19,6 +19,8 @@ from commands.workloads import ServiceView, selects
 # Written beside the label: what `pod release` puts back.
 BEFORE = "sre-bot/before-quarantine"
 
+ENFORCED = "isolate.enforced"  # the finding that says whether a policy does anything
+
 # Agents that always enforce, by the names that their makers give to their DaemonSets.
 _ENFORCERS = (
     "antrea-agent", "calico-node", "canal", "cilium", "kube-ovn-cni", "kube-router", "ovnkube-node", "weave-net",
@@ -114,17 +116,17 @@ def still_open(answer: tuple[PolicyView, ...] | Gap, labels: Mapping[str, str]) 
 def enforced(answer: NetworkView | Gap) -> Finding:
     """Whether a NetworkPolicy does anything in this cluster."""
     if isinstance(answer, Gap):
-        return unread("isolate.enforced", "Enforcement", answer)
+        return unread(ENFORCED, "Enforcement", answer)
     by = [agent.name for agent in answer.agents if agent.name in _ENFORCERS]
     switch = _vpc_switch(answer)
     if by or switch is True:
         value = f"network policies are enforced by {by[0] if by else 'the VPC CNI'}"
-        return Finding("isolate.enforced", "Enforcement", Light.GREEN, value)
+        return Finding(ENFORCED, "Enforcement", Light.GREEN, value)
     if switch is False:
         value = "not enforced: network policies are off in the VPC CNI, so its traffic goes on"
-        return Finding("isolate.enforced", "Enforcement", Light.YELLOW, value, mend=_TURN_ON)
+        return Finding(ENFORCED, "Enforcement", Light.YELLOW, value, mend=_TURN_ON)
     value = "unknown: nothing is there that is known to enforce network policies"
-    return Finding("isolate.enforced", "Enforcement", Light.UNKNOWN, value, mend=_TURN_ON)
+    return Finding(ENFORCED, "Enforcement", Light.UNKNOWN, value, mend=_TURN_ON)
 
 
 def _vpc_switch(view: NetworkView) -> bool | None:

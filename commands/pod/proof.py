@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from commands.change import Doing, Verifying
 from commands.effects import AllowTraffic, DenyTraffic, Relabel
-from commands.finding import Suggestion
+from commands.finding import Light, Suggestion
 from commands.model import Gap, Reads, Seen
 from commands.phrase import counted
 from commands.plan import Result, Standing, Step, Verdict
 from commands.pod import cutoff, single
-from commands.pod.cutoff import BEFORE, Before
+from commands.pod.cutoff import BEFORE, ENFORCED, Before
 from commands.podreads import OnePod, PodFacts, Policies, PolicyView
 from commands.site import ClusterSite
 
@@ -41,7 +41,7 @@ def isolated(doing: Doing, site: ClusterSite) -> Verifying:
     if len(proved) < len(doing.plan.steps):
         return _unfinished(doing, proved, offers, _idle(doing, proved))
     waiting, left = yield from _replacement(relabel, single.has_settled(doing))
-    done = f"{relabel.target} is cut off; it still runs on {now.pod.node or 'no node'}"
+    done = f"{_cut_off(doing)}; it still runs on {now.pod.node or 'no node'}"
     if not waiting:
         return Verdict(Result.SUCCEEDED, proved, summary=done, suggestions=offers)
     if doing.is_over:
@@ -78,6 +78,14 @@ def _idle(doing: Doing, proved: tuple[str, ...]) -> tuple[str, ...]:
         for effect in done
         if isinstance(effect, DenyTraffic)
     )
+
+
+def _cut_off(doing: Doing) -> str:
+    """Only where something is known to enforce the policy; the labels are gone in any case."""
+    pod = _relabel(doing).target
+    doubts = (each for each in doing.plan.findings if each.key == ENFORCED and each.light is not Light.GREEN)
+    doubt = next(doubts, None)
+    return f"{pod} is out of its Services, but: {doubt.value}" if doubt else f"{pod} is cut off"
 
 
 def _relabel(doing: Doing) -> Relabel:

@@ -302,6 +302,10 @@ def test_a_block_ready_to_paste() -> None:
         "    limits:\n      cpu: 500m\n      memory: 256Mi"
     )
     assert named(found, "web").evidence[0] == "requests.cpu: not set → 100m"
+    assert [each.text.split()[:2] for each in named(found, "web").suggestions] == [
+        ["pod", "top"],
+        ["deploy", "show"],
+    ]
 
 
 def test_what_fits_already_is_green() -> None:

@@ -210,6 +210,20 @@ def test_it_is_proved_by_the_policy_the_labels_and_the_replacement() -> None:
 
 
 @pytest.mark.parametrize(
+    ("network", "says"),
+    [
+        (NetworkView((), auto_mode="true"), "is cut off; it still runs on"),
+        (NetworkView((), auto_mode="false"), "is out of its Services, but: not enforced"),
+        (NetworkView(()), "is out of its Services, but: unknown"),
+        (GAP, "is out of its Services, but: unknown"),
+    ],
+)
+def test_it_is_called_cut_off_only_where_something_is_known_to_enforce_that(network: Any, says: str) -> None:
+    found = verdict(proof.isolated(doing(isolation(Network=network)), SITE), **CUT_NOW)
+    assert found.result is Result.SUCCEEDED and says in found.summary
+
+
+@pytest.mark.parametrize(
     ("world", "over", "result", "proved"),
     [
         ({"OnePod": pod(), "Policies": (DENIAL,)}, False, Result.WAITING, ("deny",)),
