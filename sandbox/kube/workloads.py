@@ -28,6 +28,12 @@ Json = dict[str, Any]
 
 HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
+# Annotations that a deployment does not hand down to its sets.
+_KEPT_BACK = (
+    REVISION,
+    "deployment.kubernetes.io/desired-replicas",
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
 REVISION_HASH = "controller-revision-hash"
 _MERGE = "application/merge-patch+json"
 # Daemon pods run on nodes in any of these conditions.
@@ -165,6 +171,7 @@ class Workloads:
         if current is None:
             current = self._new_set(entry, wanted, sets)
             sets = [*sets, current]
+        self._hand_down(entry, current)
         self._number(entry, current, sets)
         self._clean_up(entry, current, sets)
         old = [item for item in sets if item.name != current.name and item.obj["spec"]["replicas"]]
@@ -194,6 +201,16 @@ class Workloads:
         body = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec}
         self._objects.create(resource, entry.namespace, body)
         return self._objects.get(resource, entry.namespace, metadata["name"])
+
+    def _hand_down(self, entry: Entry, current: Entry) -> None:
+        """The deployment's annotations, the change-cause among them, are those of the set in force."""
+        own = entry.obj["metadata"].get("annotations") or {}
+        wanted = {key: value for key, value in own.items() if key not in _KEPT_BACK}
+        has = current.obj["metadata"].get("annotations") or {}
+        if any(has.get(key) != value for key, value in wanted.items()):
+            resource, _ = self._entries("replicasets")
+            change = {"metadata": {"annotations": wanted}}
+            self._objects.patch(resource, entry.namespace, current.name, change, how=_MERGE)
 
     def _number(self, entry: Entry, current: Entry, sets: list[Entry]) -> None:
         """A template used again gets the newest revision number, and the deployment shows it."""

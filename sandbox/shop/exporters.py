@@ -9,6 +9,7 @@ cluster's objects and the simulation; holds no state of its own.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -229,6 +230,11 @@ class Exporters:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     exporters: Exporters
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A scraper that hangs up, as Prometheus does when it reads its configuration again, is no news."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
