@@ -49,6 +49,17 @@ class Message:
 # --- text ---
 
 
+# Characters without a shape that turn, split or hide what stands beside them. Not the joiners of emoji and scripts.
+_UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
+def revealed(text: str) -> str:
+    """Text from outside with what cannot be seen by its number: who approves must read what is there."""
+    if text.isascii():
+        return text
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
 def escape(text: str) -> str:
     """Text from outside, harmless in mrkdwn: no mention, no forged link (Slack's own three escapes)."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

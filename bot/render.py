@@ -27,6 +27,7 @@ from bot.blocks import (
     paragraph,
     paragraphs,
     preformatted,
+    revealed,
     text_input,
 )
 from bot.findings import ICON, WORST, judged_lines, severity, top_lines
@@ -104,7 +105,7 @@ def _redacted(node: R, redact: Callable[[str], str]) -> R:
     or half a secret could pass, and a word at the end of one line could mask the next."""
     changed: Any = node
     if isinstance(node, str) and not isinstance(node, StrEnum):
-        changed = redact(node)
+        changed = redact(revealed(node))
     elif is_dataclass(node) and not isinstance(node, type):
         changed = replace(node, **{f.name: _redacted(getattr(node, f.name), redact) for f in fields(node)})
     elif isinstance(node, Mapping):

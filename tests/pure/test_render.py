@@ -172,6 +172,16 @@ def test_a_secret_is_masked_before_it_is_escaped_or_cut(secret: str) -> None:
         assert secret not in said and blocks.escape(secret) not in said and secret[:20] not in said
 
 
+def test_what_turns_or_hides_text_is_shown_by_its_number() -> None:
+    finding = Finding(
+        "DH-1", "Cause \u202eevil", Light.RED, "a\u200bb", evidence=("\ufeffx", "👩\u200d🚒 ⚠️ Jürgen")
+    )
+    request = build.request(sections=(Section("s", "S", True, (finding,), table=("t\u2066",)),))
+    drawn = json.dumps([(m.text, m.blocks) for m in render.messages(request, str)], ensure_ascii=False)
+    assert not set("\u202e\u200b\ufeff\u2066") & set(drawn)
+    assert "⟨U+202E⟩evil" in drawn and "⟨U+2066⟩" in drawn and "👩\u200d🚒 ⚠️ Jürgen" in drawn
+
+
 def test_redaction_of_one_line_leaves_the_next_one_alone() -> None:
     redact = Redactor()
     finding = build.finding(Light.RED, evidence=("the header was token:", "🔴 and this is another fact"))
