@@ -74,7 +74,9 @@ _NAMED = re.compile(
 # As Kubernetes writes a variable or a header, as JSON or as JSON within JSON: the name, then the value.
 _PAIR = re.compile(
     r"""(?ix) ( \\?"name\\?" \s{0,4} : \s{0,4}
-      \\?" [\w.-]{0,40}? (?:pass|pwd|secret|token|api[_-]?key|access[_-]?key|credential|private|auth|dsn) [\w.-]{0,40} \\?"
+      \\?" [\w.-]{0,40}? (?:pass|pwd|secret|token|api[_-]?key|access[_-]?key|credential|private|auth|dsn
+        |keys?(?![a-z])|cert|salt|signature)
+      [\w.-]{0,40} \\?"
       \s{0,4} , \s{0,40} \\?"value\\?" \s{0,4} : \s{0,4} )
     ( \\"(?:[^"\\]|\\\\(?:\\"|\\\\|[^"\\]))*\\" | "(?:[^"\\]|\\.)*" )"""
 )

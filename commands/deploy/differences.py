@@ -36,7 +36,7 @@ _SECRET = re.compile(
     r"pass|pwd|secret|token|credential|auth|private|cert|(?<![a-z])keys(?![a-z])|key(?![a-z])|dsn|salt|signature",
     re.IGNORECASE,
 )
-_HIDDEN = "(hidden)"
+_HIDDEN = "***"  # what the redactor writes, too: it leaves this alone
 # In words of a command line, where less is a name: "--db-password hunter2", "PGPASSWORD=hunter2".
 _TELLING = r"[\w.-]{0,40}?(?:(?<!by)pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key)"
 _ASSIGNED = re.compile(rf"(?i)(?<![\w.-])({_TELLING}[\w.-]{{0,40}}=)(?:\"[^\"]*\"|'[^']*'|\S+)")
@@ -113,10 +113,11 @@ def _lines(before: Mapping[Key, Entry], after: Mapping[Key, Entry], key: Key) ->
     if key in after:
         yield f"+ {key[1]}: {after[key].shown}"
     if key in before and key in after and before[key].shown == after[key].shown:
-        yield f"  {key[1]}: another value, {_WHY[after[key].shown == _HIDDEN]}"
+        # No colon behind the name: the redactor would take the next word for its value.
+        yield f"{SAME}{key[1]}, {'which is hidden' if _HIDDEN in after[key].shown else 'too long to be shown'}"
 
 
-_WHY = {True: "hidden by its name", False: "too long to be shown"}
+SAME = "  another value of "  # how a line begins that tells of a difference that cannot be seen
 
 
 def _collapsed(labels: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from commands.command import Part, Parts
 from commands.deploy import owners, references, risks, rollout
-from commands.deploy.differences import differences, environment, images_said
+from commands.deploy.differences import SAME, differences, environment, images_said
 from commands.deploy.revisions import age, current, said_by, table
 from commands.deploy.target import Found, kind, line, search
 from commands.deploy.telling import told
@@ -158,7 +158,7 @@ def _step(older: RevisionView, newer: RevisionView) -> Finding:
     come = [line[2:] for line in lines if line.startswith("+ ")]
     if len(lines) == 3 and len(gone) == len(come) == 1:  # one field under the name of its group
         return Finding("T1-4", label, Light.GREEN, f"{gone[0]} → {come[0].partition(': ')[2]}")
-    groups = [line.strip() for line in lines if line.startswith("  ")]
+    groups = [line.strip() for line in lines if line.startswith("  ") and not line.startswith(SAME)]
     told = tuple(line for line in lines if not line.startswith("  ")) or lines
     return Finding("T1-4", label, Light.GREEN, ", ".join(groups), evidence=told[:KEPT])
 

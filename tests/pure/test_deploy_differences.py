@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from deploy_answers import template, view
 
-from commands.deploy.differences import differences, environment, images_said, is_secret
+from bot.secret import Redactor
+from commands.deploy.differences import SAME, differences, environment, images_said, is_secret
 from commands.deploy.references import Reference, references
 from commands.deploy.rollout import margins, strategy_said
 from commands.workloads import Strategy, on_ecr, selector_text, selects
@@ -31,8 +32,8 @@ CASES = [
     ("a plain value", variable("LEVEL", "info"), variable("LEVEL", "debug"),
      ("  environment", '- web LEVEL: "info"', '+ web LEVEL: "debug"')),
     ("a value that sounds secret", variable("DB_PASSWORD", "hunter2"), variable("DB_PASSWORD", "hunter3"),
-     ("  environment", "- web DB_PASSWORD: (hidden)", "+ web DB_PASSWORD: (hidden)",
-      "  web DB_PASSWORD: another value, hidden by its name")),
+     ("  environment", "- web DB_PASSWORD: ***", "+ web DB_PASSWORD: ***",
+      "  another value of web DB_PASSWORD, which is hidden")),
     ("a Secret's key", secret("old"), secret("new"),
      ("  environment", "- web PASSWORD: from Secret db, key old", "+ web PASSWORD: from Secret db, key new")),
     ("a variable that is new", template(), variable("LEVEL", "x"), ("  environment", '+ web LEVEL: "x"')),
@@ -79,6 +80,14 @@ def test_images_stand_first_and_the_rest_last() -> None:
     )
     groups = [line.strip() for line in differences(template("shop:1"), then) if line.startswith("  ")]
     assert groups == ["images", "resources", "scheduling", "1 other field: spec dnsPolicy"]
+
+
+def test_what_is_hidden_passes_the_redactor_as_it_stands() -> None:
+    before, after = variable("DB_PASSWORD", "hunter2"), variable("DB_PASSWORD", "hunter3")
+    lines = differences(before, after)
+    assert tuple(map(Redactor(), lines)) == lines and lines[-1].endswith("DB_PASSWORD, which is hidden")
+    addresses = (variable("URL", f"postgres://bob:{word}@db/x") for word in ("hunter2", "hunter3"))
+    assert differences(*addresses)[-1] == f"{SAME}web URL, which is hidden"
 
 
 def test_no_value_of_a_hidden_variable_is_in_any_line() -> None:

@@ -729,6 +729,8 @@ def test_the_redactor_masks_every_loaded_secret_however_it_is_written() -> None:
         ("aws_secret_access_key = abc", "aws_secret_access_key = ***"),
         ('{"name": "DB_PASSWORD", "value": "hun\\"ter2"}', '{"name": "DB_PASSWORD", "value": "***"}'),
         ('{"name": "X-Auth",\n   "value": "hunter2"}', '{"name": "X-Auth",\n   "value": "***"}'),
+        ('{"name": "STRIPE_KEY", "value": "sk_1"}', '{"name": "STRIPE_KEY", "value": "***"}'),
+        ('{"name": "KEYBOARD", "value": "de"}', '{"name": "KEYBOARD", "value": "de"}'),
         ('{"name": "LEVEL", "value": "debug"}', '{"name": "LEVEL", "value": "debug"}'),
         (
             r'"{\"name\":\"PGPASSWORD\",\"value\":\"hun\\\"ter2\"}"',
