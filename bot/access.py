@@ -165,7 +165,12 @@ def may_approve(holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) -> De
 
 def may_stop(holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) -> Decision:
     """Cancelling is for everybody who may submit or approve the like; the requester is not asked here."""
-    return YES if may_submit(holder, rules, deed).ok else may_approve(holder, rules, deed)
+    if may_submit(holder, rules, deed).ok or may_approve(holder, rules, deed).ok:
+        return YES
+    return no(
+        f"You may not cancel or stop this `{deed.line}`: that is for whoever asked for it, and for whoever may ask for "
+        "such a change, or approve it, in all places that it touches."
+    )
 
 
 def _may(act: Act, holder: Holder, rules: tuple[AccessRule, ...], deed: Deed) -> Decision:

@@ -149,7 +149,8 @@ def _under_way(sight: Sight) -> Verdict:
 def _standing(sight: Sight, what: str) -> str:
     closed = [name for name, node in sight.nodes.items() if node is not None and node.unschedulable]
     why = " (cancelled)" if sight.doing.is_cancelled else ""
-    return f"{what}{why}" + (f"; {', '.join(closed)} stays closed to new pods" if closed else "")
+    stay = "stay" if closed[1:] else "stays"
+    return f"{what}{why}" + (f"; {', '.join(closed)} {stay} closed to new pods" if closed else "")
 
 
 def _waiting(sight: Sight) -> Iterable[str]:

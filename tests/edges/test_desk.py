@@ -551,7 +551,7 @@ def test_what_has_not_begun_is_cancelled_at_once(bench: Bench, standing: Standin
 
 def test_who_may_not_submit_it_may_not_cancel_it(bench: Bench) -> None:
     bench.put()
-    assert "You may not approve" in bench.press(CAROL, "cancel").text
+    assert "You may not cancel or stop this `node drain`" in bench.press(CAROL, "cancel").text
     assert bench.record.state is Standing.AWAITING and len(bench.refusals()) == 1
 
 
