@@ -175,7 +175,8 @@ def _missing(step: Step, doing: Doing, is_there: bool) -> str:
 
 
 def _well(doing: Doing, proved: tuple[str, ...]) -> Verdict:
-    names = ", ".join(step.effect.target.name for step in doing.plan.steps)
-    said = "takes no new pods" if doing.args.verb == "cordon" else "takes pods again"
+    names = [step.effect.target.name for step in doing.plan.steps]
+    take = "take" if names[1:] else "takes"
+    said = f"{take} no new pods" if doing.args.verb == "cordon" else f"{take} pods again"
     back = (Suggestion("Undo", doing.plan.undo),) if doing.plan.undo else ()
-    return Verdict(Result.SUCCEEDED, proved, summary=f"{names} {said}", suggestions=back)
+    return Verdict(Result.SUCCEEDED, proved, summary=f"{', '.join(names)} {said}", suggestions=back)
