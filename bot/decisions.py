@@ -145,9 +145,18 @@ class Decisions:
             raise NeedsReason(
                 f"{request.id} was asked for without a reason, so give one: {typed}. {_NOTHING}"
             )
-        everybody = (*asking.approvals, Approval(user, self._now(), is_self))
+        everybody = (*self._valid(asking, request), Approval(user, self._now(), is_self))
         agreed = tuple(replace(each, person=self._site.person(each.user)) for each in everybody)
         return self._agree(stored, replace(asking, approvals=agreed), decided)
+
+    def _valid(self, asking: Asking, request: Request) -> tuple[Approval, ...]:
+        """The approvals of those who still may: whoever lost the role meanwhile counts no more."""
+        deed = _deed(request)
+        return tuple(
+            each
+            for each in asking.approvals
+            if access.may_approve(self._people.holder(each.user), self._site.access, deed).ok
+        )
 
     def _agree(self, stored: Stored[Request], asking: Asking, decided: Decided) -> str:
         request = stored.record

@@ -196,6 +196,16 @@ def test_two_different_people_are_needed_where_the_plan_says_so(bench: Bench) ->
     assert [line["what"] for line in build.audit_lines(bench.state)] == ["agreed", "refused", "approved"]
 
 
+def test_who_lost_the_role_since_counts_no_more(bench: Bench) -> None:
+    bench.put(build.change_request(build.plan(approvers=2)))
+    assert bench.press(FRANK).accepted
+    bench.set_site(replace(SITE, roles=replace(SITE.roles, approvers=("S0APPROVERS",))))
+    assert "needs 2 people, and has 1" in bench.press(BOB).text
+    assert (bench.record.state, bench.jobs()) == (Standing.AWAITING, 0)
+    shown = str(changecard.card(bench.record).blocks)
+    assert f"approved by <@{BOB.user}>" in shown and FRANK.user not in shown
+
+
 # --- one person with several ids ---
 
 ALICE_TOO, BOB_TOO = Actor("U0ALICE0002", TEAM), Actor("U0BOB000002", TEAM)
