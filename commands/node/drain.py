@@ -221,10 +221,20 @@ def _scope(scene: Scene) -> tuple[str, ...]:
     return (*nodes, *orphans, *workloads, *data, *scene.chosen.options)
 
 
+_WHAT_BECOMES = {
+    Kind.EVICT: "to move",
+    Kind.ORPHAN: "that nothing makes anew",
+    Kind.FINISHED: "finished",
+    Kind.TERMINATING: "ending already",
+    Kind.DAEMON: "of DaemonSets, which stay",
+    Kind.MIRROR: "static, which stay",
+}
+
+
 def _facts(scene: Scene) -> tuple[str, ...]:
     heads = (line for node in scene.targets for line in header.facts(node, scene.time))
     numbers = {kind: sum(each.kind is kind for each in scene.all) for kind in Kind}
-    pods = ", ".join(f"{number} {kind}" for kind, number in numbers.items() if number)
+    pods = ", ".join(f"{number} {_WHAT_BECOMES[kind]}" for kind, number in numbers.items() if number)
     placements = scene.answer(Placements())
     where = () if isinstance(placements, Gap) else placements
     return (

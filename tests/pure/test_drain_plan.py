@@ -67,7 +67,7 @@ def test_a_pod_with_replicas_elsewhere_is_closed_off_and_moved_without_a_risk():
 
 def test_the_header_tells_what_the_node_is():
     facts = "\n".join(World().plan().facts)
-    for word in ("i-0abc", "eu-central-1a", "Ready for 9 d", "v1.33.1", "1 pod: 1 evict"):
+    for word in ("i-0abc", "eu-central-1a", "Ready for 9 d", "v1.33.1", "1 pod: 1 to move"):
         assert word in facts
 
 
