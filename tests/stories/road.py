@@ -103,6 +103,16 @@ class World:
             self.server.add_node(name, labels=labels)
         else:
             self.server.apply(build.node(name, labels=labels))
+        self.until_open(name)
+
+    def until_open(self, name: str) -> None:
+        """A node that is new, or was closed, bears a taint until a controller has looked at it."""
+
+        def is_open() -> bool:
+            status, node = self.call("GET", f"/api/v1/nodes/{name}")
+            return status == 200 and not node["spec"].get("taints")
+
+        until(is_open, f"{name} takes pods")
 
     def fare(self, fate: str, namespace: str, *, name: str = "*", image: str = "*") -> None:
         stand_in, real = FATES[fate]
@@ -183,7 +193,7 @@ class Road:
 
     def approve(self, id: str, by: Actor = BOB) -> None:
         asking = self.request(id).asking
-        assert asking is not None, [f"{f.key}: {f.value}" for f in self.plan(id).findings]
+        assert asking is not None, [f"{f.key}: {f.value} {f.evidence}" for f in self.plan(id).findings]
         receipt = self.desk.press(by, "approve", f"{id} {asking.turn} {asking.digest}")
         assert receipt.accepted, receipt.text
 
@@ -359,6 +369,7 @@ class Road:
         yield
         for name in others:
             self.change("Node", name, {"spec": {"unschedulable": None}})
+            self.world.until_open(name)
 
     def roll(self, kind: str, name: str, image: str) -> None:
         """Somebody deploys, and does not wait."""
