@@ -29,7 +29,7 @@ from bot import files, render
 from bot.blocks import Message
 from bot.outbox import Claim, ClaimLost, Outbox, Sent
 from bot.state import State
-from commands.model import AlertGroup, Record, Request
+from commands.model import Record, Request, Whisper
 from commands.model import State as Standpoint
 
 log = logging.getLogger(__name__)
@@ -462,7 +462,7 @@ def _differs(message: Message, sent: Sent) -> bool:
 def _thread(record: Record, message: Message, root: Sent, channel: str) -> str:
     """The thread a message belongs to: where it was asked for, else under its card."""
     asked_in = ""
-    if not isinstance(record, AlertGroup) and channel == record.place.channel:  # not in direct messages
+    if isinstance(record, Request | Whisper) and channel == record.place.channel:  # not in direct messages
         asked_in = record.place.thread
     return asked_in or (root.ts if message.in_thread else "")
 

@@ -32,7 +32,9 @@ from bot.blocks import (
 )
 from bot.findings import ICON, WORST, judged_lines, severity, top_lines
 from commands.finding import Finding, Light, Link, Suggestion, worst
-from commands.model import Alert, AlertGroup, Attachment, Record, Request, Section, State, Whisper
+from commands.model import (
+    Alert, AlertGroup, Attachment, Notice, Record, Request, Section, State, Storm, Whisper,
+)  # fmt: skip
 from commands.phrase import counted, shortly, span
 
 _TOP = 6  # findings repeated on the summary card
@@ -54,8 +56,10 @@ def messages(record: Record, redact: Callable[[str], str]) -> tuple[Message, ...
         drawn = _request(record)
     elif isinstance(record, AlertGroup):
         drawn = _alert_group(record)
-    else:
+    elif isinstance(record, Whisper):
         drawn = (_whisper(record),)
+    else:
+        drawn = _told(record)
     return tuple(replace(message, text=cut(message.text, FALLBACK)) for message in drawn)
 
 
@@ -133,7 +137,7 @@ def _summary(request: Request) -> Message:
     blocks = [paragraph(f"*{headline}*")]
     if len(request.sections) > 1 or request.state is State.READING:
         blocks.append(paragraph("   ".join(_tally(section) for section in request.sections)))
-    findings = _told(request)
+    findings = _worth_telling(request)
     lines = top_lines(findings)
     most = _TOP if any(finding.light is not Light.GREEN for finding in findings) else _CALM
     blocks += paragraphs(lines[:most])
@@ -146,7 +150,7 @@ def _summary(request: Request) -> Message:
     return Message("card", headline, tuple(bounded(blocks)))
 
 
-def _told(request: Request) -> list[Finding]:
+def _worth_telling(request: Request) -> list[Finding]:
     """What the card says of the answer: all that is not green; of one green section what it found."""
     found = [finding for section in request.sections for finding in section.findings]
     grave = sorted((f for f in found if f.light is not Light.GREEN), key=lambda f: severity(f.light))
@@ -318,6 +322,14 @@ def _group_links(group: AlertGroup) -> tuple[Link, ...]:
 
 def _group_origin(group: AlertGroup) -> str:
     return f"opened {moment(group.opened)} · receiver {escape(cut(group.receiver, 80))} · {group.id}"
+
+
+# --- storms and notices ---
+
+
+def _told(record: Storm | Notice) -> tuple[Message, ...]:
+    text = record.text if isinstance(record, Notice) else f"{record.members} alert groups"
+    return (Message("card", escape(text), (paragraph(escape(text)),)),)
 
 
 # --- whispers ---

@@ -30,7 +30,7 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 
 from bot.audit import CHAIN, Trail, facts_of, parts
-from commands.model import AlertGroup, Record, Request, Whisper
+from commands.model import AlertGroup, Notice, Record, Request, Storm, Whisper
 from commands.reads import RunView
 from commands.site import CHANGES
 
@@ -60,7 +60,13 @@ OVERDUE = timedelta(minutes=3)
 # Seconds for which the difference between Redis's clock and ours is taken to stay the same.
 _TRUST_CLOCK = 600.0
 
-_KINDS: Mapping[type, str] = {Request: "request", AlertGroup: "alert", Whisper: "whisper"}
+_KINDS: Mapping[type, str] = {
+    Request: "request",
+    AlertGroup: "alert",
+    Storm: "storm",
+    Notice: "notice",
+    Whisper: "whisper",
+}
 _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, kind in _KINDS.items()}
 
 # The outbox: cards by when they are due · "priority lane" by card · marks since the claim · who has it.
@@ -240,7 +246,7 @@ def card_of(record: Record) -> str:
 
 def lane_of(record: Record) -> str:
     """What Slack's one message per second counts against: the channel, or the person's direct messages."""
-    if isinstance(record, AlertGroup):
+    if isinstance(record, AlertGroup | Storm | Notice):
         return record.channel
     if isinstance(record, Request) and record.place.private:
         return "@" + record.actor.user

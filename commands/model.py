@@ -12,7 +12,27 @@ from typing import Any, ClassVar, Literal
 
 from commands.errors import Unanswered, Unreachable
 from commands.finding import Finding, Light, Suggestion, worst
+from commands.picture import Picture
 from commands.plan import Asking, Plan, Progress, Verdict
+
+
+class Confidence(StrEnum):
+    """How sure a cause is. CERTAIN: a source says so in words. LIKELY: the facts fit and nothing speaks against
+    it. POSSIBLE: it would explain what is seen, and so would other things."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What is probably the matter, in one sentence that names the object ("web-7 was killed at its memory limit
+    of 256 MiB"), and the commands that would mend it, best first."""
+
+    text: str
+    confidence: Confidence
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +41,7 @@ class Section:
 
     note: one line on how it was read (source, window, data age); empty where there is nothing to say.
     table: lines in columns (wording.aligned), shown after the findings in letters of one width.
+    cause: what it found to be the matter, None where it judges only, or found no cause.
     """
 
     key: str
@@ -30,6 +51,7 @@ class Section:
     note: str = ""
     attachments: tuple["Attachment", ...] = ()
     table: tuple[str, ...] = ()
+    cause: Cause | None = None
 
     @property
     def light(self) -> Light:
@@ -43,7 +65,8 @@ class Attachment:
     A command gives name, title and content; the engine keeps the content in the store (and in the bucket
     where `keep_in_bucket` is set and one is configured) and writes down where: `stored` is its key in the
     store, sha256 and size what was kept, bucket the S3 address or why there is none. evidence_of: uids of the
-    pods whose evidence this is, which are noted once it is kept (reads.EvidenceKept).
+    pods whose evidence this is, which are noted once it is kept (reads.EvidenceKept). picture: what is drawn as
+    a PNG in place of a content; the record keeps the file's whereabouts and not the picture.
     """
 
     name: str
@@ -55,6 +78,8 @@ class Attachment:
     size: int = 0
     bucket: str = ""
     evidence_of: tuple[str, ...] = ()
+    picture: Picture | None = None
+    is_image: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +158,14 @@ SCHEDULER = Actor("", "", is_scheduler=True)
 class Place:
     """Where a card lives: a channel id or "#name"; `thread` when it was asked for inside a thread.
 
-    private: the card goes to the asker's direct messages instead.
+    private: the card goes to the asker's direct messages instead. under: the message in whose thread it is told,
+    as "alert:A… 2:card" (outbox key of its record, key of the message); it is waited for until Slack has it.
     """
 
     channel: str
     thread: str = ""
     private: bool = False
+    under: str = ""
 
 
 class State(StrEnum):
@@ -278,6 +305,14 @@ class Request:
 AlertStatus = Literal["firing", "resolved"]
 
 
+class Severity(StrEnum):
+    """How grave an alert is to the bot, whatever word its label uses (`alerts.severities`); gravest first."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One alert of a group as last heard of; times are aware UTC."""
@@ -304,6 +339,50 @@ class Line:
     at: datetime
 
 
+class Judgement(StrEnum):
+    """What people call an alert (AD-2.1)."""
+
+    ACTIONABLE = "actionable"
+    INFORMATIONAL = "informational"
+    FALSE_ALARM = "false alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    judgement: Judgement
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A silence in Alertmanager that somebody made from here. ended: it ran out or was taken back."""
+
+    id: str
+    by: str
+    until: datetime
+    why: str = ""
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What people have done about an episode of a group, and what is still to remind them of.
+
+    acked: when somebody took notice, by whom; that ends the reminders. owner: the user who has it in hand.
+    snoozed: no reminder before. reminded: when the second person was told. judged: the last one counts, the
+    others are its history.
+    """
+
+    acked: datetime | None = None
+    acked_by: str = ""
+    owner: str = ""
+    snoozed: datetime | None = None
+    reminded: datetime | None = None
+    judged: tuple[Judged, ...] = ()
+    silences: tuple[Silenced, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class AlertGroup:
     """An Alertmanager group and all alerts heard of in its current episode.
@@ -311,6 +390,14 @@ class AlertGroup:
     An episode begins when the first alert fires and the group was quiet (or new); its card is one
     message. truncated: how many alerts Alertmanager cut from its last body (max_alerts). omitted: how many
     lines of the thread are no longer kept here.
+
+    cluster: by its name in the configuration, "" where its label names none that is known. severity: the gravest
+    of what fires. heard: when Alertmanager last said anything of it; repeats: how often it has only repeated
+    itself since the last news. flaps: how often it fired again within this episode. mention: a Slack user or
+    user-group id that its opening mentions, "" for nobody. route: which rule of the configuration sent it here.
+    storm: id of the storm in whose thread it is told, "" where it has a card of its own. before: the message of
+    the episode before this one, as "channel ts". triage: the request that diagnoses it; cause: what that found.
+    care: what people have done about it.
     """
 
     id: str
@@ -325,6 +412,18 @@ class AlertGroup:
     truncated: int = 0
     lines: tuple[Line, ...] = ()
     omitted: int = 0
+    cluster: str = ""
+    severity: Severity = Severity.WARNING
+    heard: datetime | None = None
+    repeats: int = 0
+    flaps: int = 0
+    mention: str = ""
+    route: str = ""
+    storm: str = ""
+    before: str = ""
+    triage: str = ""
+    cause: Cause | None = None
+    care: Care = Care()
 
     @property
     def firing(self) -> tuple[Alert, ...]:
@@ -333,6 +432,48 @@ class AlertGroup:
     @property
     def resolved(self) -> tuple[Alert, ...]:
         return tuple(alert for alert in self.alerts if alert.status == "resolved")
+
+    @property
+    def lead(self) -> Alert:
+        """The alert a diagnosis is about: of those that fire (else of all) the first that began."""
+        return min(self.firing or self.alerts, key=lambda alert: (alert.starts_at, alert.fingerprint))
+
+    @property
+    def name(self) -> str:
+        """What the group is called: the alert name it is grouped by, or that its first alert bears."""
+        return self.group_labels.get("alertname") or self.lead.name
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """More groups opened in a channel than people can read: one card counts them, their own are in its thread.
+
+    members: how many in all; counts: by (what, name), such as ("alert", "KubePodCrashLooping") or
+    ("namespace", "shop"), how many of them still fire; firing: how many in all. listing: the kept file of all.
+    """
+
+    id: str
+    channel: str
+    opened: datetime
+    updated: datetime
+    members: int = 0
+    firing: int = 0
+    counts: tuple[tuple[str, str, int], ...] = ()
+    listing: Attachment | None = None
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message of the house itself: the dead-man's switch, a cluster nobody knows. text changes in place;
+    lines are its thread. mention: a Slack user or user-group id, "" for nobody."""
+
+    id: str
+    channel: str
+    text: str
+    at: datetime
+    mention: str = ""
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,4 +491,4 @@ class Whisper:
     suggestions: tuple[Suggestion, ...] = ()
 
 
-Record = Request | AlertGroup | Whisper
+Record = Request | AlertGroup | Storm | Notice | Whisper

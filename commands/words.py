@@ -21,11 +21,14 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """approvers: how many people other than the requester must agree; 0 for a verb that changes nothing."""
+    """approvers: how many people other than the requester must agree; 0 for a verb that changes nothing. own: the
+    requester's own confirmation of the plan counts as one, because what it does ends by itself and is undone with
+    one press; it is still planned, shown, confirmed and written to the audit."""
 
     name: str
     help: str
     approvers: int = 0
+    own: bool = False
 
     @property
     def changes(self) -> bool:
@@ -109,6 +112,10 @@ _LOOK = (
         (
             Verb("list", "firing alerts"),
             Verb("resolved", "alerts that ended, and how long they took"),
+            Verb("triage", "what is probably the matter with one alert, and what would mend it"),
+            Verb("ack", "take notice of an alert: the reminders end"),
+            Verb("own", "have an alert in hand, or hand it over with --to"),
+            Verb("snooze", "no reminder for a while"),
             Verb("mark", "call an alert actionable, informational or false"),
             Verb("routes", "who is told about what"),
             Verb("docs", "rules without a runbook or a clear summary"),
@@ -118,7 +125,8 @@ _LOOK = (
             Verb("rank", "severity against what an alert really meant"),
             Verb("order", "which alerts come first, and what should be inhibited"),
             Verb("rules", "the rules loaded, against the manual's"),
-            Verb("silence", "hide an alert for at most 4 h; needs --why"),
+            Verb("silence", "hide an alert for at most 4 h; needs --why", approvers=1, own=True),
+            Verb("unsilence", "end a silence that was made from here", approvers=1, own=True),
             _one("test", "send a synthetic alert through the whole chain"),
         ),
         "list",
@@ -427,7 +435,7 @@ SHORTCUTS: Mapping[str, Shortcut] = {
         Shortcut("uncordon", "node", "uncordon"),
         Shortcut("drain", "node", "drain"),
         Shortcut("declare", "incident", "declare"),
-        Shortcut("ack", "incident", "ack"),
+        Shortcut("ack", "alert", "ack"),
         Shortcut("resolve", "incident", "resolve"),
         Shortcut("approve", "task", "approve"),
         Shortcut("reject", "task", "reject"),

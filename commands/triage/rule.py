@@ -1,0 +1,166 @@
+"""The nouns of a diagnosis: what an alert is about, what was found, and the rule between the two."""
+
+import re
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from commands.finding import Finding, Suggestion
+from commands.model import Alert, AlertGroup, Attachment, Cause, Reads, Section, Seen
+from commands.site import ClusterSite
+
+# Labels by which rules name the same thing, the usual one first (kube-prometheus, kubernetes-mixin, node-exporter).
+_NODE = ("node", "nodename", "kubernetes_node", "instance_name")
+_POD = ("pod", "pod_name")
+_CLAIM = ("persistentvolumeclaim", "pvc")
+_JOB = ("job_name",)
+_AUTOSCALER = ("horizontalpodautoscaler", "hpa")
+_BUDGET = ("poddisruptionbudget", "pdb")
+_WORKLOADS = ("deployment", "statefulset", "daemonset")
+# Kube-state-metrics' own pod and container stand on its series where honorLabels is off: they are not meant.
+_EXPORTED = "exported_"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is to be diagnosed: the leading alert of a group, and how many fire beside it.
+
+    labels: of the leading alert. others: labels of the other alerts of the group that fire. since: when it began;
+    None where somebody asks without an alert. expr: of the rule, where Prometheus said it.
+    """
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    since: datetime | None = None
+    others: tuple[Mapping[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, group: AlertGroup) -> "Subject":
+        return cls.led_by(group.lead, group)
+
+    @classmethod
+    def led_by(cls, lead: Alert, group: AlertGroup) -> "Subject":
+        others = tuple(alert.labels for alert in group.firing if alert is not lead)
+        since = lead.starts_at if lead.starts_at.timestamp() > 0 else None
+        return cls(lead.name, lead.labels, lead.annotations, since, others)
+
+    def label(self, *names: str) -> str:
+        """The first of these labels that is there, "" where none is."""
+        for name in names:
+            found = self.labels.get(_EXPORTED + name) or self.labels.get(name)
+            if found:
+                return found
+        return ""
+
+    @property
+    def namespace(self) -> str:
+        return self.label("namespace", "kubernetes_namespace")
+
+    @property
+    def pod(self) -> str:
+        return self.label(*_POD)
+
+    @property
+    def container(self) -> str:
+        return self.label("container", "container_name")
+
+    @property
+    def node(self) -> str:
+        """The node's name, where a label gives it. `instance` is not one: it is an address (nodes.py resolves it)."""
+        return self.label(*_NODE)
+
+    @property
+    def instance(self) -> str:
+        return self.label("instance")
+
+    @property
+    def claim(self) -> str:
+        return self.label(*_CLAIM)
+
+    @property
+    def job(self) -> str:
+        """A Kubernetes Job. The label `job` is Prometheus' scrape job: see `scrape_job`."""
+        return self.label(*_JOB)
+
+    @property
+    def cronjob(self) -> str:
+        return self.label("cronjob")
+
+    @property
+    def scrape_job(self) -> str:
+        return self.labels.get("job", "")
+
+    @property
+    def autoscaler(self) -> str:
+        return self.label(*_AUTOSCALER)
+
+    @property
+    def budget(self) -> str:
+        return self.label(*_BUDGET)
+
+    @property
+    def service(self) -> str:
+        return self.label("service", "service_name")
+
+    @property
+    def workload(self) -> tuple[str, str]:
+        """("deployment", "web"), or ("", "") where no label says."""
+        for kind in _WORKLOADS:
+            if self.label(kind):
+                return kind, self.label(kind)
+        kind, name = (
+            self.label("workload_type", "owner_kind").casefold(),
+            self.label("workload", "owner_name"),
+        )
+        return (kind, name) if kind in _WORKLOADS and name else ("", "")
+
+    @property
+    def address(self) -> str:
+        """`instance` without its port."""
+        return re.sub(r":\d+$", "", self.instance).strip("[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was found. cause: None where the facts name none; then the findings still stand.
+
+    findings: facts, the most telling first, each with its evidence; a source that gave no answer is a finding of
+    its own (wording.unread), and the others still show. suggestions: commands beside those of the cause.
+    """
+
+    cause: Cause | None = None
+    findings: tuple[Finding, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+    table: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    note: str = ""
+
+    def section(self, key: str, title: str) -> Section:
+        """As a part of an answer; its buttons are the cause's, then its own."""
+        found = Section(key, title, True, self.findings, self.note, self.attachments, self.table, self.cause)
+        offered = (*(self.cause.suggestions if self.cause else ()), *self.suggestions)
+        if not (offered and found.findings):
+            return found
+        first = found.findings[0]
+        own = tuple(dict.fromkeys((*offered, *first.suggestions)))
+        return replace(found, findings=(replace(first, suggestions=own), *found.findings[1:]))
+
+
+Diagnosing = Generator[Reads, Seen, Diagnosis]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """names: the alerts it is for. means: what such an alert says, in plain words, for whoever never saw one.
+    steps: what one does first, when no runbook is at hand. needs: labels (properties of Subject) without which the
+    generic diagnosis does more than this one."""
+
+    names: tuple[str, ...]
+    means: str
+    diagnose: Callable[[Subject, ClusterSite], Diagnosing]
+    steps: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    def fits(self, subject: Subject) -> bool:
+        return subject.name in self.names and all(getattr(subject, need) for need in self.needs)
