@@ -57,6 +57,9 @@ LEASE = timedelta(seconds=6)
 # A calendar line this long past its next due time was not looked at by any scheduler.
 OVERDUE = timedelta(minutes=3)
 
+# What the ids of requests begin with that diagnose an alert by themselves.
+TRIAGE = "T"
+
 # Seconds for which the difference between Redis's clock and ours is taken to stay the same.
 _TRUST_CLOCK = 600.0
 
@@ -339,8 +342,11 @@ class Change:
         self.pipe.ltrim(BELL, -8, -1)
         return self
 
-    def work(self, request: Request, *, timeout: timedelta) -> "Change":
-        """Enqueue the hint that this open request needs a worker, and tell the sweeper to look after it."""
+    def work(self, request: Request, *, timeout: timedelta, first: bool = False) -> "Change":
+        """Enqueue the hint that this open request needs a worker, and tell the sweeper to look after it.
+
+        first: before all that wait already.
+        """
         job = self._state.queue.create_job(
             "workers.jobs.answer",
             args=(request.id,),
@@ -352,7 +358,7 @@ class Change:
         )
         # RQ opens a transaction of its own on a pipeline, which only a fresh one allows.
         enqueue = self._state.redis.pipeline()
-        self._state.queue.enqueue_job(job, pipeline=enqueue)
+        self._state.queue.enqueue_job(job, pipeline=enqueue, at_front=first)
         self.pipe.command_stack += enqueue.command_stack
         self.pipe.zadd(_OPEN, {request.id: self._in(milliseconds(SWEEP_AFTER))})
         return self

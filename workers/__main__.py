@@ -27,6 +27,9 @@ from workers.scheduler import Scheduler
 
 log = logging.getLogger("workers")
 
+# How long a worker that is asked to stop lets its diagnoses run on; then another worker goes on with them.
+_FINISH_SECONDS = 5.0
+
 
 class HouseWorker(SimpleWorker):
     """Stops warm on SIGTERM, and looks for a lost Redis every two seconds instead of up to every minute."""
@@ -53,7 +56,7 @@ def main() -> int:
         state, catalog, loaded.site, clients.reader,
         effects=clients.effects, bucket=clients.bucket, stopping=lambda: HouseWorker.asked_to_stop,
     )  # fmt: skip
-    jobs.install(engine)
+    bay = jobs.install(engine)
     stop = Event()
     scheduler = Thread(target=Scheduler(state, catalog, loaded.site).run, args=(stop,), name="scheduler")
     log.info("workers start: %s", clients.described())
@@ -63,6 +66,7 @@ def main() -> int:
     finally:
         stop.set()
         scheduler.join()
+        bay.close(_FINISH_SECONDS)
         clients.close()
     log.info("workers stopped")
     return 0

@@ -27,6 +27,7 @@ from commands.site import Site
 from workers.change import Changes
 from workers.house import Effects, House, Lost
 from workers.keeping import Bucket, Keeper, no_bucket
+from workers.triage import note_cause
 from workers.walk import Reader, walk
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,8 @@ class Engine:
             read = replace(read, findings=tuple(map(self._offered, read.findings)))
             sections = tuple(read if held.key == read.key else held for held in stored.record.sections)
             stored = self._save(change, stored, replace(stored.record, sections=sections))
+            note_cause(self._state, self._catalog, stored.record)
+        note_cause(self._state, self._catalog, stored.record)  # a worker before this one may have died over it
         self._finish(stored, stored.record)
 
     def _offered(self, finding: Finding) -> Finding:

@@ -1,7 +1,7 @@
 """The nouns of a diagnosis: what an alert is about, what was found, and the rule between the two."""
 
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -148,6 +148,17 @@ class Diagnosis:
 
 
 Diagnosing = Generator[Reads, Seen, Diagnosis]
+
+
+def verdict(sections: Iterable[Section]) -> Cause | None:
+    """What all parts of a triage found together: the first cause, and what speaks beside it, such as a rollout just
+    before. Buttons of all, each once."""
+    causes = [section.cause for section in sections if section.done and section.cause]
+    if not causes:
+        return None
+    text = " · ".join(dict.fromkeys(cause.text for cause in causes))
+    offered = tuple(dict.fromkeys(each for cause in causes for each in cause.suggestions))
+    return Cause(text, causes[0].confidence, offered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tests.drift.tree import PRODUCT, Module, imports_of, is_within, modules, no
 # Pure beside everything under commands/.
 PURE = (
     "bot/access.py", "bot/alerts.py", "bot/blocks.py", "bot/changecard.py", "bot/changethread.py",
-    "bot/changewords.py", "bot/findings.py", "bot/rights.py", "bot/render.py", "workers/triage.py",
+    "bot/changewords.py", "bot/findings.py", "bot/rights.py", "bot/render.py",
 )  # fmt: skip
 
 # What a pure module may import of the standard library: nothing here reads a clock, a file, the network,

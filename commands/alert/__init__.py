@@ -1,0 +1,9 @@
+"""`alert`: what fires, what is the matter with it, and what people do about it.
+
+Each verb has its file; this one only lists them. What a diagnosis reads and says is in commands/triage/.
+"""
+
+from commands.alert import triage
+from commands.command import Command
+
+COMMANDS: tuple[Command, ...] = (triage.TRIAGE,)

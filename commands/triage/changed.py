@@ -1,0 +1,84 @@
+"""What changed before something began, and whether it may be why. Shared by `alert triage` and `debug`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from commands.finding import Finding, Light, Suggestion
+from commands.model import Cause, Confidence, Gap
+from commands.phrase import counted, span
+from commands.triagereads import ChangeSeen
+from commands.wording import one_line, unread
+
+KEY = "AL-33"
+_LABEL = "Changed"
+WINDOW = timedelta(hours=2)
+# T1-4.1: a rollout this near the onset is the first suspect. After it, only as far as clocks and `for:` differ.
+_BEFORE, _AFTER = timedelta(minutes=30), timedelta(minutes=2)
+_SHOWN = 8
+_ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """finding: what changed; cause: set where a rollout came just before; suggestions: the way back."""
+
+    finding: Finding
+    cause: Cause | None = None
+
+
+def looked(
+    found: tuple[ChangeSeen, ...] | Gap, onset: datetime | None, now: datetime, workload: str = ""
+) -> Looked:
+    """workload: the name of the one that is ill, whose changes come first; "" for none in particular."""
+    if isinstance(found, Gap):
+        return Looked(unread(KEY, _LABEL, found))
+    began = onset or now
+    near = [change for change in found if began - WINDOW <= change.at <= max(began, now)]
+    if not near:
+        return Looked(Finding(KEY, _LABEL, Light.GREEN, f"nothing in the {span(WINDOW)} before"))
+    ordered = sorted(near, key=lambda change: (not is_suspect(change, began), not _is_of(change, workload)))
+    suspect = next(
+        (c for c in ordered if is_suspect(c, began) and (not workload or _is_of(c, workload))), None
+    )
+    light = Light.YELLOW if suspect else Light.GREEN
+    lines = tuple(line for change in ordered[:_SHOWN] for line in told(change, began))
+    value = f"{counted(len(near), 'change')} in the {span(WINDOW)} before"
+    cause = _cause(suspect, began) if suspect else None
+    back = cause.suggestions if cause else ()
+    return Looked(Finding(KEY, _LABEL, light, value, evidence=lines, suggestions=back), cause)
+
+
+def is_suspect(change: ChangeSeen, began: datetime) -> bool:
+    """A rollout just before it began."""
+    return bool(change.revision) and -_AFTER <= began - change.at <= _BEFORE
+
+
+def told(change: ChangeSeen, began: datetime) -> Iterable[str]:
+    """A line of what, when and who, then its differences."""
+    by = f" by {one_line(change.by, 60)}" if change.by else ""
+    place = f"{change.namespace}/{change.name}" if change.namespace else change.name
+    yield f"{change.kind} {place}: {one_line(change.what)}{by}, {_when(change.at, began)}"
+    yield from (f"    {one_line(line)}" for line in change.differences[:4])
+    if len(change.differences) > 4:
+        yield f"    and {counted(len(change.differences) - 4, 'more difference')}"
+
+
+def _when(at: datetime, began: datetime) -> str:
+    length = began - at
+    if length >= timedelta(0):
+        return f"{span(length)} before it began ({at:%H:%M} UTC)"
+    return f"{span(-length)} after it began ({at:%H:%M} UTC)"
+
+
+def _cause(change: ChangeSeen, began: datetime) -> Cause:
+    place = f"{change.namespace}/{change.name}"
+    what = f"; {one_line(change.differences[0], 120)}" if change.differences else ""
+    text = f"{change.kind} {place}: {change.what} came {_when(change.at, began)}{what}"
+    kind = "" if change.kind == "Deployment" else f"{change.kind.lower()}/"
+    back = Suggestion(f"Roll back {change.name}", f"deploy rollback {change.namespace}/{kind}{change.name}")
+    return Cause(text, Confidence.LIKELY, (back,) if change.kind in _ROLLED_OUT else ())
+
+
+def _is_of(change: ChangeSeen, workload: str) -> bool:
+    return bool(workload) and change.name == workload
