@@ -108,7 +108,7 @@ def _outside(expr: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
     """Where the pattern stands outside of every bracket and quote."""
     free = {at for at, depth in _depths(expr) if depth == 0}
     for found in pattern.finditer(expr):
-        if found.start() in free and found.end() - 1 in free | {found.end() - 1}:
+        if found.start() in free:
             yield found.start(), found.end()
 
 
