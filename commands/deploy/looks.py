@@ -7,10 +7,10 @@ from typing import Any
 
 from commands.command import Part, Parts
 from commands.deploy import owners, references, risks, rollout
-from commands.deploy.differences import SAME, differences, environment, images_said
 from commands.deploy.revisions import age, current, said_by, table
 from commands.deploy.target import Found, kind, line, search
 from commands.deploy.telling import told
+from commands.differences import SAME, differences, environment, images_said
 from commands.finding import Finding, Light, Suggestion, worst
 from commands.model import Args, Gap, Inquiry, Section, Seen
 from commands.phrase import counted, span

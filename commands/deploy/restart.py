@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 from commands.change import Planning, Who, blocked
 from commands.deploy import owners, references, risks, rollout, room
-from commands.deploy.differences import images_said
 from commands.deploy.revisions import apart_from_restarts
 from commands.deploy.target import Found, checked, search
 from commands.deploy.telling import told
+from commands.differences import images_said
 from commands.effects import Restart
 from commands.finding import Finding, Light
 from commands.model import Args, Gap, Seen

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from commands.deploy.differences import images_said
+from commands.differences import images_said
 from commands.phrase import span
 from commands.templates import normalised, template_hash
 from commands.wording import aligned, one_line

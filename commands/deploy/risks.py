@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from commands.deploy.differences import images
 from commands.deploy.rollout import margins, troubled
 from commands.deploy.telling import told
+from commands.differences import images
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Gap, Seen
 from commands.phrase import counted

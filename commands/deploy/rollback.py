@@ -10,9 +10,9 @@ from typing import Any
 
 from commands.change import Planning, Who, blocked
 from commands.deploy import owners, readiness, references, risks, rollout, room
-from commands.deploy.differences import differences, images_said
 from commands.deploy.revisions import age, apart_from_restarts, before, current, lines, numbered, said_by
 from commands.deploy.target import Found, checked, line, search
+from commands.differences import differences, images_said
 from commands.effects import RollBack
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap, Reads, Seen

@@ -6,9 +6,9 @@ import pytest
 from deploy_answers import template, view
 
 from bot.secret import Redactor
-from commands.deploy.differences import SAME, differences, environment, images_said, is_secret
 from commands.deploy.references import Reference, references
 from commands.deploy.rollout import margins, strategy_said
+from commands.differences import SAME, differences, environment, images_said, is_secret, told, unhidden
 from commands.workloads import Strategy, on_ecr, selector_text, selects
 
 
@@ -262,3 +262,29 @@ def test_names_of_secrets_and_words_beside_them_are_told() -> None:
     )
     for word in ("web-tls", "30m", "cache", "--verbose"):
         assert word in "\n".join(told)
+
+
+# --- A line each ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("then", "lines"),
+    [
+        ({"image": "shop:1.5"}, ("image app: shop:1.4 → shop:1.5",)),
+        ({"env": [{"name": "LOG_LEVEL", "value": "debug"}]}, ('env app LOG_LEVEL: (none) → "debug"',)),
+        ({"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}, ("env app DB_PASSWORD changed",)),
+        ({"resources": {"limits": {"memory": "64Mi"}}}, ("resource app limits memory: (none) → 64Mi",)),
+        ({"command": ["run", "--token", "abc"]}, ("command app command: (none) → run --token ***",)),
+        ({"workingDir": "/srv"}, ("1 other field: app workingDir",)),
+        ({}, ()),
+    ],
+)
+def test_a_difference_is_told_on_one_line(then: dict[str, Any], lines: tuple[str, ...]) -> None:
+    def template(more: dict[str, Any]) -> dict[str, Any]:
+        return {"spec": {"containers": [{"name": "app", "image": "shop:1.4"} | more]}}
+
+    assert told(template({}), template(then)) == lines
+
+
+def test_an_address_is_shown_without_its_password() -> None:
+    assert unhidden("postgres://shop:hunter2@db:5432/shop") == "postgres://***@db:5432/shop"

@@ -2,7 +2,8 @@
 
 Images, environment, resources, probes, commands, volumes, service account, security, scheduling; all other
 fields, those of API versions not known here included, are counted and named. A value that comes from a Secret
-is never known here, and a plain one whose name sounds secret is hidden.
+is never known here, and a plain one whose name sounds secret is hidden. Called by `deploy`, which shows a diff,
+and by workers/changes.py, which says in a line each what a rollout changed.
 """
 
 import json
@@ -57,6 +58,9 @@ class Entry:
     shown: str
 
 
+Key = tuple[str, str]  # group and label
+
+
 def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[str, ...]:
     """Lines "- what is", "+ what would be" under the name of their group; () when both mean the same."""
     before, after = _entries(now), _entries(then)
@@ -68,6 +72,32 @@ def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[str, .
             lines += [f"  {group}", *(line for key in changed for line in _lines(before, after, key))]
     rest = [label for group, label in keys if group == _REST]
     return (*lines, *([_collapsed(rest)] if rest else []))
+
+
+# How a line names what its group is called there.
+_ONE = {
+    "images": "image", "environment": "env", "resources": "resource", "probes": "probe", "volumes": "volume",
+}  # fmt: skip
+_NOTHING = "(none)"
+
+
+def told(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line for each difference, from what is to what would be: "image web: shop:1.4 → shop:1.5"."""
+    before, after = _entries(now), _entries(then)
+    keys = [key for key in dict.fromkeys([*before, *after]) if _value(before, key) != _value(after, key)]
+    named = [key for group in GROUPS for key in keys if key[0] == group]
+    rest = [label for group, label in keys if group == _REST]
+    lines = (_line(group, label, before, after) for group, label in named)
+    return (*lines, *([_collapsed(rest).strip()] if rest else []))
+
+
+def _line(group: str, label: str, before: Mapping[Key, Entry], after: Mapping[Key, Entry]) -> str:
+    shown = [known[group, label].shown if (group, label) in known else _NOTHING for known in (before, after)]
+    head = f"{_ONE.get(group, group)} {label}"
+    # No colon behind a name whose value is hidden: the redactor would take the next word for its value.
+    return (
+        f"{head} changed" if shown[0] == shown[1] or _HIDDEN in shown else f"{head}: {shown[0]} → {shown[1]}"
+    )
 
 
 def images(template: Mapping[str, Any]) -> dict[str, str]:
@@ -89,12 +119,14 @@ def environment(template: Mapping[str, Any]) -> tuple[str, ...]:
     return aligned(("SETTING", "VALUE"), ((each.label, each.shown) for each in found)) if found else ()
 
 
+def unhidden(value: str) -> str:
+    """A plain text as it may be shown: without the passwords in its addresses and assignments."""
+    return str(_masked(value))
+
+
 def is_secret(name: str) -> bool:
     """Whether a plain value under this name is rather not shown."""
     return _SECRET.search(name) is not None
-
-
-Key = tuple[str, str]
 
 
 def _entries(template: Mapping[str, Any]) -> dict[Key, Entry]:
