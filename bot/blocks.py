@@ -70,6 +70,13 @@ def link(url: str, label: str) -> str:
     return f"<{_href(url)}|{_label(label)}>" if _href(url) else escape(label)
 
 
+def mention(member: str) -> str:
+    """A mention of a user, or of a user group ("S…"); "" for nobody."""
+    if not member:
+        return ""
+    return f"<!subteam^{member}>" if member.startswith("S") else f"<@{member}>"
+
+
 def moment(at: datetime) -> str:
     """A time shown in each reader's own zone, with UTC for clients that cannot."""
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"

@@ -22,6 +22,7 @@ from bot.blocks import (
     context,
     cut,
     escape,
+    mention,
     modal,
     moment,
     paragraph,
@@ -33,7 +34,17 @@ from bot.blocks import (
 from bot.findings import ICON, WORST, judged_lines, severity, top_lines
 from commands.finding import Finding, Light, Link, Suggestion, worst
 from commands.model import (
-    Alert, AlertGroup, Attachment, Notice, Record, Request, Section, State, Storm, Whisper,
+    Alert,
+    AlertGroup,
+    Attachment,
+    Line,
+    Notice,
+    Record,
+    Request,
+    Section,
+    State,
+    Storm,
+    Whisper,
 )  # fmt: skip
 from commands.phrase import counted, shortly, span
 
@@ -252,13 +263,17 @@ def _alarm(request: Request) -> tuple[Message, ...]:
 
 
 def _alert_group(group: AlertGroup) -> tuple[Message, ...]:
+    told = [(line, _line(line)) for line in group.lines]
     lines = [
-        Message(
-            f"{group.episode}:{line.key}", escape(line.text), (paragraph(escape(line.text)),), in_thread=True
-        )
-        for line in group.lines
+        Message(f"{group.episode}:{line.key}", text, (paragraph(text),), in_thread=True)
+        for line, text in told
     ]
     return (_group_card(group), *lines)
+
+
+def _line(line: Line) -> str:
+    by = f" by {mention(line.by)}" if line.by else ""
+    return f"{mention(line.mention)} {escape(line.text)}{by}".strip()
 
 
 def _group_card(group: AlertGroup) -> Message:

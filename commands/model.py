@@ -304,6 +304,8 @@ class Request:
 
 AlertStatus = Literal["firing", "resolved"]
 
+LINES = 300  # of a thread kept on its record; older ones are in Slack, unless it was away for all of them
+
 
 class Severity(StrEnum):
     """How grave an alert is to the bot, whatever word its label uses (`alerts.severities`); gravest first."""
@@ -332,11 +334,17 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a thread: key makes it unique in its card, so that it is sent once."""
+    """One line of a thread: key makes it unique in its card, so that it is sent once.
+
+    mention: a Slack user or user-group id that it calls, in front of the text. by: the user who did what it says,
+    named behind it ("acknowledged" by @bob).
+    """
 
     key: str
     text: str
     at: datetime
+    mention: str = ""
+    by: str = ""
 
 
 class Judgement(StrEnum):
@@ -370,14 +378,15 @@ class Care:
     """What people have done about an episode of a group, and what is still to remind them of.
 
     acked: when somebody took notice, by whom; that ends the reminders. owner: the user who has it in hand.
-    snoozed: no reminder before. reminded: when the second person was told. judged: the last one counts, the
-    others are its history.
+    snoozed: no reminder before; snoozed_by: who wanted that, "" once its end was told. reminded: when the second
+    person was told. judged: the last one counts, the others are its history.
     """
 
     acked: datetime | None = None
     acked_by: str = ""
     owner: str = ""
     snoozed: datetime | None = None
+    snoozed_by: str = ""
     reminded: datetime | None = None
     judged: tuple[Judged, ...] = ()
     silences: tuple[Silenced, ...] = ()
@@ -442,6 +451,12 @@ class AlertGroup:
     def name(self) -> str:
         """What the group is called: the alert name it is grouped by, or that its first alert bears."""
         return self.group_labels.get("alertname") or self.lead.name
+
+    def say(self, text: str, at: datetime, *, mention: str = "", by: str = "") -> "AlertGroup":
+        """With one more line in its thread."""
+        number = int(self.lines[-1].key) + 1 if self.lines else 1
+        lines = (*self.lines, Line(str(number), text, at, mention, by))
+        return replace(self, lines=lines[-LINES:], omitted=self.omitted + len(lines[:-LINES]))
 
 
 @dataclass(frozen=True, slots=True)
