@@ -9,6 +9,7 @@ Used by bot/sitefile.py, which knows the key and the place.
 import difflib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import datetime, timedelta
 from math import isfinite
 from types import NoneType
@@ -19,7 +20,9 @@ from zoneinfo import ZoneInfo, available_timezones
 import yaml
 
 from bot.secret import redact
-from commands.site import CHANGES, ROLES, Shape, Within, is_like
+from commands import matchers
+from commands.errors import UsageError
+from commands.site import CHANGES, ROLES, Channels, Shape, Within, is_like
 
 # --- Single values --------------------------------------------------------------------------------
 
@@ -240,6 +243,22 @@ def _bad_owner(text: str) -> str:
     return f"is neither a key of `roles` nor a Slack id: {shown(text)}{meant}"
 
 
+def _bad_mention(text: str) -> str:
+    return "" if text == "nobody" else _bad_owner(text)
+
+
+def _bad_place(text: str) -> str:
+    return "" if text in _PLACES else _bad_channel(text)
+
+
+def _bad_matchers(text: str) -> str:
+    try:
+        matchers.parse_all(text)
+    except UsageError as error:
+        return f"is no matcher of Alertmanager: {error}"
+    return ""
+
+
 def _bad_changes(text: str) -> str:
     if any(is_like(text, line) for line in CHANGES):
         return ""
@@ -295,6 +314,7 @@ _NODE_LABEL = (
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:=[A-Za-z0-9._*-]*)?"
     r"|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?=[A-Za-z0-9._*-]*)"
 )
+_PLACES = tuple(each.name for each in fields(Channels))
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 _SHAPES: Mapping[str, Callable[[str], str]] = {
@@ -307,6 +327,10 @@ _SHAPES: Mapping[str, Callable[[str], str]] = {
     "member": bad_member,
     "user": _bad_user,
     "owner": _bad_owner,
+    "mention": _bad_mention,
+    "place": _bad_place,
+    "matchers": _bad_matchers,
+    "label": _like(r"[a-zA-Z_][a-zA-Z0-9_]*", "a label's name (letters, digits and _)"),
     "namespace": _like(_LABEL, "a namespace's name (lower case letters, digits and -)"),
     "name": _like(rf"{_LABEL}(?:\.{_LABEL})*", "an object's name (lower case letters, digits, - and .)"),
     "glob": _like(_GLOB, "a name, in which * stands for any characters"),

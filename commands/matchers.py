@@ -1,17 +1,26 @@
 """Label matchers as Alertmanager writes them: 'severity="critical"', 'namespace=~"shop|pay"', 'team!="x"'.
 
-Regular expressions are anchored, as Alertmanager's are. Pure.
+Regular expressions are anchored, as Alertmanager's are, and take only what its own (RE2) take as well; those that
+could keep this process busy for ever are refused. Pure.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from commands.errors import UsageError
 
-_MATCHER = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
+_NAME = r"[A-Za-z_:][A-Za-z0-9_:]*"
+_MATCHER = re.compile(rf'\s*({_NAME}|"(?:[^"\\]|\\.)+")\s*(=~|!~|!=|=)\s*(.*?)\s*', re.DOTALL)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPES = {'\\"': '"', "\\\\": "\\", "\\n": "\n"}
+
+# What Python's expressions know and Alertmanager's do not: looking around, and referring back.
+_NOT_RE2 = re.compile(r"\(\?(?:=|!|<=|<!|P=|\(|>)|\\[1-9]|\\Z")
+_ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)  # an escape or a class: one character each
+# A repetition of what ends in a repetition itself: "(a+)+" takes years to say no to forty letters.
+_NESTED = re.compile(r"[*+}][^()]*\)+(?:[*+]|\{\d+,\d*\})|[*+?}]\+")
+_LONGEST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +42,8 @@ class Matcher:
         return self.finds({})
 
     def __str__(self) -> str:
-        quoted = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'{self.label}{self.op}"{quoted}"'
+        label = self.label if re.fullmatch(_NAME, self.label) else _in_quotes(self.label)
+        return f"{label}{self.op}{_in_quotes(self.value)}"
 
 
 def parse(text: str) -> Matcher:
@@ -45,23 +54,61 @@ def parse(text: str) -> Matcher:
     found = _MATCHER.fullmatch(text)
     if found is None:
         raise UsageError(f'`{text}` is no matcher: write label="value", or with !=, =~ or !~')
-    label, op, value = found[1], found[2], _unquoted(found[3], text)
+    label = _unescaped(found[1][1:-1]) if found[1].startswith('"') else found[1]
+    op, value = found[2], _unquoted(found[3], text)
     if "~" in op:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise UsageError(f"`{text}`: the regular expression is wrong: {error}") from error
+        _check_expression(value, text)
     return Matcher(label, op, value)
+
+
+def parse_all(text: str) -> tuple[Matcher, ...]:
+    """One matcher or several with commas between, in braces or without: '{a="b", c=~"d|e"}'."""
+    inner = text.strip()
+    if inner.startswith("{") and inner.endswith("}"):
+        inner = inner[1:-1]
+    return tuple(parse(each) for each in _parted(inner.strip().removesuffix(",")))
 
 
 def all_find(matchers: tuple[Matcher, ...], labels: Mapping[str, str]) -> bool:
     return all(matcher.finds(labels) for matcher in matchers)
 
 
+def _parted(text: str) -> Iterator[str]:
+    """Between the commas that stand outside of quotes."""
+    start = 0
+    for found in re.finditer(r'"(?:[^"\\]|\\.)*"|,', text, re.DOTALL):
+        if found[0] == ",":
+            yield text[start : found.start()]
+            start = found.end()
+    yield text[start:]
+
+
+def _check_expression(value: str, text: str) -> None:
+    if len(value) > _LONGEST:
+        raise UsageError(f"a regular expression of {len(value)} characters is too long: at most {_LONGEST}")
+    if _NOT_RE2.search(value.replace("\\\\", "")):
+        raise UsageError(f"`{text}`: Alertmanager's regular expressions neither look around nor refer back")
+    if _NESTED.search(_ATOM.sub("c", value)):
+        raise UsageError(f"`{text}`: a repetition of a repetition, as in (a+)+, is not taken")
+    try:
+        re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"`{text}`: the regular expression is wrong: {error}") from error
+
+
 def _unquoted(value: str, text: str) -> str:
     quoted = _QUOTED.fullmatch(value)
     if quoted:
-        return re.sub(r'\\["\\n]', lambda escape: _ESCAPES[escape[0]], quoted[1])
+        return _unescaped(quoted[1])
     if re.search(r'["\s,{}]', value):
         raise UsageError(f"`{text}`: put the value into double quotes")
     return value
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r'\\["\\n]', lambda escape: _ESCAPES[escape[0]], text)
+
+
+def _in_quotes(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

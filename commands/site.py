@@ -71,6 +71,11 @@ Holders = Annotated[tuple[Annotated[str, Shape("owner")], ...], OneOrMany()]  # 
 ChangeGlobs = Annotated[tuple[Annotated[str, Shape("changes")], ...], OneOrMany()]
 Globs = Annotated[tuple[Annotated[str, Shape("glob")], ...], OneOrMany()]
 Users = Annotated[tuple[User, ...], OneOrMany()]
+ChannelOrKey = Annotated[str, Shape("place", empty=True)]  # a key of `channels`, or a channel
+Mention = Annotated[str, Shape("mention", empty=True)]  # a key of `roles`, a Slack id, or "nobody"
+Owner = Annotated[str, Shape("owner", empty=True)]
+Matchers = Annotated[tuple[Annotated[str, Shape("matchers")], ...], OneOrMany()]  # in Alertmanager's words
+Words = Annotated[tuple[str, ...], OneOrMany()]
 NodeGlobs = Annotated[tuple[Annotated[str, Shape("nodes")], ...], OneOrMany()]  # names, or labels
 
 # --- The cluster and what runs in it --------------------------------------------------------------
@@ -186,9 +191,13 @@ def service_address(url: str) -> ServiceAddress | None:
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
+    """sigv4: sign requests for Amazon Managed Prometheus, in `region` or, where that is empty, the cluster's."""
+
     url: BaseUrl = "http://prometheus-service.monitoring.svc:9090"
     config_map: Name = "prometheus-config"
     expected_jobs: tuple[str, ...] = ("backend", "kubernetes-nodes", "kube-state-metrics")
+    sigv4: bool = False
+    region: Region = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -466,9 +475,62 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertRoute:
+    """Where alerts of these labels go. What it leaves out comes from `alerts.route` and the defaults
+    (commands/alertroutes.py). mention: "nobody" for silence where `alerts.route` would mention somebody.
+    """
+
+    match: Matchers
+    channel: ChannelOrKey = ""
+    mention: Mention = ""
+    owner: Owner = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Severities:
+    """Which words of the `severity` label mean what, in lower case; any other word, and none, is a warning."""
+
+    critical: Words = (
+        "critical", "crit", "page", "fatal", "emergency", "disaster", "urgent", "high",
+        "p0", "p1", "sev0", "sev1", "s1",
+    )  # fmt: skip
+    warning: Words = ("warning",)
+    info: Words = (
+        "info", "informational", "notice", "none", "low", "debug", "ok", "p4", "p5", "sev4", "sev5", "s4",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsRollup:
+    """More groups than `over` that open in one channel within a minute become a storm."""
+
+    over: Several = 10
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsWatchdog:
+    """Prometheus' dead-man's switch: silent for so long, and this channel (or key of `channels`) is told."""
+
+    silent_for: Span = timedelta(minutes=10)
+    channel: ChannelOrKey = "incidents"
+
+
+@dataclass(frozen=True, slots=True)
 class Alerts:
+    """cluster_label: whose value names the cluster. runbooks: directory with a mirror of the runbooks, "" for
+    none. graph: whether an alert's expression is drawn. flap_within: fires again so soon after its end, and it
+    goes on in its old thread."""
+
     rules: Mapping[str, AlertRule] = field(default_factory=_manual_rules)
+    routes: tuple[AlertRoute, ...] = ()
     route: Route = field(default_factory=Route)
+    severities: Severities = Severities()
+    cluster_label: Annotated[str, Shape("label")] = "cluster"
+    flap_within: Span = timedelta(minutes=30)
+    rollup: AlertsRollup = AlertsRollup()
+    watchdog: AlertsWatchdog = AlertsWatchdog()
+    runbooks: Path = ""
+    graph: bool = True
     false_positive_pct: Percent = 5
     actionable_per_person_week: Count = 10
     ack_within: Span = timedelta(minutes=5)
