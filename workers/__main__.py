@@ -23,6 +23,7 @@ from commands.catalog import Catalog
 from workers import jobs
 from workers.clients import Clients
 from workers.engine import Engine
+from workers.pictures import Painter
 from workers.scheduler import Scheduler
 
 log = logging.getLogger("workers")
@@ -52,9 +53,11 @@ def main() -> int:
     logs.configure(loaded.redactor(), loaded.log_level)
     state = State(connect(loaded.redis_url.reveal(), patient=True), redact=loaded.redactor())
     clients = Clients(loaded, state)
+    painter = Painter(loaded.redactor(), ZoneInfo(loaded.site.timezone))
     engine = Engine(
         state, catalog, loaded.site, clients.reader,
-        effects=clients.effects, bucket=clients.bucket, stopping=lambda: HouseWorker.asked_to_stop,
+        effects=clients.effects, bucket=clients.bucket, draw=painter.draw,
+        stopping=lambda: HouseWorker.asked_to_stop,
     )  # fmt: skip
     bay = jobs.install(engine)
     stop = Event()

@@ -23,10 +23,11 @@ from commands.errors import SayBack
 from commands.finding import Finding, Light
 from commands.model import Flag, Request, Section
 from commands.model import State as Standing
+from commands.picture import Picture
 from commands.site import Site
 from workers.change import Changes
 from workers.house import Effects, House, Lost
-from workers.keeping import Bucket, Keeper, no_bucket
+from workers.keeping import Bucket, Keeper, no_bucket, no_picture
 from workers.triage import note_cause
 from workers.walk import Reader, walk
 
@@ -58,13 +59,14 @@ class Engine:
         *,
         effects: Callable[[str], Effects] = no_effects,
         bucket: Callable[[str], Bucket | None] = no_bucket,
+        draw: Callable[[Picture], bytes | None] = no_picture,
         wall: timedelta = WALL,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         house = House(state, catalog, site, reader, effects, now=now, stopping=stopping)
         self._changes = Changes(house)
-        self._keeper = Keeper(bucket)
+        self._keeper = Keeper(bucket, draw)
         self._state = state
         self._catalog = catalog
         self._site = site

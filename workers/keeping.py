@@ -1,5 +1,5 @@
 """Keeps the files that a section comes with: in the bucket where they belong there, in the store, and their
-whereabouts and hash in the record, which the content leaves.
+whereabouts and hash in the record, which the content leaves. A picture is drawn here, and kept as the file it makes.
 
 The bucket is asked before the record is written, the store in the very change that writes it. So a worker
 that dies between the two leaves a file in the bucket that the next one writes again, and never a record
@@ -16,6 +16,7 @@ from bot.state import KEEP, Change, TooLarge
 from commands.errors import Unanswered
 from commands.finding import Finding, Light, Link
 from commands.model import Attachment, Request, Section
+from commands.picture import Picture
 
 log = logging.getLogger(__name__)
 
@@ -37,25 +38,44 @@ def no_bucket(cluster: str) -> Bucket | None:
     return None
 
 
+def no_picture(picture: Picture) -> bytes | None:
+    return None
+
+
 class Keeper:
-    def __init__(self, bucket: Callable[[str], Bucket | None]) -> None:
+    """draw: a PNG, or None where there is nothing to draw."""
+
+    def __init__(
+        self,
+        bucket: Callable[[str], Bucket | None],
+        draw: Callable[[Picture], bytes | None] = no_picture,
+    ) -> None:
         self._bucket = bucket
+        self._draw = draw
 
     def keep(self, change: Change, request: Request, section: Section) -> Section:
         """The section with its files kept by the time the change is committed, and findings that say where."""
         kept, findings = [], list(section.findings)
         for n, attachment in enumerate(section.attachments):
-            one, told = self._one(change, request, f"{request.id}:{section.key}:{n}", attachment)
+            content = self._content(attachment)
+            if content is None:
+                findings.append(_not_drawn(attachment))
+                continue
+            drawn = replace(attachment, content="", picture=None, is_image=attachment.picture is not None)
+            one, told = self._one(change, request, f"{request.id}:{section.key}:{n}", drawn, content)
             kept.append(one)
             findings += told
         return replace(section, attachments=tuple(kept), findings=tuple(findings))
 
+    def _content(self, given: Attachment) -> bytes | None:
+        """The bytes of the file; None for a picture of nothing."""
+        return self._draw(given.picture) if given.picture else given.content.encode()
+
     def _one(
-        self, change: Change, request: Request, name: str, given: Attachment
+        self, change: Change, request: Request, name: str, given: Attachment, content: bytes
     ) -> tuple[Attachment, list[Finding]]:
-        content = given.content.encode()
         digest = hashlib.sha256(content).hexdigest()
-        one = replace(given, content="", sha256=digest, size=len(content))
+        one = replace(given, sha256=digest, size=len(content))
         link, refusal = None, None
         if given.keep_in_bucket:
             one, link, refusal = self._in_bucket(request, one, content)
@@ -85,6 +105,10 @@ class Keeper:
             log.warning("%s is not in the bucket: %s", one.name, error.reason)
             return replace(one, bucket=error.reason), None, error
         return replace(one, bucket=address), Link("Open in S3", bucket.link(key)), None
+
+
+def _not_drawn(given: Attachment) -> Finding:
+    return Finding("AL-34", given.title, Light.UNKNOWN, "unknown: nothing in what was read can be drawn")
 
 
 def _finding(one: Attachment, link: Link | None, refusal: Unanswered | None) -> Finding:

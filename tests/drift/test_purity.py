@@ -67,6 +67,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     ),
     "waitress": ("bot/web.py",),
     "cronsim": ("workers/scheduler.py",),
+    "matplotlib": ("workers/pictures.py",),
 }  # fmt: skip
 
 # bot/slack.py opens the window that asks for a reason: what a press allows for that is over after 3 s, and the
