@@ -182,6 +182,16 @@ class Members(Read):
 
 
 @dataclass(frozen=True, slots=True)
+class MetricView:
+    """What an autoscaler watches, as `kubectl get hpa` would say it: "cpu" is at "92%" of an aimed "70%". now ""
+    where it cannot be read."""
+
+    name: str
+    now: str
+    aim: str
+
+
+@dataclass(frozen=True, slots=True)
 class AutoscalerView:
     """A HorizontalPodAutoscaler. keda: the ScaledObject behind it, "" where there is none."""
 
@@ -193,6 +203,8 @@ class AutoscalerView:
     now: int
     wanted: int
     keda: str = ""
+    metrics: tuple[MetricView, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 
-from commands.triage import generic
+from commands.triage import autoscaling, generic, jobs, workloads
 from commands.triage.rule import Rule, Subject
 
-_TOPICS: tuple[tuple[Rule, ...], ...] = ()
+_TOPICS: tuple[tuple[Rule, ...], ...] = (
+    workloads.RULES,
+    jobs.RULES,
+    autoscaling.RULES,
+)
 
 RULES: tuple[Rule, ...] = tuple(rule for topic in _TOPICS for rule in topic)
 _BY_NAME: Mapping[str, tuple[Rule, ...]] = {
