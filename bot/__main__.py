@@ -18,6 +18,7 @@ from slack_sdk.errors import SlackClientError
 from bot import logs, settings, slack, web
 from bot.courier import TIMEOUT, Courier
 from bot.desk import Desk
+from bot.intake import Intake
 from bot.people import REFRESH, People
 from bot.state import GIVEN_UP, State, connect
 from commands.catalog import Catalog
@@ -73,7 +74,7 @@ def _serve(loaded: settings.Settings) -> None:
     courier = Courier(back, client, redact)
     socket = _socket(loaded, bolt)
     app = web.Web(
-        desk,
+        Intake(front, loaded.site),
         bolt,
         signing_secret=loaded.slack_signing_secret.reveal(),
         alert_tokens=tuple(token.reveal() for token in loaded.alertmanager_tokens),

@@ -1,5 +1,4 @@
-"""The application's verbs, with no vendor types in or out: submit a command, decide on a change, notice an
-alert notification.
+"""The application's verbs, with no vendor types in or out: submit a command, decide on a change.
 
 Everything typed, pressed or scheduled enters at `submit`; the same text gives the same request wherever
 it came from. Nothing is answered as accepted before it is stored.
@@ -10,16 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot import access, alerts
+from bot import access
 from bot.access import Holder
 from bot.decisions import Decided, Decisions, NeedsReason
 from bot.outbox import Outbox
 from bot.people import People
-from bot.state import JOB_TIMEOUT, KEEP, Conflict, State, Taken, new_id
+from bot.state import JOB_TIMEOUT, Conflict, State, Taken, new_id
 from commands import grammar
 from commands.catalog import Catalog
 from commands.command import Command
-from commands.errors import Denied, SayBack, Unreachable, UsageError
+from commands.errors import Denied, SayBack, UsageError
 from commands.finding import Suggestion
 from commands.model import Actor, Args, Place, Read, Reads, Request, Section, Seen, Whisper
 from commands.reads import DeadLetters, EffectiveConfig, RunLog, Whoami, WhoamiView
@@ -27,8 +26,6 @@ from commands.site import ClusterSite, Site
 
 # Slack repeats an event for about six minutes, and a captured request stays valid for five.
 _REMEMBER_DELIVERY = timedelta(hours=1)
-
-_ALERT_TRIES = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,42 +108,6 @@ class Desk:
             change.once(f"whisper:{said.delivery}", note.id, _REMEMBER_DELIVERY).commit()
         except Taken:
             return  # a repeated delivery of the same message
-
-    def notice(self, body: bytes) -> None:
-        """Store what Alertmanager says; returns when it is durable.
-
-        Raises UsageError when the body is not one, Unreachable when too many others write the same group.
-        """
-        heard = alerts.parse(body)
-        if heard.is_firing or not heard.is_watchdog:  # a resolved Watchdog is the opposite of a beat
-            self._beat(heard)
-        if heard.is_watchdog:
-            return
-        for _ in range(_ALERT_TRIES):
-            try:
-                self._merge(heard)
-                return
-            except Conflict:
-                continue
-        raise Unreachable("the group is being written by others")
-
-    def _beat(self, heard: alerts.Notification) -> None:
-        """Alerts reach us; with several clusters, from those that the `cluster` label names."""
-        self._state.beat("webhook")
-        for name in {alert.labels.get("cluster", "") for alert in heard.alerts} & set(self._site.clusters):
-            self._state.beat(f"webhook-{name}")
-
-    def _merge(self, heard: alerts.Notification) -> None:
-        stored = self._state.alert_group(heard.id)
-        group = alerts.merge(
-            stored.record if stored else None, heard, self._site.channel("alerts"), self._now()
-        )
-        if group is None:
-            return
-        change = self._state.change()
-        change.put(group, was=stored.version if stored else "", keep=None if group.firing else KEEP)
-        change.audit("alert", id=group.id, firing=str(len(group.firing)), resolved=str(len(group.resolved)))
-        change.show(group, priority=0 if heard.is_critical else 1).commit()
 
     def _submit(self, said: Said) -> Receipt:
         parsed = grammar.parse(said.text, self._catalog.commands)

@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
 
-from bot.desk import Desk
+from bot.intake import Intake
 from commands.errors import Unanswered, UsageError
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Web:
 
     def __init__(
         self,
-        desk: Desk,
+        intake: Intake,
         slack: App,
         *,
         signing_secret: str,
@@ -77,7 +77,7 @@ class Web:
         depths: Callable[[], dict[str, int]],
         ended: Callable[[], dict[tuple[str, str], int]],
     ) -> None:
-        self._desk = desk
+        self._intake = intake
         self._slack = slack
         self._verifier = SignatureVerifier(signing_secret) if signing_secret else None
         self._alert_tokens = alert_tokens
@@ -156,7 +156,7 @@ class Web:
                 "401 Unauthorized", "send ALERTMANAGER_WEBHOOK_TOKEN as bearer token or basic auth password\n"
             )
         try:
-            self._desk.notice(_body(environ))
+            self._intake.take(_body(environ))
         except UsageError as error:
             WEBHOOKS.labels("malformed").inc()
             log.warning("an alert webhook was refused: %s", error)

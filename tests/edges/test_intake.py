@@ -22,6 +22,7 @@ from bot import slack as slack_intake
 from bot import web
 from bot.courier import Courier
 from bot.desk import Desk, Said
+from bot.intake import Intake
 from bot.people import People
 from bot.state import State, connect
 from commands.catalog import Catalog
@@ -67,7 +68,8 @@ class House:
         self.bolt = slack_intake.app(desk, people, client, stand_in.signing_secret, masked)
         self.not_ready: list[str] = []
         app = web.Web(
-            desk, self.bolt, signing_secret=stand_in.signing_secret, alert_tokens=(TOKEN, OLD_TOKEN),
+            Intake(state, SITE, now=lambda: self.now), self.bolt,
+            signing_secret=stand_in.signing_secret, alert_tokens=(TOKEN, OLD_TOKEN),
             not_ready=lambda: self.not_ready, depths=state.depths, ended=state.ended,
         )  # fmt: skip
         port = free_ports(1)[0]
