@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from commands.needs import EFFECTS, READS, Action, Extra, Rule, actions, rules
+from commands.needs import ANY, EFFECTS, READS, Action, Extra, Rule, actions, rules
 
 ROLES = Path(__file__).parents[1] / "k8s" / "rbac.yaml"
 POLICY = ROLES.with_name("aws-policy.json")
@@ -41,7 +41,8 @@ _WHY: Mapping[Extra, tuple[str, ...]] = {
         "Who has it can run commands in every pod of every node: better let Prometheus scrape node-exporter.",
     ),
     Extra.SECRETS: (
-        "For `deploy rollback` to say whether a Secret that the earlier revision names is still there.",
+        "For `deploy rollback` to say whether a Secret that the earlier revision names is still there, and for what",
+        "changed before an alert to name the Secrets written and the releases of Helm, which are kept in Secrets.",
         "The bot asks for metadata only; the right includes what is in it: bind it in few namespaces.",
     ),
 }
@@ -132,6 +133,8 @@ def policy() -> str:
 
 def _arn(action: Action) -> str:
     service = action.name.partition(":")[0]
+    if action.resource == ANY:
+        return ANY
     if service == "s3":
         return f"arn:aws:s3:::BUCKET/{action.resource}".rstrip("/")
     return f"arn:aws:{service}:*:*:{action.resource}"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commands import effects, podreads, reads, scheduling, workloads
+from commands import effects, podreads, reads, scheduling, triagereads, workloads
 from commands.effects import Effect
 from commands.model import Read
 
@@ -46,11 +46,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One right of IAM ("eks:DescribeCluster") and the part of the ARN after region and account."""
+    """One right of IAM ("eks:DescribeCluster") and the part of the ARN after region and account; ANY where AWS
+    lets a policy name no resource for it."""
 
     name: str
     resource: str
 
+
+ANY = "*"
 
 Need = Rule | Action
 Needs = tuple[Need, ...]
@@ -131,7 +134,43 @@ READS: Mapping[type[Read], Needs] = {
     podreads.ContainerLog: _get("pods/log", where=_WATCHED),
     podreads.Network: (*_list("daemonsets.apps"), *_get("configmaps")),
     podreads.Policies: _list("networkpolicies.networking.k8s.io", where=_WATCHED),
+    # Diagnoses. Of what changed in the whole cluster the lists without a namespace are asked for.
+    triagereads.Changes: (
+        *_list(
+            *_TEMPLATED, *_REVISIONS, "horizontalpodautoscalers.autoscaling", "configmaps", where=_WATCHED
+        ),
+        *_get(*_REVISIONS, where=_WATCHED),
+        *_list("nodes", "events"),
+        Rule("list", "secrets", where=_WATCHED, extra=Extra.SECRETS),
+    ),
+    triagereads.OwnerNotes: (
+        *_get("namespaces"),
+        *_get(*_TEMPLATED, "jobs.batch", "cronjobs.batch", where=_WATCHED),
+    ),
+    triagereads.NamespaceNotes: _list("namespaces"),
+    triagereads.PodSpecOf: _get("pods", where=_WATCHED),
+    triagereads.Claim: (
+        *_get("persistentvolumeclaims", where=_WATCHED),
+        *_list("pods", where=_WATCHED),
+        *_get("persistentvolumes", "storageclasses.storage.k8s.io"),
+    ),
+    triagereads.Jobs: _list("jobs.batch", where=_WATCHED),
+    triagereads.CronJob: _get("cronjobs.batch", where=_WATCHED),
+    triagereads.NodeLease: _get("leases.coordination.k8s.io"),
+    triagereads.NodeClaims: _list("nodeclaims.karpenter.sh"),
+    triagereads.ApiServices: _list("apiservices.apiregistration.k8s.io"),
+    triagereads.ApiHealth: (),  # whoever may log in may ask: ClusterRole system:public-info-viewer
+    triagereads.ProviderId: _get("nodes"),
     # AWS.
+    triagereads.Instance: (
+        Action("ec2:DescribeInstances", ANY),
+        Action("ec2:DescribeInstanceStatus", ANY),
+    ),
+    triagereads.ImageTags: (Action("ecr:DescribeImages", "repository/*"),),
+    triagereads.CloudEvents: (
+        Action("health:DescribeEvents", ANY),
+        Action("health:DescribeEventDetails", ANY),
+    ),
     reads.EksCluster: (
         Action("eks:DescribeCluster", "cluster/*"),
         Action("eks:ListUpdates", "cluster/*"),

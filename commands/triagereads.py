@@ -1,14 +1,15 @@
 """The questions a diagnosis asks of the cluster, of AWS and of the network, beside those of the other commands.
 
-Answers are plain facts, as in commands/reads.py; asked by workers/triagereads.py (Kubernetes), workers/aws.py and
-workers/network.py.
+Answers are plain facts, as in commands/reads.py; asked by workers/changes.py and workers/triagereads.py (Kubernetes),
+workers/awsfacts.py and workers/network.py. Where a question takes several requests, what one of them did not answer
+stands in `unread` beside what the others said.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from commands.model import Read
+from commands.model import Gap, Read
 from commands.reads import Condition
 
 # --- What changed ---------------------------------------------------------------------------------
@@ -19,8 +20,9 @@ class ChangeSeen:
     """Something that changed in the cluster. kind as kubectl writes it, of what was changed.
 
     what: in plain words ("rollout of revision 7", "scaled from 3 to 5", "created"). by: the field manager that
-    wrote it ("helm", "kubectl-client-side-apply", "argocd-controller"), "" where nobody knows. differences: lines
-    like "image backend: shop/backend:1.4 → 1.5", "env backend LOG_LEVEL: info → debug". revision: of a rollout.
+    wrote it ("helm", "kubectl-client-side-apply", "argocd-controller, application shop"), "" where nobody knows.
+    differences: lines like "image backend: shop/backend:1.4 → shop/backend:1.5", "env backend DB_PASSWORD changed"
+    (commands/differences.py). revision: of a rollout that one can go back from, else 0.
     """
 
     kind: str
@@ -34,23 +36,43 @@ class ChangeSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangesSeen:
+    """changes: newest first. unread: what could not be looked at. secrets: why Secrets, and with them the releases
+    of Helm, were not looked at; the right to list them is in a role of its own, which nobody has by default."""
+
+    changes: tuple[ChangeSeen, ...]
+    unread: tuple[Gap, ...] = ()
+    secrets: Gap | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Changes(Read):
-    """What changed in the namespace (with "", in the cluster) in the window before now → tuple[ChangeSeen, ...],
-    newest first: rollouts with their differences, scalings, nodes that came, ConfigMaps and Secrets written
-    (names only), HorizontalPodAutoscalers edited."""
+    """What changed in the namespace in the window before now → ChangesSeen: rollouts with their differences,
+    scalings, HorizontalPodAutoscalers, ConfigMaps and Secrets written (names only), releases of Helm, nodes that
+    came and went. With "", in the whole cluster: rollouts, scalings and nodes only."""
 
     namespace: str
     window: timedelta = timedelta(hours=2)
 
 
+# Annotations: a Slack user or user-group id, and a channel.
+OWNER, CHANNEL = "sre-bot/owner", "sre-bot/channel"
+
+
 @dataclass(frozen=True, slots=True)
 class OwnerNotes(Read):
-    """Who a namespace, and a workload in it, belong to, by the annotations `sre-bot/owner` (Slack user or
-    user-group id) and `sre-bot/channel` → Mapping[str, str] of those found, the workload's before the namespace's.
-    workload: "deployment/web", "" for the namespace alone."""
+    """Who a namespace, and a workload in it, belong to → Mapping[str, str] of the annotations OWNER and CHANNEL, as
+    far as they are there, the workload's before the namespace's. workload: "deployment/web" (or statefulset,
+    daemonset, job, cronjob), "" for the namespace alone."""
 
     namespace: str
     workload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceNotes(Read):
+    """The annotations OWNER and CHANNEL of every namespace that has one of them → Mapping[str, Mapping[str, str]],
+    by the namespace's name."""
 
 
 # --- Pods -----------------------------------------------------------------------------------------
@@ -58,8 +80,9 @@ class OwnerNotes(Read):
 
 @dataclass(frozen=True, slots=True)
 class ProbeView:
-    """A probe of a container. kind: liveness, readiness or startup; target: "GET :8080/healthz", "TCP :5432",
-    "exec cat /tmp/ok", "gRPC :9000". port: its number, 0 where it is named and the container has no such port."""
+    """A probe of a container. kind: liveness, readiness or startup; target: "GET :8080/healthz", "GET https :8443/",
+    "TCP :5432", "exec cat /tmp/ok", "gRPC :9000". port: its number, 0 where it has none, or is named and the
+    container has no such port."""
 
     kind: str
     target: str
@@ -72,9 +95,10 @@ class ProbeView:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """What a container declares. env: literal values whose form can be wrong, by name, never one of a Secret.
-    refs: what it takes settings from ("ConfigMap/web-config:LOG_LEVEL", "Secret/db" for all keys), optional ones
-    left out. command: what it runs, as typed; "" where the image says."""
+    """What a container declares. kind: "", "init" or "sidecar". env: literal values by name, never one of a Secret,
+    none under a name that sounds secret, no password in an address. refs: what it takes settings and files from
+    ("ConfigMap/web-config:LOG_LEVEL", "Secret/db" for all keys), optional ones left out. command: what it runs, as
+    typed; "" where the image says."""
 
     name: str
     image: str
@@ -114,8 +138,8 @@ class PodSpecOf(Read):
 @dataclass(frozen=True, slots=True)
 class ClaimView:
     """A PersistentVolumeClaim. capacity, requested: bytes. expandable: what its StorageClass says, None where that
-    is not known. zone: where its volume is, "" for anywhere. pods: names of those that mount it. resizing: the
-    API's words while it is being resized."""
+    is not known. zone: where its volume is, "" for anywhere or not known. pods: names of those that mount it, those
+    that ended left out. resizing: the API's words while it is being resized. unread: what stayed unknown, and why."""
 
     namespace: str
     name: str
@@ -130,6 +154,7 @@ class ClaimView:
     modes: tuple[str, ...] = ()
     pods: tuple[str, ...] = ()
     resizing: str = ""
+    unread: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +167,8 @@ class Claim(Read):
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A Job. backoff_limit, deadline: its spec's. cronjob: what made it, "" where nothing did."""
+    """A Job. backoff_limit, deadline: its spec's. cronjob: what made it, "" where nothing did. finished: when it
+    was complete or failed."""
 
     namespace: str
     name: str
@@ -213,7 +239,7 @@ class NodeClaims(Read):
 
 @dataclass(frozen=True, slots=True)
 class ApiServiceView:
-    """An aggregated API: what serves it, and its Available condition."""
+    """An aggregated API: the Service that serves it ("kube-system/metrics-server:443"), its Available condition."""
 
     name: str
     service: str
@@ -227,7 +253,8 @@ class ApiServices(Read):
 
 @dataclass(frozen=True, slots=True)
 class ApiHealth(Read):
-    """GET /readyz?verbose of the API server → tuple[str, ...] of the checks that fail; () when it is ready."""
+    """GET /readyz?verbose of the API server → tuple[str, ...] of the checks that fail ("etcd"); () when it is
+    ready."""
 
 
 # --- AWS ------------------------------------------------------------------------------------------
@@ -236,7 +263,8 @@ class ApiHealth(Read):
 @dataclass(frozen=True, slots=True)
 class InstanceView:
     """An EC2 instance. state: running, stopping, terminated…; system, instance: its status checks (ok, impaired,
-    initializing, insufficient-data). events: what AWS has scheduled for it. is_spot. reason: why it changed state."""
+    initializing, insufficient-data), "" where not read. events: what AWS has scheduled for it. reason: why it
+    changed state. unread: why the status checks and events were not read."""
 
     id: str
     state: str
@@ -248,6 +276,7 @@ class InstanceView:
     launched: datetime | None = None
     reason: str = ""
     events: tuple[str, ...] = ()
+    unread: Gap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +305,7 @@ class ImageTags(Read):
 
 @dataclass(frozen=True, slots=True)
 class CloudEvent:
-    """An open event of AWS's own health feed."""
+    """An open event of AWS Health. code: AWS's ("AWS_EC2_OPERATIONAL_ISSUE"); text: its words."""
 
     service: str
     region: str
@@ -287,8 +316,8 @@ class CloudEvent:
 
 @dataclass(frozen=True, slots=True)
 class CloudEvents(Read):
-    """health:DescribeEvents of the cluster's region (asked in us-east-1) → tuple[CloudEvent, ...] that are open.
-    A Gap where the account's support plan does not include it."""
+    """health:DescribeEvents of the cluster's region (asked in us-east-1) → tuple[CloudEvent, ...] that are open,
+    newest first. A Gap where the account's support plan does not include it."""
 
 
 # --- Network --------------------------------------------------------------------------------------

@@ -55,6 +55,10 @@ Trim = Callable[[bytes], bytes]
 
 JSON = "application/json"
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
+# The API server leaves everything but metadata out of its answer. Nothing else is taken: of a Secret nothing
+# else may come here.
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 # Base64 without padding, so nothing in it is escaped. Objects begin after the list's own metadata.
 _CONTINUE = re.compile(rb'^[^\[]{0,1000}?"continue":"([A-Za-z0-9_=-]+)"')
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -72,6 +76,8 @@ class Subject:
 
     @property
     def rule(self) -> str:
+        if self.resource.startswith("/"):
+            return f"- {{nonResourceURLs: [{self.resource}], verbs: [{self.verb}]}}"
         return f'- {{apiGroups: ["{self.group}"], resources: [{self.resource}], verbs: [{self.verb}]}}'
 
     @property
@@ -207,7 +213,14 @@ class Api:
             return None
 
     def pages(
-        self, subject: Subject, path: str, deadline: float, query: Mapping[str, str], trim: Trim = bytes
+        self,
+        subject: Subject,
+        path: str,
+        deadline: float,
+        query: Mapping[str, str],
+        trim: Trim = bytes,
+        *,
+        accept: str = JSON,
     ) -> Iterator[Json]:
         """The pages of a list. A list must be read from its start again when `Expired` comes out.
 
@@ -216,7 +229,7 @@ class Api:
 
         def fetch(token: str) -> Answer:
             more = {"continue": token} if token else {}
-            return self._whole(subject, f"{path}?{urlencode({**query, **more})}", deadline)
+            return self._whole(subject, f"{path}?{urlencode({**query, **more})}", deadline, accept)
 
         with ThreadPoolExecutor(1, thread_name_prefix="page") as ahead:
             answer = fetch("")
@@ -239,13 +252,15 @@ class Api:
         deadline: float,
         project: Callable[[Json], T],
         trim: Trim = bytes,
+        accept: str = JSON,
         /,
         **query: str,
     ) -> list[T]:
-        """Every item, projected. trim: makes a page smaller before it is parsed."""
+        """Every item, projected. trim: makes a page smaller before it is parsed. accept: METADATA_LIST leaves all
+        but metadata where it is."""
 
         def attempt() -> list[T]:
-            pages = self.pages(subject, path, deadline, {"limit": str(PAGE), **query}, trim)
+            pages = self.pages(subject, path, deadline, {"limit": str(PAGE), **query}, trim, accept=accept)
             # `items` is null instead of [] from some servers.
             return [projected(subject, project, item) for page in pages for item in page.get("items") or ()]
 
@@ -509,13 +524,17 @@ class NotThere(Refused):
     """The API knows the kind, and has no object of this name."""
 
 
+class NotInstalled(Refused):
+    """The API does not know the kind."""
+
+
 def _absent_api(subject: Subject) -> Unanswered:
     if subject.group == "metrics.k8s.io":
-        return Refused(
+        return NotInstalled(
             f"{subject.what}: the cluster has no metrics.k8s.io API",
             mend="install metrics-server",
         )
-    return Refused(f"{subject.what}: the cluster has no such API (404)")
+    return NotInstalled(f"{subject.what}: the cluster has no such API (404)")
 
 
 def _failing(subject: Subject, answer: Answer, message: str) -> Unanswered:

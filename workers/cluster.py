@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 from commands import reads
 from commands.model import Read
 from commands.site import ClusterSite, ServiceAddress
-from workers import evidence, podreads, podtable, scheduling, workloads
+from commands.triagereads import Changes
+from workers import changes, evidence, podreads, podtable, scheduling, triagereads, workloads
 from workers.api import TABLE, Api, Json, Subject, from_the_start, projected, segment
 from workers.fields import conditions, moment, part, quantity
 from workers.reader import Answer
@@ -27,7 +28,11 @@ class Cluster:
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
         own = (reads.Nodes, reads.Pods, reads.Endpoints, reads.Deployment, reads.NodeMetrics)
-        return ((*own, *evidence.READS, *podreads.READS, *workloads.READS), scheduling.READS)
+        return (
+            (*own, *evidence.READS, *podreads.READS, *workloads.READS),
+            scheduling.READS,
+            (*triagereads.READS, *changes.READS),
+        )
 
     def read(self, read: Read, deadline: float) -> Any:
         match read:
@@ -49,6 +54,10 @@ class Cluster:
             return scheduling.read(self.api, read, deadline)
         if isinstance(read, workloads.READS):
             return workloads.read(self.api, read, deadline)
+        if isinstance(read, triagereads.READS):
+            return triagereads.read(self.api, read, deadline)
+        if isinstance(read, Changes):
+            return changes.read(self.api, read, deadline)
         raise LookupError(f"not a read of the Kubernetes API: {read}")
 
     def close(self) -> None:
@@ -133,6 +142,7 @@ def _node_view(node: Json) -> reads.NodeView:
         allocatable_memory=quantity(allocatable.get("memory", 0)),
         labels=dict(part(metadata, "labels")),
         created=moment(metadata.get("creationTimestamp")),
+        addresses=tuple(dict.fromkeys(str(each["address"]) for each in status.get("addresses") or ())),
     )
 
 

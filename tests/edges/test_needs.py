@@ -16,7 +16,7 @@ import yaml
 from test_effects import World, every_effect
 
 from bot import rbac
-from commands import podreads, reads, scheduling, workloads
+from commands import podreads, reads, scheduling, triagereads, workloads
 from commands.effects import Already, Done, Rejected, Target
 from commands.errors import Unanswered
 from commands.model import Read
@@ -24,7 +24,7 @@ from commands.needs import EFFECTS, READS, Extra, Rule, rules
 from commands.reads import DryRun
 from commands.site import ClusterSite, service_address
 from sandbox.controlplane import NO_CONTROLLERS, ControlPlane
-from sandbox.kube import KubeStandIn
+from sandbox.kube import KubeStandIn, build
 from workers.api import Api
 from workers.cluster import Cluster
 from workers.effects import Effects, Rehearsals
@@ -84,6 +84,20 @@ QUESTIONS: Mapping[type[Read], tuple[Read, ...]] = {
     podreads.ContainerLog: (podreads.ContainerLog(SHOP, "web-1", "web"),),
     podreads.Network: (podreads.Network(),),
     podreads.Policies: (podreads.Policies(SHOP),),
+    triagereads.Changes: (triagereads.Changes(SHOP), triagereads.Changes("")),
+    triagereads.OwnerNotes: tuple(
+        triagereads.OwnerNotes(SHOP, f"{kind}/web")
+        for kind in ("deployment", "statefulset", "daemonset", "job", "cronjob")
+    ),
+    triagereads.NamespaceNotes: (triagereads.NamespaceNotes(),),
+    triagereads.PodSpecOf: (triagereads.PodSpecOf(SHOP, "web-1"),),
+    triagereads.Claim: (triagereads.Claim(SHOP, "data"),),
+    triagereads.Jobs: (triagereads.Jobs(SHOP), triagereads.Jobs(SHOP, "web")),
+    triagereads.CronJob: (triagereads.CronJob(SHOP, "web"),),
+    triagereads.NodeLease: (triagereads.NodeLease("n1"),),
+    triagereads.NodeClaims: (triagereads.NodeClaims(),),
+    triagereads.ApiServices: (triagereads.ApiServices(),),
+    triagereads.ProviderId: (triagereads.ProviderId("n1"),),
 }
 
 # Asked through workers/signals.py by the proxy of the API server.
@@ -139,12 +153,35 @@ def _granted(world: World, folder: Path, kube: KubeStandIn | None = None) -> Ite
     for each in yaml.safe_load_all(rbac.ROLES.read_text()):
         answer = world.http.post(PLACES[each["kind"]], json=each)
         assert answer.status_code == 201, answer.text
+    for path, body in seeded():
+        answer = world.http.post(path, json=body)
+        assert answer.status_code == 201, answer.text
     reader, changer = (_config(world, folder / name, _token(world, name, kube)) for name in (READER, CHANGER))
     looking = Cluster(ClusterSite(), reader)
     given = Rights(world, Api(ClusterSite(), reader), Api(ClusterSite(), changer), looking, kube)
     yield given
     for api in (given.reader, given.changer, looking, world):
         api.close()
+
+
+def seeded() -> Iterator[tuple[str, Json]]:
+    """Without these some questions end before they asked for everything: what rolled out, and a claim."""
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "old", "uid": "u1", "controller": True}
+    apps = f"/apis/apps/v1/namespaces/{SHOP}"
+    for number in ("1", "2"):
+        made = build.replicaset(f"old-{number}", SHOP, owner=owner, revision=int(number), replicas=0)
+        yield f"{apps}/replicasets", made
+        metadata = build.meta(f"set-{number}", SHOP, owner={**owner, "kind": "StatefulSet", "uid": "u2"})
+        yield f"{apps}/controllerrevisions", {"metadata": metadata, "data": {}, "revision": int(number)}
+    resources = {"requests": {"storage": "1Gi"}}
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": resources,
+        "storageClassName": "gp3",
+        "volumeName": "pv",
+    }
+    path = f"/api/v1/namespaces/{SHOP}/persistentvolumeclaims"
+    yield path, {"metadata": {"name": "data"}, "spec": spec}
 
 
 def _token(world: World, account: str, kube: KubeStandIn | None) -> str:
@@ -191,11 +228,26 @@ def test_what_stands_in_a_role_of_its_own_is_refused_with_what_is_missing(rights
     assert set(told.values()) == {""}
 
 
+def test_of_what_changed_secrets_alone_are_refused(rights: Rights) -> None:
+    seen = rights.looking.read(triagereads.Changes(SHOP), time.monotonic() + 10)
+    assert (seen.unread, {change.name for change in seen.changes} >= {"old"}) == ((), True)
+    assert seen.secrets and f"needs list on secrets in namespace {SHOP}" in seen.secrets.reason
+    assert rights.looking.read(triagereads.Changes(""), time.monotonic() + 10).unread == ()
+
+
+def test_the_claim_is_looked_at_with_all_that_hangs_on_it(rights: Rights) -> None:
+    assert rights.looking.read(triagereads.Claim(SHOP, "data"), time.monotonic() + 10).unread == ()
+
+
+def test_whoever_may_log_in_may_ask_whether_the_api_server_is_ready(rights: Rights) -> None:
+    assert rights.looking.read(triagereads.ApiHealth(), time.monotonic() + 10) == ()
+
+
 @pytest.mark.parametrize(
     ("verb", "path"),
     [
         ("GET", "/api/v1/secrets"),
-        ("GET", f"/api/v1/namespaces/{SHOP}/configmaps"),
+        ("GET", f"/api/v1/namespaces/{SHOP}/serviceaccounts"),
         ("POST", f"/api/v1/namespaces/{SHOP}/pods/web-1/exec"),
         ("DELETE", "/api/v1/nodes/n1"),
         ("DELETE", f"/apis/apps/v1/namespaces/{SHOP}/deployments/web"),

@@ -274,7 +274,7 @@ def test_names_of_secrets_and_words_beside_them_are_told() -> None:
         ({"env": [{"name": "LOG_LEVEL", "value": "debug"}]}, ('env app LOG_LEVEL: (none) → "debug"',)),
         ({"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}, ("env app DB_PASSWORD changed",)),
         ({"resources": {"limits": {"memory": "64Mi"}}}, ("resource app limits memory: (none) → 64Mi",)),
-        ({"command": ["run", "--token", "abc"]}, ("command app command: (none) → run --token ***",)),
+        ({"command": ["run", "--token", "abc"]}, ("command app command: (none) → run --token '***'",)),
         ({"workingDir": "/srv"}, ("1 other field: app workingDir",)),
         ({}, ()),
     ],
