@@ -317,7 +317,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert of a group as last heard of; times are aware UTC."""
+    """One alert of a group as last heard of; times are aware UTC. heard: when its status was first heard of."""
 
     fingerprint: str
     status: AlertStatus
@@ -326,6 +326,7 @@ class Alert:
     starts_at: datetime
     ends_at: datetime | None = None
     generator_url: str = ""
+    heard: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -403,7 +404,8 @@ class AlertGroup:
     cluster: by its name in the configuration, "" where its label names none that is known. severity: the gravest
     of what fires. heard: when Alertmanager last said anything of it; repeats: how often it has only repeated
     itself since the last news. flaps: how often it fired again within this episode. mention: a Slack user or
-    user-group id that its opening mentions, "" for nobody. route: which rule of the configuration sent it here.
+    user-group id that its opening mentions, "" for nobody. owner: whose it is by its route or the annotations of
+    its namespace: such an id, or a name. route: which rule of the configuration sent it here.
     storm: id of the storm in whose thread it is told, "" where it has a card of its own. before: the message of
     the episode before this one, as "channel ts". triage: the request that diagnoses it; cause: what that found.
     care: what people have done about it.
@@ -427,6 +429,7 @@ class AlertGroup:
     repeats: int = 0
     flaps: int = 0
     mention: str = ""
+    owner: str = ""
     route: str = ""
     storm: str = ""
     before: str = ""
