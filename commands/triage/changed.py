@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Cause, Confidence, Gap
 from commands.phrase import counted, span
-from commands.triagereads import ChangeSeen
+from commands.triagereads import ChangeSeen, ChangesSeen
 from commands.wording import one_line, unread
 
 KEY = "AL-33"
@@ -27,16 +27,16 @@ class Looked:
     cause: Cause | None = None
 
 
-def looked(
-    found: tuple[ChangeSeen, ...] | Gap, onset: datetime | None, now: datetime, workload: str = ""
-) -> Looked:
+def looked(found: ChangesSeen | Gap, onset: datetime | None, now: datetime, workload: str = "") -> Looked:
     """workload: the name of the one that is ill, whose changes come first; "" for none in particular."""
     if isinstance(found, Gap):
         return Looked(unread(KEY, _LABEL, found))
     began = onset or now
-    near = [change for change in found if began - WINDOW <= change.at <= max(began, now)]
+    near = [change for change in found.changes if began - WINDOW <= change.at <= max(began, now)]
+    blind = tuple(f"not looked at: {one_line(gap.reason)}" for gap in found.unread)
     if not near:
-        return Looked(Finding(KEY, _LABEL, Light.GREEN, f"nothing in the {span(WINDOW)} before"))
+        light = Light.UNKNOWN if blind else Light.GREEN
+        return Looked(Finding(KEY, _LABEL, light, f"nothing in the {span(WINDOW)} before", evidence=blind))
     ordered = sorted(near, key=lambda change: (not is_suspect(change, began), not _is_of(change, workload)))
     suspect = next(
         (c for c in ordered if is_suspect(c, began) and (not workload or _is_of(c, workload))), None
@@ -46,7 +46,7 @@ def looked(
     value = f"{counted(len(near), 'change')} in the {span(WINDOW)} before"
     cause = _cause(suspect, began) if suspect else None
     back = cause.suggestions if cause else ()
-    return Looked(Finding(KEY, _LABEL, light, value, evidence=lines, suggestions=back), cause)
+    return Looked(Finding(KEY, _LABEL, light, value, evidence=(*lines, *blind), suggestions=back), cause)
 
 
 def is_suspect(change: ChangeSeen, began: datetime) -> bool:

@@ -22,7 +22,7 @@ from commands.reads import Condition
 from commands.scheduling import BudgetView
 from commands.triage.rule import Diagnosis, Subject
 from commands.triage.table import rule_for
-from commands.triagereads import ChangeSeen, CronJobView, JobView
+from commands.triagereads import ChangeSeen, ChangesSeen, CronJobView, JobView
 from commands.workloads import (
     AutoscalerView,
     MetricView,
@@ -35,7 +35,7 @@ SPACE = {"namespace": "sre-shop"}
 
 def told(name: str, labels: Mapping[str, str], **answers: Any) -> Diagnosis:
     """By the rule for the alert, in a world where all is well but for these answers."""
-    usual = {"Changes": (), "PodDetails": (), "Jobs": (), "PodRows": ()}
+    usual = {"Changes": ChangesSeen(()), "PodDetails": (), "Jobs": (), "PodRows": ()}
     world = World(*answers.pop("views", ()), **{**usual, **answers})
     subject = Subject(name, {**SPACE, **labels}, since=NOW - 10 * MINUTE)
     found = world.drive(rule_for(subject).diagnose(subject, SITE))
@@ -71,7 +71,7 @@ def test_the_trouble_most_pods_have_is_the_cause() -> None:
 def test_a_rollout_just_before_offers_the_way_back_first() -> None:
     rolled = ChangeSeen("Deployment", "sre-shop", "backend", "rollout of revision 7", NOW - 14 * MINUTE,
                         "helm", ("image web: shop:1.3 → shop:1.4",), 7)  # fmt: skip
-    found = deployment(views=(WANTS_MORE,), Members=(sick(),), Changes=(rolled,))
+    found = deployment(views=(WANTS_MORE,), Members=(sick(),), Changes=ChangesSeen((rolled,)))
     assert found.cause and found.cause.suggestions[0].text == "deploy rollback sre-shop/backend"
 
 
@@ -226,7 +226,7 @@ def test_an_autoscaler_that_has_fewer_than_it_wants_points_at_the_pods() -> None
         ({"healthy": 3, "desired": 2, "expected": 3, "allowed": 1}, "it has recovered"),
     ],
 )  # fmt: skip
-def test_a_budget_says_what_it_blocks(numbers: dict[str, int], said: str) -> None:
+def test_a_budget_says_what_it_blocks(numbers: dict[str, Any], said: str) -> None:
     budget = BudgetView(Target("PodDisruptionBudget", "sre-shop", "web", "u"), None, **numbers)
     rows = (
         PodRow("sre-shop", "web-1", "Running", "0/1", 0),
