@@ -74,7 +74,7 @@ def _serve(loaded: settings.Settings) -> None:
     courier = Courier(back, client, redact)
     socket = _socket(loaded, bolt)
     app = web.Web(
-        Intake(front, loaded.site),
+        Intake(front, catalog, loaded.site),
         bolt,
         signing_secret=loaded.slack_signing_secret.reveal(),
         alert_tokens=tuple(token.reveal() for token in loaded.alertmanager_tokens),

@@ -5,11 +5,14 @@ and the audit line. It asks Redis and nobody else. Called by bot/web.py alone.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot import alerts
-from bot.state import KEEP, Conflict, State
+from bot.state import JOB_TIMEOUT, KEEP, TRIAGE, Conflict, State, new_id
+from commands.catalog import Catalog
 from commands.errors import Unreachable
+from commands.model import SCHEDULER, AlertGroup, Place, Request, Section, Severity
 from commands.site import Site
 
 _TRIES = 25
@@ -17,9 +20,15 @@ _TRIES = 25
 
 class Intake:
     def __init__(
-        self, state: State, site: Site, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        state: State,
+        catalog: Catalog,
+        site: Site,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._state = state
+        self._catalog = catalog
         self._site = site
         self._now = now
 
@@ -55,6 +64,35 @@ class Intake:
         if group is None:
             return
         change = self._state.change()
+        if is_worth_triage(stored.record if stored else None, group):
+            triage = self._triage(group)
+            group = replace(group, triage=triage.id)
+            change.put(triage, was="").work(triage, timeout=JOB_TIMEOUT, first=heard.is_critical)
         change.put(group, was=stored.version if stored else "", keep=None if group.firing else KEEP)
         change.audit("alert", id=group.id, firing=str(len(group.firing)), resolved=str(len(group.resolved)))
         change.show(group, priority=0 if heard.is_critical else 1).commit()
+
+    def _triage(self, group: AlertGroup) -> Request:
+        """The diagnosis that the group gets by itself, told in the thread of its card."""
+        parsed = self._catalog.parse(f"alert triage {group.id}")
+        parts = parsed.command.parts(parsed.args, self._site.cluster_for("", group.cluster))
+        return Request(
+            id=new_id(TRIAGE),
+            text=f"alert triage {group.id}",
+            args=parsed.args,
+            actor=SCHEDULER,
+            place=Place(group.channel, under=f"alert:{group.id} {group.episode}:card"),
+            cluster=group.cluster,
+            created=self._now(),
+            sections=tuple(Section(key, part.title) for key, part in parts.items()),
+        )
+
+
+def is_worth_triage(before: AlertGroup | None, group: AlertGroup) -> bool:
+    """A new episode is, and one that has become critical; not the many of a storm, nor a cluster nobody knows."""
+    if not group.firing or not group.cluster or group.storm:
+        return False
+    is_new = before is None or before.episode != group.episode
+    return is_new or (
+        group.severity is Severity.CRITICAL and before is not None and before.severity is not group.severity
+    )

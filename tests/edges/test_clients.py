@@ -10,6 +10,7 @@ import yaml
 from bot.intake import Intake
 from bot.settings import Settings
 from bot.state import State
+from commands.catalog import Catalog
 from commands.model import Gap
 from commands.reads import HeartbeatView, Nodes, Now, Pods, WebhookHeartbeat
 from commands.site import Alertmanager, ClusterSite, Grafana, Monitoring, Prometheus, Site
@@ -55,7 +56,7 @@ def test_the_webhooks_of_one_cluster_are_no_beat_of_another(state: State, tmp_pa
         clients = two_clusters(state, one, other, tmp_path)
         site = replace(Site(), clusters={name: ClusterSite(name=name) for name in ("good", "bad")})
         body = {"alerts": [{"status": "firing", "labels": {"alertname": "Watchdog", "cluster": "good"}}]}
-        Intake(state, site).take(orjson.dumps(body))
+        Intake(state, Catalog.load(), site).take(orjson.dumps(body))
         seen = {name: clients.reader(name).see((Now(), WebhookHeartbeat())) for name in ("good", "bad")}
         clients.close()
     good, bad = (seen[name][WebhookHeartbeat()] for name in ("good", "bad"))

@@ -68,7 +68,7 @@ class House:
         self.bolt = slack_intake.app(desk, people, client, stand_in.signing_secret, masked)
         self.not_ready: list[str] = []
         app = web.Web(
-            Intake(state, SITE, now=lambda: self.now), self.bolt,
+            Intake(state, Catalog.load(), SITE, now=lambda: self.now), self.bolt,
             signing_secret=stand_in.signing_secret, alert_tokens=(TOKEN, OLD_TOKEN),
             not_ready=lambda: self.not_ready, depths=state.depths, ended=state.ended,
         )  # fmt: skip
