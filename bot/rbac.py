@@ -36,6 +36,10 @@ _WHY: Mapping[Extra, tuple[str, ...]] = {
         "Where `monitoring.access` is proxy: Prometheus, Alertmanager and Grafana through the API server.",
         "The right is to GET from any Service, past network policies: bind it in the monitoring namespace.",
     ),
+    Extra.SILENCES_PROXY: (
+        "Where `monitoring.access` is proxy: `alert silence` and `alert unsilence`, through the API server.",
+        "The right is to POST to any Service, past network policies: bind it in the monitoring namespace.",
+    ),
     Extra.NODES_PROXY: (
         "For `node disk` by the kubelet's own numbers, where no node-exporter is scraped.",
         "Who has it can run commands in every pod of every node: better let Prometheus scrape node-exporter.",
@@ -103,18 +107,26 @@ def _binding(role: str, *accounts: str) -> str:
 
 
 def _extra(extra: Extra) -> str:
+    changing_only = extra is Extra.SILENCES_PROXY
+    accounts = ("sre-bot-change",) if changing_only else ("sre-bot-read", "sre-bot-change")
+    first, *rest = (f"--serviceaccount {NAMESPACE}:{account}" for account in accounts)
+    command = (
+        f"  kubectl create rolebinding sre-bot-{extra} -n NAMESPACE",
+        f"    --clusterrole sre-bot-{extra} {first}",
+        *(f"    {each}" for each in rest),
+    )
     why = (
         *_WHY[extra],
         "Bound to nobody. To grant it:",
-        f"  kubectl create rolebinding sre-bot-{extra} -n NAMESPACE \\",
-        f"    --clusterrole sre-bot-{extra} --serviceaccount {NAMESPACE}:sre-bot-read \\",
-        f"    --serviceaccount {NAMESPACE}:sre-bot-change",
+        *(f"{line} \\" for line in command[:-1]),
+        command[-1],
     )
     if extra is Extra.NODES_PROXY:
         why = tuple(
             line.replace("rolebinding", "clusterrolebinding").replace(" -n NAMESPACE", "") for line in why
         )
-    return _role(f"sre-bot-{extra}", "\n# ".join(why), [rule for rule in rules(READS) if rule.extra is extra])
+    needed = [rule for rule in (*rules(READS), *rules(EFFECTS)) if rule.extra is extra]
+    return _role(f"sre-bot-{extra}", "\n# ".join(why), needed)
 
 
 # --- AWS ------------------------------------------------------------------------------------------

@@ -44,13 +44,17 @@ class KubeNeed:
 
 def kube_needs(cluster: ClusterSite) -> tuple[KubeNeed, ...]:
     """What the reads of this cluster ask of the API server: of the extras, those that its configuration uses."""
-    by_proxy = {Extra.PODS_PROXY, Extra.SERVICES_PROXY} if cluster.monitoring.access == "proxy" else set()
-    return _needs(cluster, (rule for rule in rules(READS) if rule.extra is None or rule.extra in by_proxy))
+    return _needs(cluster, (rule for rule in rules(READS) if _is_used(rule, cluster)))
 
 
 def change_needs(cluster: ClusterSite) -> tuple[KubeNeed, ...]:
     """What changes ask beyond what reads do."""
-    return _needs(cluster, (rule for rule in rules(EFFECTS) if changes(rule)))
+    return _needs(cluster, (rule for rule in rules(EFFECTS) if changes(rule) and _is_used(rule, cluster)))
+
+
+def _is_used(rule: Rule, cluster: ClusterSite) -> bool:
+    by_proxy = {Extra.PODS_PROXY, Extra.SERVICES_PROXY, Extra.SILENCES_PROXY}
+    return rule.extra is None or (cluster.monitoring.access == "proxy" and rule.extra in by_proxy)
 
 
 def _needs(cluster: ClusterSite, asked: Iterable[Rule]) -> tuple[KubeNeed, ...]:

@@ -142,8 +142,47 @@ class Scale:
     kind: Literal["scale"] = "scale"
 
 
+# --- Alertmanager ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Make a silence; its target has the namespace that the matchers name, and the request's id as its name.
+
+    matchers: as Alertmanager writes them. until: RFC 3339, fixed when it was planned. by: the user's id, which
+    Alertmanager is told with the user's name. request: by whose id in its comment it is found again.
+    """
+
+    target: Target
+    matchers: tuple[str, ...]
+    until: str
+    by: str
+    request: str
+    why: str
+    kind: Literal["silence"] = "silence"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsilence:
+    """End the silence with the target's uid."""
+
+    target: Target
+    kind: Literal["unsilence"] = "unsilence"
+
+
 Effect = (
-    Cordon | Uncordon | Evict | DeletePod | Relabel | DenyTraffic | AllowTraffic | RollBack | Restart | Scale
+    Cordon
+    | Uncordon
+    | Evict
+    | DeletePod
+    | Relabel
+    | DenyTraffic
+    | AllowTraffic
+    | RollBack
+    | Restart
+    | Scale
+    | Silence
+    | Unsilence
 )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commands import effects, podreads, reads, scheduling, triagereads, workloads
+from commands import alertreads, effects, podreads, reads, scheduling, triagereads, workloads
 from commands.effects import Effect
 from commands.model import Read
 
@@ -29,6 +29,7 @@ class Extra(StrEnum):
 
     PODS_PROXY = "pods-proxy"
     SERVICES_PROXY = "services-proxy"
+    SILENCES_PROXY = "silences-proxy"
     NODES_PROXY = "nodes-proxy"
     SECRETS = "secrets"
 
@@ -76,6 +77,15 @@ def _rule(verb: str, resource: str, where: Where = Where.CLUSTER) -> Rule:
 
 _BY_POD_PROXY = (Rule("get", "pods/proxy", where=Where.SERVICES, extra=Extra.PODS_PROXY),)
 _BY_SERVICE_PROXY = (Rule("get", "services/proxy", where=Where.MONITORING, extra=Extra.SERVICES_PROXY),)
+
+# To make one, and to end one: a twin of one that was just made is ended as well.
+_SILENCING = tuple(
+    Rule(verb, "services/proxy", where=Where.MONITORING, extra=Extra.SILENCES_PROXY)
+    for verb in ("create", "delete")
+)
+# Where Prometheus is Amazon's (`monitoring.prometheus.sigv4`), which knows no Service.
+_AMP_QUERY = (Action("aps:QueryMetrics", "workspace/*"),)
+_AMP_RULES = (Action("aps:ListRules", "workspace/*"),)
 
 _WATCHED = Where.WATCHED
 _TEMPLATED = ("deployments.apps", "statefulsets.apps", "daemonsets.apps")
@@ -179,15 +189,26 @@ READS: Mapping[type[Read], Needs] = {
     reads.Nodegroup: (Action("eks:DescribeNodegroup", "nodegroup/*"),),
     workloads.ImageInRegistry: (Action("ecr:DescribeImages", "repository/*"),),
     # Monitoring and pods by HTTP: by the API server's proxy where `monitoring.access` is proxy.
-    reads.Query: _BY_SERVICE_PROXY,
+    reads.Query: (*_BY_SERVICE_PROXY, *_AMP_QUERY),
+    alertreads.QueryRange: (*_BY_SERVICE_PROXY, *_AMP_QUERY),
+    alertreads.Rules: (*_BY_SERVICE_PROXY, *_AMP_RULES),
+    alertreads.ScrapeTargets: _BY_SERVICE_PROXY,
     reads.Targets: _BY_SERVICE_PROXY,
     reads.Retention: _BY_SERVICE_PROXY,
     reads.Probe: _BY_SERVICE_PROXY,
     reads.GrafanaHealth: _BY_SERVICE_PROXY,
     reads.Dashboards: _BY_SERVICE_PROXY,
     reads.AlertmanagerStatus: _BY_SERVICE_PROXY,
+    alertreads.AlertmanagerConfig: _BY_SERVICE_PROXY,
+    alertreads.AmAlerts: _BY_SERVICE_PROXY,
+    alertreads.Silences: _BY_SERVICE_PROXY,
     reads.PodHttp: _BY_POD_PROXY,
     reads.PodExposition: _BY_POD_PROXY,
+    # The network as the worker sees it; a Service by the proxy, as above.
+    triagereads.Resolve: (),
+    triagereads.Connect: (),
+    triagereads.Fetch: (Rule("get", "services/proxy", where=Where.SERVICES, extra=Extra.SERVICES_PROXY),),
+    alertreads.RunbookOf: (),  # files of the worker's own
     # The bot's own store.
     reads.WebhookHeartbeat: (),
     reads.RunLog: (),
@@ -224,6 +245,8 @@ EFFECTS: Mapping[type[Effect], Needs] = {
         *_get(*_SCALED),
         *(_rule(verb, f"{resource}/scale") for resource in _SCALED for verb in ("get", "update")),
     ),
+    effects.Silence: (*_BY_SERVICE_PROXY, *_SILENCING),
+    effects.Unsilence: (*_BY_SERVICE_PROXY, *_SILENCING),
 }
 
 # What is kept of an answer's files, whatever asked for them (workers/keeping.py).

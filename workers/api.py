@@ -292,8 +292,11 @@ class Api:
         content_type: str,
         deadline: float,
         query: Mapping[str, str] | None = None,
+        *,
+        is_passed_on: bool = False,
     ) -> Reply:
-        """One write, sent once. A refusal in the API server's own words is a Reply and the caller's to judge.
+        """One write, sent once. A refusal in the API server's own words is a Reply and the caller's to judge;
+        of one that it only passes on to a Service, the answer is that Service's.
 
         Raises Unanswered when it has none: nothing was sent (no connection, no credentials), or what became
         of it is not known, which is always Unreachable.
@@ -301,12 +304,20 @@ class Api:
         target = f"{path}?{urlencode(query)}" if query else path
         ask = _Ask(target, JSON, method, None if body is None else orjson.dumps(body), content_type)
         answer = self._asked(subject, ask, deadline, PAGE_BYTES)
+        if is_passed_on:
+            return self._passed_on(subject, answer)
         if answer.status == 401:
             raise self._unauthorized(subject)
         found = _parsed(answer) if answer.status < 300 else status_object(answer)
         if found is None:
             raise self._unknown(subject, answer)
         return Reply(answer, found, tuple(_warning(each) for each in answer.warnings))
+
+    def _passed_on(self, subject: Subject, answer: Answer) -> Reply:
+        status = status_object(answer)
+        if status is not None:  # the API server's own words: it did not pass it on
+            raise self.refusal(subject, answer, status)
+        return Reply(answer, {})
 
     def _unknown(self, subject: Subject, answer: Answer) -> Unanswered:
         """An answer to a write that is not the API server's: perhaps a balancer's, after it was passed on."""

@@ -17,9 +17,13 @@ from commands.reads import EvidenceKept, HeartbeatView, Now, WebhookHeartbeat
 from commands.site import ClusterSite
 from workers.aws import Aws, Bucket
 from workers.cluster import Cluster
-from workers.effects import Effects, Rehearsals
+from workers.effects import Effects, ProxiedWrites, Rehearsals
+from workers.network import Network
 from workers.reader import Reader, Source
+from workers.runbooks import Runbooks
 from workers.signals import Signals
+from workers.signing import Signer
+from workers.silencing import Silencing
 from workers.trail import TrailSource
 
 
@@ -52,7 +56,7 @@ class Clients:
     def __init__(self, settings: Settings, state: State) -> None:
         self._settings = settings
         self._state = state
-        self._open: list[Cluster | Signals] = []
+        self._open: list[Cluster | Signals | Network | Silencing] = []
         self._effects: dict[str, Effects] = {}
         self._sources = {name: self._connect(site) for name, site in settings.site.clusters.items()}
 
@@ -81,12 +85,25 @@ class Clients:
     def _connect(self, site: ClusterSite) -> tuple[Source, ...]:
         kubeconfig = Path(self._settings.kubeconfig) if self._settings.kubeconfig else None
         cluster = Cluster(site, kubeconfig)
-        signals = Signals(site, cluster, self._settings.grafana_token.reveal())
-        self._open += [cluster, signals]
-        self._effects[site.name] = Effects(cluster.api)
+        signer = Signer("aps", site.monitoring.prometheus.region or site.region)
+        signals = Signals(site, cluster, self._settings.grafana_token.reveal(), signer.headers)
+        network = Network(site, cluster)
+        self._open += [cluster, signals, network]
+        silencing = Silencing(site, cluster, ProxiedWrites(cluster.api), self._state.called)
+        self._open.append(silencing)
+        self._effects[site.name] = Effects(cluster.api, silencing)
         own = Own(self._state, f"webhook-{site.name}" if len(self._settings.site.clusters) > 1 else "webhook")
         trail = TrailSource(self._state.trail, self.bucket(site.name), called=self._state.called)
-        return (cluster, Rehearsals(cluster.api), signals, Aws(site), own, trail)
+        return (
+            cluster,
+            Rehearsals(cluster.api, silencing),
+            signals,
+            network,
+            Runbooks(site),
+            Aws(site),
+            own,
+            trail,
+        )
 
 
 def _described(site: ClusterSite) -> str:

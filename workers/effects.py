@@ -1,4 +1,4 @@
-"""Carries out effects: the only place that changes anything in a cluster.
+"""Carries out effects: the only place that changes anything in a cluster (its silences: workers/silencing.py).
 
 One `case` for each effect of commands/effects.py. Each looks at its object first, says `Already` or `Moved`
 where that decides it, and sends one write that holds only for the object it looked at. A refusal in the API
@@ -10,7 +10,7 @@ with `dryRun=All` answer the read DryRun.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from commands import reads
 from commands.effects import (
@@ -30,13 +30,18 @@ from commands.effects import (
     Restart,
     RollBack,
     Scale,
+    Silence,
     Target,
     Uncordon,
+    Unsilence,
 )
+from commands.errors import Refused
 from commands.model import Read
+from commands.site import ServiceAddress
 from workers import patches
 from workers.api import Api, Json, Reply, Subject, segment
 from workers.fields import part
+from workers.reader import Answer
 
 MANAGER = "sre-bot"
 # How often an object is looked at again because somebody else wrote to it between look and write. A rollout
@@ -55,22 +60,61 @@ _TWO_BUDGETS = "more than one PodDisruptionBudget"
 _BUDGET_BEHIND = ("pdb disruptions allowed is negative", "DisruptedPods map too big")
 
 
+class Silencing(Protocol):
+    """What may be done in the cluster's Alertmanager: workers.silencing."""
+
+    def make(self, effect: Silence, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+    def end(self, effect: Unsilence, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+
 class Effects:
-    """What may be done in one cluster."""
+    """What may be done in one cluster. silencing: None where there is no Alertmanager to ask."""
+
+    def __init__(self, api: Api, silencing: Silencing | None = None) -> None:
+        self._api = api
+        self._silencing = silencing
+
+    def apply(self, effect: Effect, deadline: float) -> Outcome:
+        """deadline on the clock of time.monotonic(). Raises Unanswered, and nothing else but bugs."""
+        return _Carrying(self._api, deadline, self._silencing).outcome(effect)
+
+
+class ProxiedWrites:
+    """Writes to a Service through the API server's proxy, for workers.silencing where there is no direct way."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def apply(self, effect: Effect, deadline: float) -> Outcome:
-        """deadline on the clock of time.monotonic(). Raises Unanswered, and nothing else but bugs."""
-        return _Carrying(self._api, deadline).outcome(effect)
+    def via_service(
+        self,
+        address: ServiceAddress,
+        method: Literal["POST", "DELETE"],
+        path: str,
+        body: Any,
+        deadline: float,
+    ) -> Answer:
+        """Whatever the Service says; raises Unanswered where it was not asked."""
+        verb = _VERBS[method]
+        subject = Subject(
+            f"{address.service}.{address.namespace}",
+            "services/proxy",
+            verb=verb,
+            namespace=address.namespace,
+        )
+        scheme = "https:" if address.scheme == "https" else ""
+        name = f"{scheme}{address.service}:{address.port}"
+        base = f"/api/v1/namespaces/{segment(address.namespace)}/services/{name}/proxy{address.path}"
+        reply = self._api.send(subject, method, base + path, body, _JSON, deadline, is_passed_on=True)
+        return reply.answer
 
 
 class Rehearsals:
     """The source of the read DryRun. It cannot apply anything: every request it sends is a dry run."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, silencing: Silencing | None = None) -> None:
         self._api = api
+        self._silencing = silencing
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
         return ((reads.DryRun,),)
@@ -80,7 +124,7 @@ class Rehearsals:
         return self.rehearse(read.effect, deadline)
 
     def rehearse(self, effect: Effect, deadline: float) -> reads.Rehearsal:
-        match _Carrying(self._api, deadline, is_rehearsal=True).outcome(effect):
+        match _Carrying(self._api, deadline, self._silencing, is_rehearsal=True).outcome(effect):
             case Done(note, warnings):
                 return reads.Rehearsal(True, note, warnings)
             case Already(note):
@@ -159,6 +203,7 @@ class _Carrying:
 
     api: Api
     deadline: float
+    silencing: Silencing | None = None
     is_rehearsal: bool = False
 
     def outcome(self, effect: Effect) -> Outcome:
@@ -183,6 +228,18 @@ class _Carrying:
                 return self._restart(effect)
             case Scale():
                 return self._scale(effect)
+            case Silence():
+                return self._alertmanager.make(effect, self.deadline, self.is_rehearsal)
+            case Unsilence():
+                return self._alertmanager.end(effect, self.deadline, self.is_rehearsal)
+
+    @property
+    def _alertmanager(self) -> Silencing:
+        if self.silencing is None:
+            raise Refused(
+                "alertmanager: this cluster has none to ask", mend="set `monitoring.alertmanager.url`"
+            )
+        return self.silencing
 
     # Nodes.
 

@@ -12,13 +12,16 @@ from tests.drift.tree import Module, is_within, modules, nodes
 EFFECTS = "workers/effects.py"
 CHANGES = "workers/applying.py"
 API = "workers/api.py"
+SILENCES = "workers/silencing.py"
 
 # tests/drift/test_purity.py gives each HTTP library its homes.
 METHODS = ("POST", "PUT", "PATCH", "DELETE")
 # Where another method than GET may be named, and which.
 NAMED = {
     EFFECTS: {*METHODS},
-    "workers/signals.py": {"POST"},  # a query to Prometheus, whose length an address would not hold
+    "workers/stack.py": {"POST"},  # a query to Prometheus, whose length an address would not hold
+    "workers/http.py": {"POST", "DELETE"},  # it knows how, and who asks it is one of these
+    SILENCES: {"POST", "DELETE"},
 }
 
 
@@ -62,8 +65,9 @@ def test_effects_are_applied_by_changes_alone() -> None:
 
 
 def test_effects_are_put_together_by_the_clients_alone() -> None:
-    importers = {m.file for m in modules() if any(is_within(name, "workers.effects") for name in m.imports())}
-    assert importers == {"workers/clients.py"}
+    for home in ("workers.effects", "workers.silencing"):
+        importers = {m.file for m in modules() if any(is_within(name, home) for name in m.imports())}
+        assert importers == {"workers/clients.py"}
 
 
 def test_the_connection_is_handed_to_those_who_read_and_to_effects() -> None:

@@ -11,7 +11,7 @@ from tests.drift.tree import PRODUCT, Module, imports_of, is_within, modules, no
 
 # Pure beside everything under commands/.
 PURE = (
-    "bot/access.py", "bot/alerts.py", "bot/blocks.py", "bot/changecard.py", "bot/changethread.py",
+    "bot/access.py", "bot/alertcard.py", "bot/alerts.py", "bot/alertthread.py", "bot/alertwords.py", "bot/blocks.py", "bot/changecard.py", "bot/changethread.py",
     "bot/changewords.py", "bot/findings.py", "bot/rights.py", "bot/render.py",
 )  # fmt: skip
 
@@ -28,7 +28,12 @@ PURE_MORE: Mapping[str, tuple[str, ...]] = {
     "commands/catalog.py": ("importlib", "pkgutil"),  # it finds the command files, once, at the start
     "bot/alerts.py": ("orjson",),  # a parser: text in, values out
     # Pure themselves:
-    "bot/render.py": ("bot.blocks", "bot.changecard", "bot.changethread", "bot.findings"),
+    "bot/render.py": (
+        "bot.alertcard", "bot.alertthread", "bot.blocks", "bot.changecard", "bot.changethread", "bot.findings",
+    ),
+    "bot/alertthread.py": ("bot.alertwords", "bot.blocks", "bot.findings"),
+    "bot/alertcard.py": ("bot.alertwords", "bot.blocks"),
+    "bot/alertwords.py": ("bot.blocks",),
     "bot/changethread.py": ("bot.blocks", "bot.changecard", "bot.changewords", "bot.findings"),
     "bot/changecard.py": ("bot.blocks", "bot.changewords", "bot.findings"),
     "bot/changewords.py": ("bot.blocks",),
@@ -43,10 +48,10 @@ EVERYWHERE = ("orjson", "prometheus_client")
 HOMES: Mapping[str, tuple[str, ...]] = {
     "kubernetes": ("workers/link.py", "bot/doctor.py"),
     "urllib3": ("workers/link.py", "workers/api.py", "bot/doctor.py"),
-    "boto3": ("workers/aws.py", "bot/doctor.py"),
-    "botocore": ("workers/aws.py", "bot/doctor.py"),
-    "httpx": ("workers/signals.py", "bot/doctor.py"),
-    "httpcore": ("workers/signals.py",),
+    "boto3": ("workers/aws.py", "workers/signing.py", "bot/doctor.py"),
+    "botocore": ("workers/aws.py", "workers/signing.py", "bot/doctor.py"),
+    "httpx": ("workers/http.py", "bot/doctor.py"),
+    "httpcore": ("workers/http.py",),
     "slack_bolt": ("bot/slack.py", "bot/web.py", "bot/__main__.py"),
     "slack_sdk": (
         "bot/courier.py", "bot/people.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/__main__.py",
@@ -64,6 +69,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "yaml": (
         "bot/settings.py", "bot/sitefile.py", "bot/sitevalues.py", "bot/manifest.py",
         "workers/link.py",  # a kubeconfig
+        "workers/alertmanager.py",  # its route tree
     ),
     "waitress": ("bot/web.py",),
     "cronsim": ("workers/scheduler.py",),

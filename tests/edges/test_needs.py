@@ -17,7 +17,7 @@ from test_effects import World, every_effect
 
 from bot import rbac
 from commands import podreads, reads, scheduling, triagereads, workloads
-from commands.effects import Already, Done, Rejected, Target
+from commands.effects import Already, Done, Rejected, Silence, Target, Unsilence
 from commands.errors import Unanswered
 from commands.model import Read
 from commands.needs import EFFECTS, READS, Extra, Rule, rules
@@ -27,7 +27,7 @@ from sandbox.controlplane import NO_CONTROLLERS, ControlPlane
 from sandbox.kube import KubeStandIn, build
 from workers.api import Api
 from workers.cluster import Cluster
-from workers.effects import Effects, Rehearsals
+from workers.effects import Effects, ProxiedWrites, Rehearsals
 
 Json = dict[str, Any]
 Right = tuple[str, str, str]
@@ -100,7 +100,7 @@ QUESTIONS: Mapping[type[Read], tuple[Read, ...]] = {
     triagereads.ProviderId: (triagereads.ProviderId("n1"),),
 }
 
-# Asked through workers/signals.py by the proxy of the API server.
+# Asked through workers/stack.py by the proxy of the API server.
 BY_PROXY = {Extra.PODS_PROXY, Extra.SERVICES_PROXY}
 
 
@@ -293,7 +293,11 @@ def may(rights: Rights, account: str, wanted: Mapping[str, str]) -> bool:
     return bool(answer.json()["status"].get("allowed"))
 
 
-@pytest.mark.parametrize("which", range(len(EFFECTS)))
+# Carried out in Alertmanager and not by the API server: tests/edges/test_silencing.py.
+ELSEWHERE = {Silence, Unsilence}
+
+
+@pytest.mark.parametrize("which", range(len(EFFECTS) - len(ELSEWHERE)))
 def test_the_changing_account_may_rehearse_and_do_every_effect(rights: Rights, which: int) -> None:
     effect = every_effect(rights.world)[which]
     rehearsal = Rehearsals(rights.changer).read(DryRun(effect), time.monotonic() + 10)
@@ -303,7 +307,7 @@ def test_the_changing_account_may_rehearse_and_do_every_effect(rights: Rights, w
 
 
 def test_every_effect_is_among_those_tried(rights: Rights) -> None:
-    assert {type(effect) for effect in every_effect(rights.world)} == set(EFFECTS)
+    assert {type(effect) for effect in every_effect(rights.world)} == set(EFFECTS) - ELSEWHERE
 
 
 def test_the_reading_account_may_do_no_effect(rights: Rights) -> None:
@@ -355,6 +359,12 @@ def test_the_proxies_ask_for_what_is_declared_of_them(rights: Rights) -> None:
     with pytest.raises(Unanswered, match="services/proxy"):
         rights.looking.via_service(address, "/-/ready", time.monotonic() + 5, 1000)
     assert asked(kube, READER) == declared({reads.Query: READS[reads.Query]})
+    kube.forget_requests()
+    for method in ("POST", "DELETE"):
+        with pytest.raises(Unanswered, match="services/proxy"):
+            ProxiedWrites(rights.reader).via_service(address, method, "/x", None, time.monotonic() + 5)
+    silencing = {rule for rule in rules(EFFECTS) if rule.extra is Extra.SILENCES_PROXY}
+    assert asked(kube, READER) == {(rule.verb, rule.resource, rule.group) for rule in silencing}
     kube.forget_requests()
     with pytest.raises(Unanswered, match="pods/proxy"):
         rights.looking.via_pod(SHOP, "web-1", 80, "/", deadline=time.monotonic() + 5, cap=1000)

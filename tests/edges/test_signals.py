@@ -18,7 +18,8 @@ from commands.model import Read
 from commands.site import Alertmanager, ClusterSite, Grafana, Monitoring, Prometheus, ServiceAddress
 from sandbox import monitoring as real
 from sandbox.kube import KubeStandIn, ProxyAnswer, build
-from workers import signals
+from workers import http, signals, stack
+from workers import prometheus as prometheus_reads
 from workers.cluster import Cluster
 from workers.reader import Answer
 from workers.signals import Signals
@@ -195,7 +196,7 @@ def test_a_server_that_hangs_does_not_pass_the_deadline() -> None:
 
 
 def test_an_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "API_BYTES", 2 << 20)
+    monkeypatch.setattr(stack, "API_BYTES", 2 << 20)
     answer = page(200, b" " * (3 << 20))
     assert refusal(UP, answer) == (Refused, "prometheus: more than 2 MiB in one answer", "")
 
@@ -260,7 +261,7 @@ def test_targets_keep_their_last_error() -> None:
     ],
 )
 def test_retention_is_a_time_or_nothing(text: str | None, found: timedelta | None) -> None:
-    assert signals.retention(text) == found
+    assert prometheus_reads.retention(text) == found
 
 
 # Grafana and Alertmanager.
@@ -509,7 +510,7 @@ def test_by_proxy_through_an_api_server(tmp_path: Path) -> None:
 def test_every_server_has_its_own_lane() -> None:
     lanes = Signals(site("http://one.example"), NoProxy()).lanes()
     kinds = [kind for lane in lanes for kind in lane]
-    assert len(kinds) == len(set(kinds)) == 9
+    assert len(kinds) == len(set(kinds)) == 15
     lane_of = {kind: number for number, lane in enumerate(lanes) for kind in lane}
     servers = (reads.Query, reads.GrafanaHealth, reads.AlertmanagerStatus, reads.PodHttp)
     assert len({lane_of[kind] for kind in servers}) == len(servers)
@@ -558,7 +559,7 @@ def test_a_pod_is_asked_by_proxy_unless_no_proxy_names_its_network(
 def test_what_no_proxy_names(monkeypatch: pytest.MonkeyPatch, url: str, is_direct: bool) -> None:
     no_proxy = "fd00::/8,.svc, *.corp.example,10.1.2.3:8080"
     environment(monkeypatch, ALL_PROXY="proxy.example:3128", NO_PROXY=no_proxy)
-    assert signals._proxy(url) == ("" if is_direct else "http://proxy.example:3128")
+    assert http.proxy_for(url) == ("" if is_direct else "http://proxy.example:3128")
 
 
 @pytest.mark.parametrize(
