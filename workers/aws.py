@@ -1,7 +1,7 @@
-"""Reads from AWS: the EKS cluster, its node groups, images; and files put into the bucket. The only importer of boto3.
+"""Reads from AWS: the EKS cluster, its node groups, images; and files put into the bucket.
 
-Every client is made with the cluster's region from the configuration, never the environment's, and with
-the endpoint boto3 itself finds there (AWS_ENDPOINT_URL). Called by workers/reader.py, and the bucket by
+What diagnoses ask is in workers/awsfacts.py, a client and its errors in workers/awslink.py. Every client is made
+with the cluster's region from the configuration, never the environment's. Called by workers/reader.py, and the bucket by
 workers/keeping.py: it only adds objects, and is no part of what an approved change may touch.
 """
 
@@ -12,54 +12,23 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,
-    CredentialRetrievalError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, NoCredentialsError
 
 from commands import reads
 from commands.errors import Refused, Unanswered, Unreachable
 from commands.model import Read
 from commands.site import ClusterSite
 from commands.workloads import EcrImage, ImageInRegistry, on_ecr
-from workers.reader import user_agent
+from workers import awsfacts
+from workers.awslink import BAD_CREDENTIALS, DENIED, ROLE, THROTTLED, client, code_of, no_answer, partition
 
-# One retry: the house's limit for a read is five seconds in all, and a second retry would not fit.
-_ATTEMPTS = 2
 # What is left of the deadline when the search for the running update is given up, and how many are looked at.
 _SPARE_SECONDS = 0.5
 _UPDATES = 20
 
-_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
-_BAD_CREDENTIALS = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "InvalidIdentityToken",
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-_THROTTLED = frozenset(
-    {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
-)
-
-_ROLE = "give the bot's ServiceAccount an IAM role (IRSA or EKS Pod Identity)"
-
 
 class Aws:
-    """EksCluster and Nodegroup for one cluster of the site."""
+    """Everything that is asked of AWS about one cluster of the site."""
 
     def __init__(self, site: ClusterSite) -> None:
         self._site = site
@@ -67,7 +36,7 @@ class Aws:
         self._client: Any = None
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
-        return ((reads.EksCluster, reads.Nodegroup), (ImageInRegistry,))
+        return ((reads.EksCluster, reads.Nodegroup), (ImageInRegistry,), awsfacts.READS)
 
     def read(self, read: Read, deadline: float) -> Any:
         match read:
@@ -77,6 +46,8 @@ class Aws:
                 return self._nodegroup(read, deadline)
             case ImageInRegistry():
                 return _is_in_registry(read, deadline)
+        if isinstance(read, awsfacts.READS):
+            return awsfacts.read(self._site.region, read, deadline)
         raise LookupError(f"not a read of AWS: {read}")
 
     def _cluster(self, read: reads.EksCluster, deadline: float) -> reads.EksView | None:
@@ -141,13 +112,13 @@ class Aws:
             client = self._eks(deadline)
             return getattr(client, _snake(action))(**arguments)
         except ClientError as error:
-            if _code(error) in _BAD_CREDENTIALS:
+            if code_of(error) in BAD_CREDENTIALS:
                 self._forget(client)
             return self._refusal(error, what, resource)
         except BotoCoreError as error:
             if isinstance(error, NoCredentialsError | CredentialRetrievalError):
                 self._forget(client)
-            raise _no_answer(error, what, self._site.region) from error
+            raise no_answer(error, what, self._site.region) from error
 
     def _eks(self, deadline: float) -> Any:
         """Made once and under a lock, because sessions are not safe to share while they make clients."""
@@ -155,7 +126,7 @@ class Aws:
             raise Unreachable("eks: the AWS credentials are still being looked up")
         try:
             if self._client is None:
-                self._client = _client("eks", self._site.region, seconds=5)
+                self._client = client("eks", self._site.region, seconds=5)
             return self._client
         finally:
             self._lock.release()
@@ -168,17 +139,17 @@ class Aws:
 
     def _refusal(self, error: ClientError, what: str, resource: str) -> None:
         """None for "no such resource"; everything else is raised."""
-        code = _code(error)
+        code = code_of(error)
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code == "ResourceNotFoundException":
             return None
-        if code in _DENIED:
-            arn = f"arn:{_partition(self._site.region)}:eks:{self._site.region}:*:{resource}"
+        if code in DENIED:
+            arn = f"arn:{partition(self._site.region)}:eks:{self._site.region}:*:{resource}"
             statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
             raise Refused(f"eks: access denied, needs {what}", mend=statement) from error
-        if code in _BAD_CREDENTIALS:
-            raise Refused(f"{what}: AWS does not accept the credentials ({code})", mend=_ROLE) from error
-        if code in _THROTTLED or status == 429 or status >= 500:
+        if code in BAD_CREDENTIALS:
+            raise Refused(f"{what}: AWS does not accept the credentials ({code})", mend=ROLE) from error
+        if code in THROTTLED or status == 429 or status >= 500:
             raise Unreachable(f"{what}: AWS answers {code or status}, try later") from error
         raise Refused(f"{what}: AWS answers {code or status}") from error
 
@@ -192,30 +163,30 @@ def _is_in_registry(read: ImageInRegistry, deadline: float) -> bool:
         raise Unreachable(f"{what}: no time left to ask")
     wanted = {"imageDigest": image.digest} if image.digest else {"imageTag": image.tag}
     try:
-        found = _client("ecr", image.region, seconds=2).describe_images(
+        found = client("ecr", image.region, seconds=2).describe_images(
             registryId=image.account, repositoryName=image.repository, imageIds=[wanted]
         )
     except ClientError as error:
-        if _code(error) in ("ImageNotFoundException", "RepositoryNotFoundException"):
+        if code_of(error) in ("ImageNotFoundException", "RepositoryNotFoundException"):
             return False
         raise _image_refusal(error, what, image) from error
     except BotoCoreError as error:
-        raise _no_answer(error, what, image.region, "ECR") from error
+        raise no_answer(error, what, image.region, "ECR") from error
     if not isinstance(found.get("imageDetails"), list):
         raise Refused(f"{what}: not an answer of ECR")
     return bool(found["imageDetails"])
 
 
 def _image_refusal(error: ClientError, what: str, image: EcrImage) -> Unanswered:
-    code = _code(error)
-    if code in _DENIED:
+    code = code_of(error)
+    if code in DENIED:
         arn = (
-            f"arn:{_partition(image.region)}:ecr:{image.region}:{image.account}:repository/{image.repository}"
+            f"arn:{partition(image.region)}:ecr:{image.region}:{image.account}:repository/{image.repository}"
         )
         statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
         return Refused(f"ecr: access denied, needs {what}", mend=statement)
-    if code in _BAD_CREDENTIALS:
-        return Refused(f"{what}: AWS does not accept the credentials ({code})", mend=_ROLE)
+    if code in BAD_CREDENTIALS:
+        return Refused(f"{what}: AWS does not accept the credentials ({code})", mend=ROLE)
     return Unreachable(f"{what}: AWS answers {code or 'without a word'}")
 
 
@@ -230,7 +201,7 @@ class Bucket:
         """The keys that begin so, in S3's order. Raises Unanswered."""
         what = "s3:ListBucket"
         try:
-            pages = _client("s3", self._site.region, seconds=8).get_paginator("list_objects_v2")
+            pages = client("s3", self._site.region, seconds=8).get_paginator("list_objects_v2")
             return [
                 each["Key"]
                 for page in pages.paginate(Bucket=self._name, Prefix=prefix)
@@ -239,7 +210,7 @@ class Bucket:
         except ClientError as error:
             raise self._refusal(error, what, prefix) from error
         except BotoCoreError as error:
-            raise _no_answer(error, what, self._site.region, "S3") from error
+            raise no_answer(error, what, self._site.region, "S3") from error
 
     def put(self, key: str, content: bytes, sha256: str) -> str:
         """Store the content and have S3 itself compare the hash; the address, "s3://bucket/key"."""
@@ -248,7 +219,7 @@ class Bucket:
         if self._site.backup.kms_key:
             more = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self._site.backup.kms_key}
         try:
-            _client("s3", self._site.region, seconds=8).put_object(
+            client("s3", self._site.region, seconds=8).put_object(
                 Bucket=self._name,
                 Key=key,
                 Body=content,
@@ -260,64 +231,26 @@ class Bucket:
         except ClientError as error:
             raise self._refusal(error, what, key) from error
         except BotoCoreError as error:
-            raise _no_answer(error, what, self._site.region, "S3") from error
+            raise no_answer(error, what, self._site.region, "S3") from error
         return f"s3://{self._name}/{key}"
 
     def link(self, key: str) -> str:
         region = self._site.region
-        console = "console.amazonaws.cn" if _partition(region) == "aws-cn" else "console.aws.amazon.com"
+        console = "console.amazonaws.cn" if partition(region) == "aws-cn" else "console.aws.amazon.com"
         return f"https://{console}/s3/object/{self._name}?region={region}&prefix={quote(key)}"
 
     def _refusal(self, error: ClientError, what: str, key: str) -> Unanswered:
-        code = _code(error)
-        if code in _DENIED:
+        code = code_of(error)
+        if code in DENIED:
             below = f"/{key.partition('/')[0]}/*" if "Object" in what else ""  # listing asks for the bucket
-            arn = f"arn:{_partition(self._site.region)}:s3:::{self._name}{below}"
+            arn = f"arn:{partition(self._site.region)}:s3:::{self._name}{below}"
             statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
             return Refused(f"s3: access denied, needs {what}", mend=statement)
         if code == "NoSuchBucket":
             return Refused(f"s3: there is no bucket {self._name}", mend="set `backup.bucket`")
-        if code in _BAD_CREDENTIALS:
-            return Refused(f"{what}: AWS does not accept the credentials ({code})", mend=_ROLE)
+        if code in BAD_CREDENTIALS:
+            return Refused(f"{what}: AWS does not accept the credentials ({code})", mend=ROLE)
         return Unreachable(f"{what}: AWS answers {code or 'without a word'}")
-
-
-def _client(service: str, region: str, seconds: int) -> Any:
-    """A new client; raises BotoCoreError, or Refused over an address that is none."""
-    config = Config(
-        connect_timeout=3,
-        read_timeout=seconds,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        user_agent_extra=user_agent(),
-    )
-    try:
-        return boto3.session.Session().client(service, region_name=region, config=config)
-    except BotoCoreError:
-        raise
-    except ValueError as error:  # its words repeat the address, with its password
-        raise Refused(
-            f"{service}: the endpoint that the environment names is no HTTP address",
-            mend=f"check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_{service.upper()} and the AWS configuration file",
-        ) from error
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _no_answer(error: BotoCoreError, what: str, region: str, service: str = "EKS") -> Unanswered:
-    match error:
-        case NoCredentialsError() | PartialCredentialsError() | CredentialRetrievalError():
-            return Unreachable(f"{what}: no AWS credentials found", mend=_ROLE)
-        case NoRegionError():
-            return Refused(f"{what}: no AWS region configured", mend="set `region` of the cluster")
-        case EndpointConnectionError() | ConnectionError() | HTTPClientError():
-            kind = type(error).__name__
-            return Unreachable(
-                f"{what}: the {service} endpoint of {region} cannot be reached ({kind})",
-                mend=f"let the bot reach the endpoint, or set AWS_ENDPOINT_URL_{service}",
-            )
-    return Refused(f"{what}: {type(error).__name__}")
 
 
 def _inside(found: Mapping[str, Any], key: str, what: str) -> Mapping[str, Any]:
@@ -331,12 +264,6 @@ def _inside(found: Mapping[str, Any], key: str, what: str) -> Mapping[str, Any]:
 def _issues(described: Mapping[str, Any]) -> tuple[str, ...]:
     issues = (described.get("health") or {}).get("issues") or ()
     return tuple(f"{issue.get('code', '')}: {issue.get('message', '')}" for issue in issues)
-
-
-def _partition(region: str) -> str:
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def _snake(action: str) -> str:

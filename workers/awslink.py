@@ -1,0 +1,91 @@
+"""A client of one AWS service, and what an answer of AWS means that is none. The one importer of boto3.
+
+Every client is made for a region that the caller names, never the environment's, and with the endpoint boto3
+itself finds there (AWS_ENDPOINT_URL). Knows no question; puts no credential into a reason. Called by workers/aws.py
+and workers/awsfacts.py, which ask.
+"""
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
+
+from commands.errors import Refused, Unanswered, Unreachable
+from workers.reader import user_agent
+
+# One retry: the house's limit for a read is five seconds in all, and a second retry would not fit.
+_ATTEMPTS = 2
+
+DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
+BAD_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidIdentityToken",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        "AuthFailure",  # EC2's word
+    }
+)
+THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+)
+
+ROLE = "give the bot's ServiceAccount an IAM role (IRSA or EKS Pod Identity)"
+
+
+def client(service: str, region: str, seconds: int) -> Any:
+    """A new client; raises BotoCoreError, or Refused over an address that is none."""
+    config = Config(
+        connect_timeout=3,
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        user_agent_extra=user_agent(),
+    )
+    try:
+        return boto3.session.Session().client(service, region_name=region, config=config)
+    except BotoCoreError:
+        raise
+    except ValueError as error:  # its words repeat the address, with its password
+        raise Refused(
+            f"{service}: the endpoint that the environment names is no HTTP address",
+            mend=f"check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_{service.upper()} and the AWS configuration file",
+        ) from error
+
+
+def code_of(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def no_answer(error: BotoCoreError, what: str, region: str, service: str = "EKS") -> Unanswered:
+    match error:
+        case NoCredentialsError() | PartialCredentialsError() | CredentialRetrievalError():
+            return Unreachable(f"{what}: no AWS credentials found", mend=ROLE)
+        case NoRegionError():
+            return Refused(f"{what}: no AWS region configured", mend="set `region` of the cluster")
+        case EndpointConnectionError() | ConnectionError() | HTTPClientError():
+            kind = type(error).__name__
+            return Unreachable(
+                f"{what}: the {service} endpoint of {region} cannot be reached ({kind})",
+                mend=f"let the bot reach the endpoint, or set AWS_ENDPOINT_URL_{service}",
+            )
+    return Refused(f"{what}: {type(error).__name__}")
+
+
+def partition(region: str) -> str:
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
