@@ -159,7 +159,7 @@ def test_an_image_elsewhere_and_a_repository_that_is_gone_have_no_tags(moto: san
 
 # --- AWS's own troubles ---------------------------------------------------------------------------
 
-EVENT = {
+EVENT: dict[str, Any] = {
     "arn": "arn:aws:health:eu-central-1::event/EC2/x",
     "service": "EC2",
     "eventTypeCode": "AWS_EC2_OPERATIONAL_ISSUE",
