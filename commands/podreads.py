@@ -359,13 +359,17 @@ class LogText:
 
 @dataclass(frozen=True, slots=True)
 class ContainerLog(Read):
-    """The latest lines of a container's log, about `limit` bytes of them at most → LogText."""
+    """The latest lines of a container's log, about `limit` bytes of them at most → LogText.
+
+    lines: at most so many. since: only what was written in this time before now, 0 seconds for any."""
 
     namespace: str
     pod: str
     container: str
     previous: bool = False
     limit: int = 256 * 1024
+    lines: int = 20_000
+    since: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ here judges or changes anything, and no Secret is ever asked for.
 """
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,7 +40,6 @@ _KINDS = {
 }
 # How often a log is asked for with fewer lines, when its latest ones did not fit.
 _TRIES = 4
-_LINES = 20_000
 # To a container that the pod has, a 400 means that this run of it has no log: never started, never ended.
 _NO_RUN = "the Kubernetes API answers 400"
 _MIRROR = "kubernetes.io/config.mirror"
@@ -143,7 +143,7 @@ def _log(api: Api, asked: podreads.ContainerLog, deadline: float) -> LogText:
         namespace=asked.namespace,
     )
     base = f"/api/v1/namespaces/{segment(asked.namespace)}/pods/{segment(asked.pod)}/log"
-    lines = _LINES
+    lines = asked.lines
     for _ in range(_TRIES):
         query = _log_query(asked, lines)
         try:
@@ -167,6 +167,7 @@ def _log_query(asked: podreads.ContainerLog, lines: int) -> dict[str, str]:
         "tailLines": str(lines),
         "limitBytes": str(asked.limit + 1),
     }
+    query |= {"sinceSeconds": str(ceil(asked.since.total_seconds()))} if asked.since else {}
     return {**query, "previous": "true"} if asked.previous else query
 
 

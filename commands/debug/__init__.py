@@ -1,0 +1,9 @@
+"""`debug`: why something does not work, asked from the top of the stack to its bottom.
+
+Each verb has its file; this one only lists them. The questions about pods are those of commands/triage/.
+"""
+
+from commands.command import Command
+from commands.debug import startup
+
+COMMANDS: tuple[Command, ...] = (startup.STARTUP,)
