@@ -2,12 +2,12 @@
 
 What came from outside (names, labels, log lines, error texts) is a text that the caller has redacted
 (bot/render.py does it for a whole record) and passes through `escape` here. Drawn with these: the
-records by bot/render.py, changes by bot/changecard.py.
+records by bot/render.py, changes by bot/changecard.py, alerts by bot/alertcard.py.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -70,16 +70,16 @@ def link(url: str, label: str) -> str:
     return f"<{_href(url)}|{_label(label)}>" if _href(url) else escape(label)
 
 
-def mention(member: str) -> str:
-    """A mention of a user, or of a user group ("S…"); "" for nobody."""
-    if not member:
-        return ""
-    return f"<!subteam^{member}>" if member.startswith("S") else f"<@{member}>"
-
-
 def moment(at: datetime) -> str:
     """A time shown in each reader's own zone, with UTC for clients that cannot."""
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
+
+
+def mention(member: str) -> str:
+    """A mention of a user, or of a user group ("S…"); "" for nobody, and for what is no such id."""
+    if re.fullmatch(r"[UW][A-Z0-9]+", member):
+        return f"<@{member}>"
+    return f"<!subteam^{member}>" if re.fullmatch(r"S[A-Z0-9]+", member) else ""
 
 
 def _href(url: str) -> str:
@@ -98,8 +98,17 @@ def cut(text: str, limit: int) -> str:
 # --- blocks ---
 
 
+def fenced(text: str, limit: int) -> str:
+    """The text within the limit, with its last code fence closed: one left open takes the rest of the message."""
+    kept = cut(text, limit)
+    return f"{cut(kept, limit - len(_FENCE))}{_FENCE}" if kept.count("```") % 2 else kept
+
+
+_FENCE = "\n```"
+
+
 def paragraph(mrkdwn: str) -> Block:
-    said = cut(mrkdwn, SECTION) if mrkdwn.strip() else "…"  # Slack refuses a text of nothing
+    said = fenced(mrkdwn, SECTION) if mrkdwn.strip() else "…"  # Slack refuses a text of nothing
     return {"type": "section", "text": {"type": "mrkdwn", "text": said, "verbatim": True}}
 
 
@@ -186,6 +195,20 @@ def actions(*elements: Block) -> list[Block]:
     return [{"type": "actions", "elements": list(elements)}] if elements else []
 
 
+def select(action: str, placeholder: str, options: Iterable[tuple[str, str]]) -> Block:
+    """A menu of (label, value); what is chosen comes as an action of its own."""
+    return {
+        "type": "static_select",
+        "action_id": action,
+        "placeholder": _plain(placeholder, 150),
+        **_options(options),
+    }
+
+
+def _options(options: Iterable[tuple[str, str]]) -> Block:
+    return {"options": [{"text": _plain(label, BUTTON_TEXT), "value": value} for label, value in options]}
+
+
 def preformatted(lines: Iterable[str]) -> list[Block]:
     """Lines as they are, aligned: no mark in them means anything."""
     return [_preformatted(text) for text in _packed(lines) if text.strip()]
@@ -219,6 +242,25 @@ def text_input(name: str, label: str, hint: str, longest: int) -> Block:
         "hint": _plain(hint, 2000),
         "element": {**field, "focus_on_load": True},
     }
+
+
+def select_input(name: str, label: str, options: Iterable[tuple[str, str]], chosen: int) -> Block:
+    """A menu of a window; block_id and action_id are both its name. chosen: which option stands there first."""
+    menu = _options(options)
+    element = {"type": "static_select", "action_id": name, "initial_option": menu["options"][chosen], **menu}
+    return {"type": "input", "block_id": name, "label": _plain(label, 2000), "element": element}
+
+
+def person_input(name: str, label: str) -> Block:
+    """A choice of somebody of the workspace; block_id and action_id are both its name."""
+    element = {"type": "users_select", "action_id": name}
+    return {"type": "input", "block_id": name, "label": _plain(label, 2000), "element": element}
+
+
+def with_remark(message: Message, remark: str) -> Message:
+    """The message with one more line under it, in the place of its last block where there is no room."""
+    kept = message.blocks[: BLOCKS - 1]
+    return replace(message, blocks=(*kept, context(escape(remark))))
 
 
 def _plain(text: str, limit: int) -> Block:

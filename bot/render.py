@@ -3,7 +3,7 @@
 Every message has a key that never changes, blocks, and a fallback text for notifications, screen readers
 and workspaces that refuse a block. What came from outside (labels, log lines, error texts) goes through
 `redact` here, and then through `escape`. Blocks themselves are built in bot/blocks.py, changes are drawn
-in bot/changecard.py and bot/changethread.py.
+in bot/changecard.py and bot/changethread.py, alerts in bot/alertcard.py and bot/alertthread.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from bot import changecard, changethread
+from bot import alertcard, alertthread, changecard, changethread
 from bot.blocks import (
     FALLBACK,
     Block,
@@ -22,7 +22,6 @@ from bot.blocks import (
     context,
     cut,
     escape,
-    mention,
     modal,
     moment,
     paragraph,
@@ -32,12 +31,10 @@ from bot.blocks import (
     text_input,
 )
 from bot.findings import ICON, WORST, judged_lines, severity, top_lines
-from commands.finding import Finding, Light, Link, Suggestion, worst
+from commands.finding import Finding, Light, Suggestion, worst
 from commands.model import (
-    Alert,
     AlertGroup,
     Attachment,
-    Line,
     Notice,
     Record,
     Request,
@@ -46,31 +43,33 @@ from commands.model import (
     Storm,
     Whisper,
 )  # fmt: skip
-from commands.phrase import counted, shortly, span
+from commands.phrase import shortly, span
 
 _TOP = 6  # findings repeated on the summary card
 _CALM = 3  # of them where all is green
-_ALERTS = 10  # alerts listed on a group's card
 REASON = 500  # characters of a reason that somebody types
 
 _PENDING = "⏳"
 _WORDS = {Light.YELLOW: "yellow", Light.RED: "red", Light.UNKNOWN: "unknown"}
 
 
-def messages(record: Record, redact: Callable[[str], str]) -> tuple[Message, ...]:
+def messages(record: Record, redact: Callable[[str], str], workspace: str = "") -> tuple[Message, ...]:
     """Every message the record should have in Slack now, in the order they are posted.
 
-    The first is the card, the rest its thread. Empty when the record is not to be seen (a quiet run).
+    The first is the card, the rest its thread; of a record that is told under another's card all are replies.
+    Empty when the record is not to be seen (a quiet run). workspace: its address, for links to earlier threads.
     """
     record = _redacted(record, redact)
     if isinstance(record, Request):
         drawn = _request(record)
     elif isinstance(record, AlertGroup):
-        drawn = _alert_group(record)
-    elif isinstance(record, Whisper):
-        drawn = (_whisper(record),)
+        drawn = (alertcard.card(record, workspace), *alertthread.lines(record))
+    elif isinstance(record, Storm):
+        drawn = (alertcard.storm(record), *alertthread.listing(record))
+    elif isinstance(record, Notice):
+        drawn = (alertcard.notice(record), *alertthread.lines(record))
     else:
-        drawn = _told(record)
+        drawn = (_whisper(record),)
     return tuple(replace(message, text=cut(message.text, FALLBACK)) for message in drawn)
 
 
@@ -134,6 +133,8 @@ def _redacted(node: R, redact: Callable[[str], str]) -> R:
 
 
 def _request(request: Request) -> tuple[Message, ...]:
+    if request.place.under:
+        return alertthread.triage(request)
     if request.plan or not request.sections:  # a change has no sections, also while it is planned
         return (changecard.card(request), *changethread.thread(request))
     if request.is_quiet and not request.has_news and request.state is not State.FAILED:
@@ -257,94 +258,6 @@ def _alarm(request: Request) -> tuple[Message, ...]:
     text = who + "🔴 " + " · ".join(escape(flag.text) for flag in request.flags)
     nobody = () if request.mention else (context("No on-call is configured: set `roles.oncall`."),)
     return (Message("alarm", text, (paragraph(text), *nobody), in_thread=True),)
-
-
-# --- alert groups ---
-
-
-def _alert_group(group: AlertGroup) -> tuple[Message, ...]:
-    told = [(line, _line(line)) for line in group.lines]
-    lines = [
-        Message(f"{group.episode}:{line.key}", text, (paragraph(text),), in_thread=True)
-        for line, text in told
-    ]
-    return (_group_card(group), *lines)
-
-
-def _line(line: Line) -> str:
-    by = f" by {mention(line.by)}" if line.by else ""
-    return f"{mention(line.mention)} {escape(line.text)}{by}".strip()
-
-
-def _group_card(group: AlertGroup) -> Message:
-    firing, resolved = group.firing, group.resolved
-    name = _group_name(group)
-    worst_severity = _group_severity(group)
-    if firing:
-        state = f"{len(firing)} firing" + (f" / {len(resolved)} resolved" if resolved else "")
-        headline = f"🔥 {escape(name)} · {escape(worst_severity)}: {state}"
-    else:
-        headline = f"✅ {escape(name)}: resolved after {span(group.updated - group.opened)}"
-    blocks = [paragraph(f"*{headline}*")]
-    listed = [*firing, *resolved]
-    blocks += paragraphs([_alert_line(alert, group) for alert in listed[:_ALERTS]])
-    if len(listed) > _ALERTS:
-        blocks.append(context(f"and {counted(len(listed) - _ALERTS, 'more alert')}"))
-    if group.omitted:
-        blocks.append(context(f"{counted(group.omitted, 'earlier change')} may not be in the thread"))
-    if group.truncated:
-        blocks.append(context(f"+{group.truncated} not sent by Alertmanager (max_alerts)"))
-    blocks += buttons((), _group_links(group))
-    blocks.append(context(_group_origin(group)))
-    return Message(f"{group.episode}:card", headline, tuple(bounded(blocks)))
-
-
-def _group_name(group: AlertGroup) -> str:
-    names = list(dict.fromkeys(alert.name for alert in group.alerts if alert.name))
-    shared = group.group_labels.get("alertname") or ", ".join(names[:3]) or "alert without a name"
-    others = [f"{k}={v}" for k, v in sorted(group.group_labels.items()) if k != "alertname"]
-    return cut(" ".join([shared, *others]), 250)
-
-
-def _group_severity(group: AlertGroup) -> str:
-    found = {alert.labels.get("severity", "") for alert in group.firing or group.alerts} - {""}
-    known = [severity for severity in ("critical", "error", "warning", "info") if severity in found]
-    return known[0] if known else (sorted(found)[0] if found else "no severity")
-
-
-def _alert_line(alert: Alert, group: AlertGroup) -> str:
-    icon = "🔥" if alert.status == "firing" else "✅"
-    said = alert.annotations.get("summary") or alert.annotations.get("description") or alert.name
-    own = [
-        f"{k}={v}" for k, v in sorted(alert.labels.items()) if k not in group.group_labels and k != "severity"
-    ]
-    when = f"since {moment(alert.starts_at)}"
-    if alert.status == "resolved" and alert.ends_at:
-        when = f"resolved after {span(alert.ends_at - alert.starts_at)}"
-    labels = f"\n      `{escape(cut(' '.join(own), 300)).replace('`', 'ʼ')}`" if own else ""
-    return f"{icon} {escape(cut(said, 300)).replace(chr(10), ' ')} · {when}{labels}"
-
-
-def _group_links(group: AlertGroup) -> tuple[Link, ...]:
-    found = []
-    for alert in group.alerts[:1]:
-        found += [
-            Link("Runbook", alert.annotations.get("runbook_url", "")),
-            Link("Graph", alert.generator_url),
-        ]
-    return (*found, Link("Alertmanager", group.external_url))
-
-
-def _group_origin(group: AlertGroup) -> str:
-    return f"opened {moment(group.opened)} · receiver {escape(cut(group.receiver, 80))} · {group.id}"
-
-
-# --- storms and notices ---
-
-
-def _told(record: Storm | Notice) -> tuple[Message, ...]:
-    text = record.text if isinstance(record, Notice) else f"{record.members} alert groups"
-    return (Message("card", escape(text), (paragraph(escape(text)),)),)
 
 
 # --- whispers ---

@@ -64,21 +64,11 @@ RECORDS: dict[str, Record] = {
     "request-answered": ANSWERED,
     "request-late": replace(ANSWERED, late_since=build.NOW - timedelta(hours=2)),
     "request-failed": build.request(state=Standing.FAILED, reference="E2345678", finished=build.NOW),
-    "alerts-firing": build.group(build.alert(pod="a"), build.alert(pod="b")),
-    "alerts-partial": build.group(
-        build.alert(pod="a"), build.alert(pod="b", ends_after=timedelta(minutes=4)),
-        lines=(Line("1", "✅ resolved after 4 min: pod=b", build.NOW),),
-    ),
-    "alerts-resolved": build.group(
-        build.alert(pod="a", ends_after=timedelta(minutes=12)), updated=build.NOW + timedelta(minutes=12)
-    ),
-    "alerts-truncated": build.group(*(build.alert(pod=f"p{n}") for n in range(14)), truncated=37),
     "whisper": build.whisper("`helth` is no command."),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", RECORDS)
-def test_cards_look_as_they_did(name: str) -> None:
+def golden(name: str, messages: tuple[blocks.Message, ...]) -> None:
     """UPDATE_GOLDEN=1 writes them anew; look at the difference before you commit it."""
     shown = [
         {
@@ -87,14 +77,20 @@ def test_cards_look_as_they_did(name: str) -> None:
             "in_thread": m.in_thread,
             "whisper_to": m.whisper_to,
             "blocks": m.blocks,
+            **({"file": m.file.stored} if m.file else {}),
         }
-        for m in drawn(RECORDS[name])
+        for m in messages
     ]
     text = json.dumps(shown, ensure_ascii=False, indent=1) + "\n"
     file = GOLDEN / f"{name}.json"
     if os.environ.get("UPDATE_GOLDEN"):
         file.write_text(text)
     assert file.read_text() == text
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_cards_look_as_they_did(name: str) -> None:
+    golden(name, drawn(RECORDS[name]))
 
 
 def test_a_quiet_run_shows_nothing_until_it_has_news_or_failed() -> None:
