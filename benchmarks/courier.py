@@ -19,7 +19,7 @@ from slack_sdk import WebClient
 
 from benchmarks.common import alerts_body, main, ratio, table
 from benchmarks.slackside import SlackProcess
-from bot import alerts, courier
+from bot import alertbody, alerts, courier
 from bot.courier import CALLS, Courier, Pace
 from bot.state import State, connect
 from commands.model import AlertGroup
@@ -99,9 +99,9 @@ class _sender(ExitStack):
     def deliver(self, count: int) -> float:
         """Seconds until nothing waits any more; the cards are all marked before the first is sent."""
         now = datetime.now(UTC)
-        bodies = [alerts.parse(alerts_body(f"group-{number}", 5)) for number in range(count)]
+        bodies = [alertbody.parse(alerts_body(f"group-{number}", 5)) for number in range(count)]
         groups = [
-            alerts.merge(None, body, self._names[number % self._channels], now)
+            alerts.merge(None, body, alerts.Address(self._names[number % self._channels]), now)
             for number, body in enumerate(bodies)
         ]
         started = time.perf_counter()
@@ -181,7 +181,8 @@ def _change(sender: "_sender", cards: int, after_each: Callable[[], None]) -> No
     now = datetime.now(UTC)
     groups: list[AlertGroup] = []
     for number in range(cards):
-        group = alerts.merge(None, alerts.parse(alerts_body(f"edited-{number}", 5)), f"#storm-{number}", now)
+        body = alertbody.parse(alerts_body(f"edited-{number}", 5))
+        group = alerts.merge(None, body, alerts.Address(f"#storm-{number}"), now)
         assert group is not None
         groups.append(group)
     for update in range(UPDATES + 1):

@@ -5,15 +5,19 @@ and the audit line. It asks Redis and nobody else. Called by bot/web.py alone.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 
-from bot import alerts
-from bot.state import JOB_TIMEOUT, KEEP, TRIAGE, Conflict, State, new_id
+from bot import alertbody, alerts
+from bot.alertbody import Notification
+from bot.casebook import Casebook
+from bot.outbox import Outbox
+from bot.state import JOB_TIMEOUT, KEEP, TRIAGE, Conflict, State, Taken, card_of, new_id
+from commands import alertroutes
 from commands.catalog import Catalog
 from commands.errors import Unreachable
-from commands.model import SCHEDULER, AlertGroup, Place, Request, Section, Severity
-from commands.site import Site
+from commands.model import SCHEDULER, AlertGroup, Notice, Place, Request, Section, Severity
+from commands.site import Channels, Sections, Site
 
 _TRIES = 25
 
@@ -30,6 +34,7 @@ class Intake:
         self._state = state
         self._catalog = catalog
         self._site = site
+        self._casebook = Casebook(state, site)
         self._now = now
 
     def take(self, body: bytes) -> None:
@@ -37,40 +42,126 @@ class Intake:
 
         Raises UsageError when the body is not one, Unreachable when too many others write the same group.
         """
-        heard = alerts.parse(body)
-        if heard.is_firing or not heard.is_watchdog:  # a resolved Watchdog is the opposite of a beat
-            self._beat(heard)
-        if heard.is_watchdog:
-            return
+        heard = alertbody.parse(body)
+        for each in alertbody.by_cluster(heard, self._site.alerts.cluster_label):
+            self._hear(each)
+
+    def too_large(self, size: int, most: int) -> None:
+        """Say that Alertmanager sends what is not taken: it would do so for ever, and nobody would know."""
+        text = (
+            f"Alertmanager sends {size / 1_000_000:.0f} MB at once, and no more than {most / 1_000_000:.0f} MB are "
+            "taken: that group is not shown. Set `max_alerts` in its webhook_config, or group by more labels."
+        )
+        self._tell("alerts-too-large", text, timedelta(hours=1))
+
+    def _hear(self, heard: Notification) -> None:
+        cluster = self._cluster(heard)
+        shown = heard.without_watchdog()
+        self._beat(heard, shown, cluster)
+        if shown.alerts:
+            # Two Alertmanagers may group by the same labels and name no cluster: their addresses part them.
+            is_parted = not heard.cluster and len(self._site.clusters) > 1
+            self._store(replace(shown, cluster=cluster) if is_parted else shown, cluster)
+        if heard.cluster and not cluster:
+            self._tell_unknown(heard.cluster)
+
+    def _cluster(self, heard: Notification) -> str:
+        """By its name in the configuration; "" where nobody can tell."""
+        if heard.cluster:
+            return alertroutes.cluster_named(self._site.clusters, heard.cluster)
+        return alertroutes.cluster_behind(self._site.clusters, heard.external_url)
+
+    def _beat(self, heard: Notification, shown: Notification, cluster: str) -> None:
+        """Alerts reach us, from this cluster; a Watchdog that is resolved is the opposite of a beat."""
+        beats = ["webhook"] if shown.alerts or heard.watchdog_fires else []
+        beats += ["watchdog"] if heard.watchdog_fires else []
+        for beat in beats:
+            self._state.beat(beat)
+            if cluster:
+                self._state.beat(f"{beat}-{cluster}")
+
+    def _store(self, heard: Notification, cluster: str) -> None:
         for _ in range(_TRIES):
             try:
-                self._merge(heard)
+                self._merge(heard, cluster)
                 return
             except Conflict:
                 continue
         raise Unreachable("the group is being written by others")
 
-    def _beat(self, heard: alerts.Notification) -> None:
-        """Alerts reach us; with several clusters, from those that the `cluster` label names."""
-        self._state.beat("webhook")
-        for name in {alert.labels.get("cluster", "") for alert in heard.alerts} & set(self._site.clusters):
-            self._state.beat(f"webhook-{name}")
-
-    def _merge(self, heard: alerts.Notification) -> None:
+    def _merge(self, heard: Notification, cluster: str) -> None:
         stored = self._state.alert_group(heard.id)
-        group = alerts.merge(
-            stored.record if stored else None, heard, self._site.channel("alerts"), self._now()
-        )
+        old = stored.record if stored else None
+        site = self._site.clusters.get(cluster, self._site)
+        group = alerts.merge(old, heard, self._address(heard, cluster, site, old), self._now(), site.alerts)
         if group is None:
             return
+        group = self._casebook.placed(old, group, self._now())
         change = self._state.change()
-        if is_worth_triage(stored.record if stored else None, group):
+        if is_worth_triage(old, group):
             triage = self._triage(group)
             group = replace(group, triage=triage.id)
-            change.put(triage, was="").work(triage, timeout=JOB_TIMEOUT, first=heard.is_critical)
+            change.put(triage, was="").work(triage, timeout=JOB_TIMEOUT, first=priority(group) == 0)
         change.put(group, was=stored.version if stored else "", keep=None if group.firing else KEEP)
-        change.audit("alert", id=group.id, firing=str(len(group.firing)), resolved=str(len(group.resolved)))
-        change.show(group, priority=0 if heard.is_critical else 1).commit()
+        self._casebook.write(change, old, group, self._now())
+        if group.repeats == 0:
+            counts = {"firing": str(len(group.firing)), "resolved": str(len(group.resolved))}
+            change.audit("alert", id=group.id, cluster=cluster, **counts)
+        change.show(group, priority=priority(group)).commit()
+
+    # --- where to ---
+
+    def _address(
+        self, heard: Notification, cluster: str, site: Sections, old: AlertGroup | None
+    ) -> alerts.Address:
+        notes = alertroutes.noted(self._state.recall(f"notes-{cluster}"))
+        routed = alertroutes.route(site, [alert.labels for alert in heard.firing or heard.alerts], notes)
+        return alerts.Address(
+            channel=self._channel(routed.channel),
+            mention=self._member(routed.mention),
+            owner=self._member(routed.owner) or routed.owner,
+            route=routed.why,
+            cluster=cluster,
+            before=self._before(old) if old is not None and not old.firing else "",
+        )
+
+    def _channel(self, place: str) -> str:
+        """The courier goes to `channels.alerts` where Slack knows no such channel (any more)."""
+        is_key = any(each.name == place for each in fields(Channels))
+        return (self._site.channel(place) if is_key else place) or self._site.channel("alerts")
+
+    def _member(self, who: str) -> str:
+        """The Slack id that is meant: of a role held by several, the first group of users, else the first of all."""
+        if who == "oncall":
+            return self._site.oncall(self._now())
+        members = self._site.role_members(who)
+        return next((member for member in members if member.startswith("S")), next(iter(members), ""))
+
+    def _before(self, old: AlertGroup) -> str:
+        """The message of the last episode, where Slack has it, as "channel ts"."""
+        sent = Outbox(self._state).sent(card_of(old)).get(f"{old.episode}:card")
+        return f"{sent.channel} {sent.ts}" if sent and sent.ts else ""
+
+    # --- what the house itself has to say ---
+
+    def _tell_unknown(self, cluster: str) -> None:
+        known = ", ".join(f"`{name}`" for name in self._site.clusters)
+        text = (
+            f"Alerts come from a cluster `{cluster[:100]}`, which the configuration does not name (it has {known}). They "
+            "are shown and not diagnosed. Name it under `clusters`, or set `alerts.cluster_label`."
+        )
+        self._tell(f"unknown-cluster:{cluster}", text, timedelta(days=1))
+
+    def _tell(self, mark: str, text: str, pause: timedelta) -> None:
+        """Into the channel of alerts, unless it was said so lately."""
+        notice = Notice(new_id("N"), self._site.channel("alerts"), text, self._now())
+        change = self._state.change().put(notice, was="", keep=KEEP).show(notice, priority=2)
+        try:
+            change.once(mark, notice.id, pause).commit()
+        except Taken:
+            return
+
+    # --- the diagnosis ---
 
     def _triage(self, group: AlertGroup) -> Request:
         """The diagnosis that the group gets by itself, told in the thread of its card."""
@@ -86,6 +177,14 @@ class Intake:
             created=self._now(),
             sections=tuple(Section(key, part.title) for key, part in parts.items()),
         )
+
+
+def priority(group: AlertGroup) -> int:
+    """Whose turn it is at Slack: what is critical, the card of a storm (bot/casebook.py: 1), the others, and last
+    the many of a storm."""
+    if group.firing and group.severity is Severity.CRITICAL:
+        return 0
+    return 3 if group.storm else 2
 
 
 def is_worth_triage(before: AlertGroup | None, group: AlertGroup) -> bool:

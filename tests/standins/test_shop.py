@@ -13,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot import alerts
+from bot import alertbody
 from commands.queries import QUERIES
 from sandbox import monitoring
 from sandbox.grafana import TOKEN, Grafana
@@ -275,7 +275,7 @@ def test_an_alert_made_by_hand_has_alertmanagers_keys_and_the_bot_reads_it() -> 
     assert data.keys() == {*keys.split(), "truncatedAlerts"}
     alert_keys = "status labels annotations startsAt endsAt generatorURL fingerprint"
     assert data["alerts"][0].keys() == set(alert_keys.split())
-    heard = alerts.parse(body)
+    heard = alertbody.parse(body)
     assert heard.group_labels == {"alertname": "HighErrorRate", "namespace": "sre-shop"}
     assert heard.alerts[0].starts_at == started and "{{" not in str(heard.alerts[0].annotations)
 
