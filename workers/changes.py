@@ -1,9 +1,9 @@
 """What changed lately, asked of the Kubernetes API: revisions, scalings, nodes, ConfigMaps, Secrets, autoscalers.
 
-Functions over the connection (workers/api.py), called by workers/cluster.py; workers/changeviews.py says what the
-answers mean. Asks for metadata alone where times are enough: no value of a ConfigMap or a Secret comes here. Pod
-templates are read of the rollouts in the window and of what was before them. The requests of one question go side
-by side, and what one of them does not answer stands beside the others' answers.
+Functions over the connection (workers/api.py), called by workers/cluster.py; changeviews.py and rolloutviews.py say
+what the answers mean. Asks for metadata alone where times are enough: no value of a ConfigMap or a Secret comes
+here. Pod templates are read of the rollouts in the window and of what was before them. The requests of one question
+go side by side, and what one of them does not answer stands beside the others' answers.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,9 +16,10 @@ from commands.errors import Refused, Unanswered
 from commands.model import Gap, Read
 from commands.phrase import counted
 from commands.triagereads import Changes, ChangeSeen, ChangesSeen
-from workers import changeviews
+from workers import changeviews, rolloutviews
 from workers.api import METADATA_LIST, Api, Json, NotThere, Subject, projected, segment
-from workers.changeviews import Made, Revision, Rollout, Scaling
+from workers.changeviews import Made, Scaling
+from workers.rolloutviews import Revision, Rollout
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ class _Looking:
             others += [self._begin(self._config_maps), self._begin(self._autoscalers)]
             secrets = self._pool.submit(self._secrets)
         owners = self._taken(workloads)
-        rollouts = changeviews.rollouts(self._taken(revisions), owners, self._since)
+        rollouts = rolloutviews.rollouts(self._taken(revisions), owners, self._since)
         rolled = [each.change for each in rollouts]
         found = [
             *self._compared(rollouts),
@@ -124,11 +125,11 @@ class _Looking:
         return self._listed(_WORKLOADS[kind], "apps/v1", lambda item: changeviews.made(kind, item))
 
     def _replica_sets(self) -> list[Revision]:
-        return _there(self._listed("replicasets", "apps/v1", changeviews.revision))
+        return _there(self._listed("replicasets", "apps/v1", rolloutviews.revision))
 
     def _controller_revisions(self) -> list[Revision]:
         """Whole, because their number is no metadata; only that is kept."""
-        return _there(self._listed("controllerrevisions", "apps/v1", changeviews.revision, whole=True))
+        return _there(self._listed("controllerrevisions", "apps/v1", rolloutviews.revision, whole=True))
 
     def _config_maps(self) -> list[ChangeSeen]:
         found = self._listed("configmaps", "v1", lambda item: changeviews.made("ConfigMap", item))
@@ -195,7 +196,7 @@ class _Looking:
             return rollout.change
         if before is None or now is None:
             return rollout.change
-        what, differences = changeviews.compared(rollout, before, now)
+        what, differences = rolloutviews.compared(rollout, before, now)
         return replace(rollout.change, what=what, differences=differences)
 
     def _template(self, source: Revision) -> Json | None:
@@ -208,7 +209,7 @@ class _Looking:
             found = self._api.get(subject, path, self._deadline)
         except NotThere:
             return None
-        return projected(subject, changeviews.template, found)
+        return projected(subject, rolloutviews.template, found)
 
 
 def _path(group: str, namespace: str, resource: str) -> str:

@@ -1,24 +1,20 @@
-"""From the metadata of objects and from events to what changed: rollouts, scalings, what was written and by whom.
+"""From the metadata of objects and from events to what changed: scalings, what was written, and by whom.
 
-Pure: dictionaries and small values in, values out. A revision that came is a rollout, whoever wrote it; times and
-names of writers are those of managedFields, numbers of replicas those of the Deployment controller's events.
-Called by workers/changes.py, which does the asking.
+Pure: dictionaries and small values in, values out. Times and names of writers are those of managedFields, numbers of
+replicas those of the Deployment controller's events. Rollouts are in workers/rolloutviews.py. Called by
+workers/changes.py, which does the asking.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
-from typing import Any
 
-from commands.differences import told
 from commands.triagereads import ChangeSeen
-from commands.workloads import CHANGE_CAUSE, RESTARTED_AT, REVISION
 from workers.fields import Json, moment, part
 
 # A controller makes the new revision within seconds of the write that asked for it, and tells of a scaling as soon.
-_CAUSED_WITHIN = timedelta(seconds=5)
+CAUSED_WITHIN = timedelta(seconds=5)
 _TOLD_WITHIN = timedelta(seconds=30)
 # So long after its beginning a rollout scales the old and the new ReplicaSet by itself.
 _ROLLING = timedelta(minutes=15)
@@ -59,20 +55,6 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
-    """A ReplicaSet or ControllerRevision. kind, owner: of the workload that it is a revision of."""
-
-    kind: str
-    owner: str
-    uid: str
-    namespace: str
-    name: str
-    number: int
-    created: datetime
-    cause: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Scaling:
     """What a Deployment's controller told of its number of pods."""
 
@@ -80,15 +62,6 @@ class Scaling:
     namespace: str
     at: datetime
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """before: None where no earlier revision is kept."""
-
-    now: Revision
-    before: Revision | None
-    change: ChangeSeen
 
 
 # --- From an object -------------------------------------------------------------------------------
@@ -127,28 +100,6 @@ def _writes(metadata: Json) -> Iterator[Write]:
         )
 
 
-def revision(found: Json) -> Revision | None:
-    """None for what no controller made."""
-    metadata = part(found, "metadata")
-    owners = metadata.get("ownerReferences") or ()
-    owner = next((each for each in owners if each.get("controller")), None)
-    created = moment(metadata.get("creationTimestamp"))
-    if owner is None or created is None:
-        return None
-    notes = part(metadata, "annotations")
-    number = str(found.get("revision") or notes.get(REVISION) or "0")
-    return Revision(
-        kind=str(owner["kind"]),
-        owner=str(owner["name"]),
-        uid=str(owner.get("uid") or ""),
-        namespace=str(metadata.get("namespace") or ""),
-        name=str(metadata["name"]),
-        number=int(number) if number.isdecimal() else 0,
-        created=created,
-        cause=str(notes.get(CHANGE_CAUSE) or ""),
-    )
-
-
 def scaling(event: Json) -> Scaling | None:
     """None for an event that is not about a number of pods, or without a time."""
     about = part(event, "involvedObject")
@@ -167,150 +118,69 @@ def event_time(event: Json) -> datetime | None:
     )
 
 
-# --- Rollouts -------------------------------------------------------------------------------------
-
-
-def rollouts(revisions: Iterable[Revision], workloads: Sequence[Made], since: datetime) -> list[Rollout]:
-    """Those since then, newest first."""
-    owned: dict[str, list[Revision]] = {}
-    for each in revisions:
-        owned.setdefault(each.uid, []).append(each)
-    known = {each.uid: each for each in workloads}
-    found = [
-        rollout for uid, group in owned.items() for rollout in _of_one(group, known.get(uid), since)
-    ]  # fmt: skip
-    return sorted(found, key=lambda each: each.change.at, reverse=True)
-
-
-def _of_one(group: list[Revision], workload: Made | None, since: datetime) -> Iterator[Rollout]:
-    newest_first = sorted(group, key=lambda each: (each.number, each.created), reverse=True)
-    for now, before in pairwise([*newest_first, None]):
-        assert now is not None
-        if now.created >= since:
-            yield _rollout(now, before, now.created, workload, is_latest=now is newest_first[0])
-    latest, *others = newest_first
-    if not others or latest.created >= since or others[0].created <= latest.created:
-        return
-    # The latest is older than the one before it: its template was taken up again, and no controller says when.
-    again = max((write.at for write in _template_writes(workload)), default=None)
-    if again is not None and again >= since:
-        yield _rollout(latest, others[0], again, workload, is_latest=True)
-
-
-def _rollout(
-    now: Revision, before: Revision | None, at: datetime, workload: Made | None, *, is_latest: bool
-) -> Rollout:
-    born = workload.created if workload else None
-    is_new = before is None and born is not None and at - born <= _CAUSED_WITHIN
-    again = ", an earlier template again" if at != now.created else ""
-    change = ChangeSeen(
-        kind=now.kind,
-        namespace=now.namespace,
-        name=now.owner,
-        what="created" if is_new else f"rollout of revision {now.number}{again}",
-        at=at,
-        by=_author(workload, at, is_latest=is_latest),
-        differences=(f"change-cause: {now.cause}",) if now.cause else (),
-        revision=now.number if before is not None else 0,
-    )
-    return Rollout(now, before, change)
-
-
-def _template_writes(workload: Made | None) -> list[Write]:
-    return [write for write in workload.writes if write.of_template] if workload else []
-
-
-def _author(workload: Made | None, at: datetime, *, is_latest: bool) -> str:
-    """managedFields know the latest write of each manager alone, so "" for most older revisions."""
-    writes = _template_writes(workload)
-    # Times of managedFields and of creation have no fractions of a second.
-    near = [each for each in writes if -_CAUSED_WITHIN <= each.at - at <= timedelta(seconds=1)]
-    written = max(near or (writes if is_latest else []), key=lambda each: each.at, default=None)
-    return _named(workload, written.by) if workload and written else ""
-
-
-def _named(workload: Made, by: str) -> str:
+def named(workload: Made, by: str) -> str:
     is_argo = workload.application and by.startswith("argocd")
     return f"{by}, application {workload.application}" if is_argo else by
-
-
-def template(found: Json) -> Json:
-    """The pod template of a ReplicaSet or ControllerRevision."""
-    return part(part(part(found, "data") or found, "spec"), "template")
-
-
-def compared(rollout: Rollout, before: Json, now: Json) -> tuple[str, tuple[str, ...]]:
-    """What it was, and its differences; a restart changes nothing but the note of it."""
-    change, lines = rollout.change, told(_unrestarted(before), _unrestarted(now))
-    what = change.what
-    if not lines and _restarted(before) != _restarted(now):
-        what = f"restart, as revision {rollout.now.number}"
-    return what, (*lines, *change.differences)
-
-
-def _restarted(found: Json) -> Any:
-    return part(part(found, "metadata"), "annotations").get(RESTARTED_AT)
-
-
-def _unrestarted(found: Json) -> Json:
-    metadata = part(found, "metadata")
-    notes = {key: value for key, value in part(metadata, "annotations").items() if key != RESTARTED_AT}
-    return {**found, "metadata": {**metadata, "annotations": notes}}
 
 
 # --- Scalings -------------------------------------------------------------------------------------
 
 
 def scalings(
-    workloads: Sequence[Made],
-    events: Sequence[Scaling],
-    rolled: Sequence[ChangeSeen],
-    since: datetime,
+    workloads: Iterable[Made], events: Sequence[Scaling], rolled: Sequence[ChangeSeen], since: datetime
 ) -> Iterator[ChangeSeen]:
     """Each once: by what was written, and by events of which no write is known any more."""
     for workload in workloads:
-        own = [
-            event
-            for event in events
-            if workload.kind == "Deployment"
-            and (event.namespace, event.name) == (workload.namespace, workload.name)
-            and event.at >= since
-            and not _is_rolling(event, rolled)
-        ]
-        yield from _scaled(workload, own, since)
+        own = [each for each in events if each.at >= since and _is_of(each, workload)]
+        rolling = [each for each in own if any(_is_part(each, change) for change in rolled)]
+        yield from _scaled(workload, own, rolling, since)
 
 
-def _is_rolling(event: Scaling, rolled: Sequence[ChangeSeen]) -> bool:
-    return any(
-        (each.namespace, each.name) == (event.namespace, event.name)
-        and -_CAUSED_WITHIN <= event.at - each.at <= _ROLLING
-        for each in rolled
+def _is_of(event: Scaling, workload: Made) -> bool:
+    return workload.kind == "Deployment" and (event.namespace, event.name) == (
+        workload.namespace,
+        workload.name,
     )
 
 
-def _scaled(workload: Made, events: Sequence[Scaling], since: datetime) -> Iterator[ChangeSeen]:
+def _is_part(event: Scaling, rollout: ChangeSeen) -> bool:
+    is_same = (rollout.namespace, rollout.name) == (event.namespace, event.name)
+    return is_same and -CAUSED_WITHIN <= event.at - rollout.at <= _ROLLING
+
+
+def _scaled(
+    workload: Made, events: list[Scaling], rolling: list[Scaling], since: datetime
+) -> Iterator[ChangeSeen]:
+    """Who writes template and replicas together may have meant the template: then events must tell."""
     left = list(events)
     for write in workload.writes:
         if not write.of_replicas or write.at < since or _is_first(workload, write):
             continue
-        event = next((each for each in left if abs(each.at - write.at) <= _TOLD_WITHIN), None)
+        may_tell = [each for each in left if write.is_scale or each not in rolling]
+        event = _nearest(may_tell, write.at)
         if event is not None:
             left.remove(event)
         elif write.of_template and not write.is_scale:
-            continue  # who writes both may have meant the template
+            continue
         yield _scale(workload, write.at, event.text if event else "scaled", _scaler(workload, write))
     for event in left:
-        yield _scale(workload, event.at, event.text, "")
+        if event not in rolling:
+            yield _scale(workload, event.at, event.text, "")
+
+
+def _nearest(events: Iterable[Scaling], at: datetime) -> Scaling | None:
+    near = [each for each in events if abs(each.at - at) <= _TOLD_WITHIN]
+    return min(near, key=lambda each: abs(each.at - at), default=None)
 
 
 def _is_first(workload: Made, write: Write) -> bool:
-    return workload.created is not None and write.at - workload.created <= _CAUSED_WITHIN
+    return workload.created is not None and write.at - workload.created <= CAUSED_WITHIN
 
 
 def _scaler(workload: Made, write: Write) -> str:
     if write.is_scale and write.by == "kube-controller-manager":
         return "an autoscaler (kube-controller-manager)"
-    return _named(workload, write.by)
+    return named(workload, write.by)
 
 
 def _scale(workload: Made, at: datetime, text: str, by: str) -> ChangeSeen:
@@ -325,7 +195,7 @@ def written(found: Iterable[Made], since: datetime, *, content: bool) -> Iterato
     for each in found:
         writes = [write for write in each.writes if (write.of_content if content else write.of_spec)]
         last = max(writes, key=lambda write: write.at, default=None)
-        by = _named(each, last.by) if last else ""
+        by = named(each, last.by) if last else ""
         if each.is_machine:
             continue
         if each.created is not None and each.created >= since:
