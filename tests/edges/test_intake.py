@@ -39,8 +39,12 @@ TOKEN, OLD_TOKEN = "t0ken-new", "t0ken-old"
 FIRING = (PAYLOADS / "am-firing.json").read_bytes()
 
 # Alice asks and Bob agrees; she may read the audit, too.
+# The cluster of the recorded alert bodies.
+PROD = ClusterSite(name="prod-eu1")
 SITE = replace(
     Site(),
+    clusters={PROD.name: PROD},
+    default_cluster=PROD.name,
     roles=replace(Site().roles, security=(build.ALICE.user,)),
     access=(
         AccessRule((build.ALICE.user,), ("submit",), ("*",)),
