@@ -129,7 +129,8 @@ def _hands(group: AlertGroup) -> list[Block]:
         made.append(button("alert:ack", "Acknowledge", carried, style=style))
     # Who takes over says so, because two may press "Own" at the same moment.
     made.append(button("alert:own", "Take over" if told.owner else "Own", carried + " me" * bool(told.owner)))
-    made.append(button("alert:hand", "Hand over…", carried))
+    if told.owner:
+        made.append(button("alert:hand", "Hand over…", carried))
     if not told.acked and group.severity is Severity.CRITICAL:
         made.append(button("alert:snooze", "Snooze", carried))
     made.append(button("alert:silence", "Silence…", carried))

@@ -158,9 +158,15 @@ def test_its_buttons_carry_the_group_and_the_episode() -> None:
 
 
 def test_what_somebody_has_done_needs_no_button_any_more() -> None:
-    assert pressed(group(care=ACKED))[:3] == ["alert:own", "alert:silence", "alert:mark"]
+    assert pressed(group(care=ACKED))[:4] == ["alert:own", "alert:hand", "alert:silence", "alert:mark"]
     assert "Take over" in said(group(care=ACKED)) and '"Own"' not in said(group(care=ACKED))
     assert "alert:snooze" not in pressed(group(severity=Severity.WARNING))
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_no_row_has_more_than_five_buttons_and_there_are_two_at_most(name: str) -> None:
+    rows = [block["elements"] for block in card(GROUPS[name]).blocks if block["type"] == "actions"]
+    assert len(rows) <= 2 and all(len(row) <= 5 for row in rows)
 
 
 def test_of_what_is_over_only_the_mark_is_left() -> None:
