@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 from http.client import HTTPException
 from threading import Event, Thread
 from typing import Any
@@ -15,7 +16,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot import logs, settings, slack, web
+from bot import duties, logs, settings, slack, web
 from bot.courier import TIMEOUT, Courier
 from bot.desk import Desk
 from bot.intake import Intake
@@ -24,6 +25,8 @@ from bot.state import GIVEN_UP, State, connect
 from commands.catalog import Catalog
 
 log = logging.getLogger("bot")
+
+_LISTEN_SECONDS = 10.0
 
 COURIERS = 4  # Slack calls under way at once; each channel still gets its messages one by one
 
@@ -86,6 +89,7 @@ def _serve(loaded: settings.Settings) -> None:
     threads = [Thread(target=courier.run, args=(stop,), name=f"courier-{n}") for n in range(COURIERS)]
     threads.append(Thread(target=_refresh, args=(people, client, stop), name="people"))
     threads.append(Thread(target=back.beat, args=("bot-start",), name="bot-start"))
+    threads.append(Thread(target=_listen, args=(back, stop), name="listening"))
     if socket:
         threads.append(Thread(target=_connect, args=(socket, stop), name="socket-mode"))
     for thread in threads:
@@ -134,6 +138,19 @@ def _refresh(people: People, client: WebClient, stop: Event) -> None:
         except (SlackClientError, HTTPException, OSError, RedisError) as error:
             log.warning("Slack has not told who is who: %s", error)
             wait = 5.0
+
+
+def _listen(state: State, stop: Event) -> None:
+    """Note from when on somebody was here to hear a Watchdog (bot/duties.py, Ear)."""
+    wait = 0.0
+    while not stop.wait(wait):
+        wait = _LISTEN_SECONDS
+        try:
+            if duties.is_break(state.heard("listening"), datetime.now(UTC)):
+                state.beat("listening-since")
+            state.beat("listening")
+        except RedisError as error:
+            log.warning("the store does not answer: %s", error)
 
 
 def _not_ready(state: State, people: People, socket: SocketModeHandler | None) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any
 
 from bot import access
 from bot.access import Holder
+from bot.care import Carer, NeedsWord, Wish
+from bot.casebook import Casebook
 from bot.decisions import Decided, Decisions, NeedsReason
 from bot.outbox import Outbox
 from bot.people import People
@@ -70,6 +72,7 @@ class Desk:
         self._effective_config = effective_config
         self._now = now
         self._decisions = Decisions(state, catalog, site, people, now)
+        self._carer = Carer(state, Casebook(state, site), people, now)
 
     def submit(self, said: Said) -> Receipt:
         """Take a command text; the receipt says what became of it. RedisError: nothing was accepted."""
@@ -98,6 +101,25 @@ class Desk:
         except SayBack as refusal:
             return Receipt(str(refusal))
 
+    def tend(self, actor: Actor, place: Place, verb: str, value: str, word: str = "") -> Receipt:
+        """Take what somebody pressed about an alert (or chose in the window that opened); value: what the button
+        carries, word: what was chosen. needs_reason: it must still be chosen."""
+        try:
+            return self._tend(Wish.pressed(actor, verb, value, word, place))
+        except NeedsWord as missing:
+            return Receipt(str(missing), needs_reason=True)
+        except UsageError as refusal:
+            self._carer.refused(actor, verb, value, str(refusal))
+            return Receipt(str(refusal))
+
+    def _tend(self, wish: Wish) -> Receipt:
+        try:
+            return Receipt(self._carer.carry_out(wish), accepted=True)
+        except NeedsWord as missing:
+            return Receipt(str(missing), needs_reason=True)
+        except SayBack as refusal:
+            return Receipt(str(refusal))
+
     def whisper(self, said: Said, receipt: Receipt) -> None:
         """Tell only the asker, where no acknowledgement can carry a text (mentions and messages)."""
         note = Whisper(
@@ -112,6 +134,8 @@ class Desk:
     def _submit(self, said: Said) -> Receipt:
         parsed = grammar.parse(said.text, self._catalog.commands)
         command, args = parsed.command, parsed.args
+        if command.decides and command.word == "alert":
+            return self._tend(Wish.typed(said.actor, args, said.place))
         if command.decides:
             return self.decide(Decided.typed(said.actor, args))
         self._admit(said.actor, command, args)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from bot.state import BELL, CLAIMS, DEAD, DIRTY, META, OUTBOX, State, milliseconds, renewing
+from bot.state import BELL, CLAIMS, DEAD, DIRTY, META, OUTBOX, THREADS, State, milliseconds, renewing
 from commands.reads import DeadLetterView
 
 # Picks the most urgent due card whose channel is free, and locks card and channel for the lease.
@@ -168,6 +168,8 @@ class Outbox:
     def note_sent(self, card: str, key: str, sent: Sent) -> None:
         """What Slack has of a message now; kept as long as its record (bot/state.py, Change.put)."""
         self._redis.hset(f"sre:sent:{card}", key, orjson.dumps(asdict(sent)))
+        if sent.ts and key.endswith("card") and card.startswith(("alert:", "storm:")):
+            self._redis.hset(THREADS, f"{sent.channel} {sent.ts}", f"{card} {key}")
 
     def attempt(self, claim: Claim, key: str, sent: Sent) -> None:
         """Write down that a post is about to be made, if the claim still stands; else raises ClaimLost."""

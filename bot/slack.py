@@ -20,7 +20,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot import render
+from bot import careviews, render
 from bot.desk import Desk, Receipt, Said
 from bot.people import People
 from bot.state import new_id
@@ -49,6 +49,8 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
     bolt.action(re.compile("^submit:"))(listen.on_button)
     bolt.action(re.compile("^(approve|reject|cancel)$"))(listen.on_decision)
     bolt.view(re.compile("^(approve|reject)$"))(listen.on_reason)
+    bolt.action(re.compile("^alert:(ack|own|hand|snooze|mark)$"))(listen.on_care)
+    bolt.view(re.compile("^alert:(own|mark)$"))(listen.on_choice)
     bolt.action(re.compile("^link:"))(lambda ack: ack())  # Slack reports presses of link buttons, too
     bolt.event("app_mention")(listen.on_message)
     bolt.event("message")(listen.on_message)
@@ -104,6 +106,34 @@ class _Listeners:
         else:
             ack(response_action="errors", errors={"reason": self._redact(receipt.text)})
 
+    def on_care(self, ack: Ack, body: dict[str, Any], respond: Respond) -> None:
+        """A button or menu of an alert's card. What must still be chosen is asked in a window."""
+        action, trigger = body["actions"][0], body["trigger_id"]
+        verb, value = action["action_id"].removeprefix("alert:"), _value(action)
+        said = Said(_presser(body), _beside(body), f"alert {verb} {value}", trigger)
+        try:
+            receipt = self._desk.tend(said.actor, said.place, verb, value)
+            is_asked = receipt.needs_reason and _opened(self._client, trigger, careviews.view(verb, value))
+            if not (receipt.accepted or is_asked):
+                self._desk.whisper(said, receipt)
+        except RedisError:
+            respond(text=NOT_ACCEPTED, response_type="ephemeral", replace_original=False)
+        ack()
+
+    def on_choice(self, ack: Ack, body: dict[str, Any]) -> None:
+        """What cannot be done is said inside the window, under the choice."""
+        view = body["view"]
+        word = _value(view["state"]["values"]["choice"]["choice"])
+        value, verb = view.get("private_metadata") or "", view["callback_id"].removeprefix("alert:")
+        try:
+            receipt = self._desk.tend(_presser(body), Place(""), verb, value, word)
+        except RedisError:
+            receipt = Receipt(NOT_ACCEPTED)
+        if receipt.accepted:
+            ack()
+        else:
+            ack(response_action="errors", errors={"choice": self._redact(receipt.text)})
+
     def on_message(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """A mention, or a direct message. Raising makes Slack deliver it again."""
         if event.get("subtype") or event.get("bot_id") or not _is_for_us(event):
@@ -137,13 +167,22 @@ def _presser(body: dict[str, Any]) -> Actor:
 
 def _ask_why(client: WebClient, trigger: str, verb: str, value: str) -> bool:
     """Open the window that asks for a reason; False when Slack did not: then the line to type is told."""
-    window = render.reject_view(value) if verb == "reject" else render.why_view(value)
+    return _opened(client, trigger, render.reject_view(value) if verb == "reject" else render.why_view(value))
+
+
+def _opened(client: WebClient, trigger: str, window: dict[str, Any]) -> bool:
     try:
         client.views_open(trigger_id=trigger, view=window)
     except (SlackClientError, HTTPException, OSError) as error:
-        log.warning("no window for a reason: %s", error)
+        log.warning("no window opened: %s", error)
         return False
     return True
+
+
+def _value(element: dict[str, Any]) -> str:
+    """Of a button, of the option that was chosen, or the id of the person that was."""
+    option = element.get("selected_option") or {}
+    return str(element.get("value") or option.get("value") or element.get("selected_user") or "")
 
 
 def _pressed_in(body: dict[str, Any]) -> Place:

@@ -11,7 +11,7 @@ scheduler). Redis Cluster is not supported: the script touches keys of several s
 import secrets
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -75,6 +75,7 @@ _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, k
 # The outbox: cards by when they are due · "priority lane" by card · marks since the claim · who has it.
 OUTBOX, META, DIRTY, CLAIMS = "sre:outbox", "sre:outbox:meta", "sre:outbox:dirty", "sre:outbox:claims"
 BELL, DEAD = "sre:outbox:bell", "sre:outbox:dead"
+THREADS = "sre:threads"  # the card of an alert group or a storm by "channel ts" of its message
 _OPEN, _RUNS = "sre:open", "sre:runs"
 _ENDED = "sre:ended"  # how many changes came to which end, by "node drain succeeded"
 
@@ -472,6 +473,17 @@ class State:
     def alert_group(self, id: str) -> Stored[AlertGroup] | None:
         return cast("Stored[AlertGroup] | None", self.load(f"alert:{id}"))
 
+    def groups(self, ids: Sequence[str]) -> list[Stored[AlertGroup]]:
+        """Those of these groups that are there, in the order asked for."""
+        found = []
+        for start in range(0, len(ids), 200):
+            pipe = self.redis.pipeline(transaction=False)
+            for id in ids[start : start + 200]:
+                pipe.hmget(f"sre:alert:{id}", "v", "body")
+            found += [each for each in pipe.execute() if None not in each]
+        codec = _CODECS["alert"]
+        return [Stored(codec.validate_json(body), version.decode()) for version, body in found]
+
     def file(self, name: str) -> bytes | None:
         """A file that Change.keep_file kept, or None when it is gone."""
         packed = self.redis.get(f"sre:file:{name}")
@@ -486,6 +498,11 @@ class State:
 
     def marked(self, name: str) -> bool:
         return bool(self.redis.exists(f"sre:once:{name}"))
+
+    def mark(self, name: str) -> str:
+        """What a once-only mark says, "" where there is none."""
+        value = self.redis.get(f"sre:once:{name}")
+        return value.decode() if value else ""
 
     def beat(self, name: str) -> None:
         """Remember that something was heard of just now."""

@@ -216,6 +216,9 @@ READS: Mapping[type[Read], Needs] = {
     reads.Whoami: (),
     reads.EvidenceKept: (),
     reads.EffectiveConfig: (),
+    alertreads.GroupOf: (),
+    alertreads.OpenGroups: (),
+    alertreads.Occurrences: (),
     reads.AuditTrail: (),
     reads.AuditChain: (),
     # Its bucket.

@@ -920,15 +920,23 @@ class Site(Sections):
 
         Shifts are counted in local time, so a handover stays at its hour when the clocks change.
         """
+        return next(iter(self._turns(at)), "")
+
+    def second_oncall(self, at: datetime) -> str:
+        """Who comes next in the rota after the one on duty, somebody else than them; "" where nobody does."""
+        turns = self._turns(at)
+        return next((member for member in turns if member != turns[0]), "")
+
+    def _turns(self, at: datetime) -> tuple[str, ...]:
+        """The rota from the one on duty on; () before its start."""
         duty = self.roles.oncall
-        if not duty.rota:
-            return ""
-        if duty.start is None:
-            return duty.rota[0]
+        if not duty.rota or duty.start is None:
+            return duty.rota
         local = at.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
         if local < duty.start:
-            return ""
-        return duty.rota[(local - duty.start) // duty.shift % len(duty.rota)]
+            return ()
+        turn = (local - duty.start) // duty.shift % len(duty.rota)
+        return duty.rota[turn:] + duty.rota[:turn]
 
     def approver_roles(self, line: str, cluster: str) -> tuple[str, ...]:
         """Whom the rules of `access` let approve such a change somewhere in the cluster."""

@@ -1,4 +1,4 @@
-"""`python -m workers`: one RQ worker and one scheduler. Run as many of these processes as you like.
+"""`python -m workers`: one RQ worker, one scheduler, the rounds and the lookout. Run as many as you like.
 
 Jobs run in this process (rq's SimpleWorker): clients stay warm and a trivial job costs 5 ms, not the 14 ms
 of a fork (medians; docs/measurements.md). What a fork would have protected against is covered by the
@@ -23,7 +23,9 @@ from commands.catalog import Catalog
 from workers import jobs
 from workers.clients import Clients
 from workers.engine import Engine
+from workers.lookout import Lookout
 from workers.pictures import Painter
+from workers.rounds import Rounds
 from workers.scheduler import Scheduler
 
 log = logging.getLogger("workers")
@@ -61,14 +63,20 @@ def main() -> int:
     )  # fmt: skip
     bay = jobs.install(engine)
     stop = Event()
-    scheduler = Thread(target=Scheduler(state, catalog, loaded.site).run, args=(stop,), name="scheduler")
+    threads = [
+        Thread(target=Scheduler(state, catalog, loaded.site).run, args=(stop,), name="scheduler"),
+        Thread(target=Rounds(state, loaded.site).run, args=(stop,), name="rounds"),
+        Thread(target=Lookout(state, loaded.site, clients.reader).run, args=(stop,), name="lookout"),
+    ]
     log.info("workers start: %s", clients.described())
-    scheduler.start()
+    for thread in threads:
+        thread.start()
     try:
         _work(state)
     finally:
         stop.set()
-        scheduler.join()
+        for thread in threads:
+            thread.join()
         bay.close(_FINISH_SECONDS)
         clients.close()
     log.info("workers stopped")

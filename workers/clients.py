@@ -9,6 +9,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from bot.casebook import Casebook
 from bot.settings import Settings
 from bot.state import State
 from commands.errors import Unreachable
@@ -16,6 +17,7 @@ from commands.model import Read
 from commands.reads import EvidenceKept, HeartbeatView, Now, WebhookHeartbeat
 from commands.site import ClusterSite
 from workers.aws import Aws, Bucket
+from workers.casebook import CasebookSource
 from workers.cluster import Cluster
 from workers.effects import Effects, ProxiedWrites, Rehearsals
 from workers.network import Network
@@ -103,6 +105,7 @@ class Clients:
             Aws(site),
             own,
             trail,
+            CasebookSource(Casebook(self._state, self._settings.site)),
         )
 
 

@@ -1,0 +1,41 @@
+"""Answers what is asked of the bot's own store about alerts: a group, the open ones, all that fired.
+
+Called by workers/reader.py.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from bot.casebook import Casebook
+from commands.alertreads import GroupOf, Occurrences, OpenGroups
+from commands.errors import Unreachable
+from commands.model import Read
+
+
+class CasebookSource:
+    def __init__(self, casebook: Casebook, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._casebook = casebook
+        self._now = now
+
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        return ((GroupOf, OpenGroups), (Occurrences,))
+
+    def read(self, read: Read, deadline: float) -> Any:
+        try:
+            return self._answer(read)
+        except RedisError as error:
+            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
+
+    def _answer(self, read: Read) -> Any:
+        match read:
+            case GroupOf():
+                found = self._casebook.named(read.id)
+                return found[0] if len(found) == 1 else None
+            case OpenGroups():
+                return self._casebook.open_groups(read.cluster)
+            case Occurrences():
+                return self._casebook.occurrences(read.window, self._now(), read.cluster)
+        raise LookupError(f"not a read of the casebook: {read}")
