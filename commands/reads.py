@@ -36,6 +36,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
+    """addresses: by which others may know it: its IP addresses and host names."""
+
     name: str
     conditions: tuple[Condition, ...]
     unschedulable: bool
@@ -45,6 +47,7 @@ class NodeView:
     allocatable_memory: float  # bytes
     labels: Mapping[str, str]
     created: datetime | None = None
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

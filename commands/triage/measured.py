@@ -119,9 +119,7 @@ def read(gauge: Gauge, answer: Vector | Gap, key: str = "AR-5") -> Reading:
     if not missing:
         return Reading(gauge, told, top)
     said = (*told.evidence, f"partial answer: {one_line(missing)}")
-    return Reading(
-        gauge, Finding(key, gauge.label, light, told.value, evidence=said, mend=PARTIAL_MEND), top
-    )
+    return Reading(gauge, Finding(key, gauge.label, light, told.value, evidence=said, mend=PARTIAL_MEND), top)
 
 
 def _nothing(gauge: Gauge, answer: Vector, key: str) -> Finding:
@@ -139,9 +137,7 @@ def _light(gauge: Gauge, value: float, missing: str) -> Light:
     return Light.UNKNOWN if missing else Light.GREEN
 
 
-def _first(
-    gauge: Gauge, lines: tuple[str, ...], top: tuple[tuple[tuple[str, ...], float], ...]
-) -> str:
+def _first(gauge: Gauge, lines: tuple[str, ...], top: tuple[tuple[tuple[str, ...], float], ...]) -> str:
     return lines[0] if gauge.by else gauge.say(top[0][1])
 
 
@@ -202,5 +198,5 @@ def pod_steps(readings: Sequence[Reading]) -> tuple[Suggestion, ...]:
 
 def matchers(subject: Subject, *names: str) -> str:
     """The alert's own labels of these names as PromQL matchers; everything where it has none of them."""
-    held = [(name, subject.label(name)) for name in names]
+    held = [(name, subject.labels.get(name, "")) for name in names]
     return ",".join(f'{name}="{quoted(value)}"' for name, value in held if value) or EVERYTHING

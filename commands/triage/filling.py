@@ -1,0 +1,70 @@
+"""When something that fills will be full: a straight line through what was free, since it was last emptied."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from commands.alertreads import Matrix
+from commands.phrase import span
+from commands.triage.measured import size
+
+Points = Sequence[tuple[float, float]]
+
+WINDOW = timedelta(hours=6)
+_LEAST = timedelta(minutes=10)  # a shorter line says nothing
+_FEWEST = 4  # points
+_EMPTIED = 0.05  # of what there is in all: a rise of that much is a clean-up, and growth starts anew
+_FAR = timedelta(days=60)  # beyond it nobody believes a line of six hours
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """per_hour: how much less is free every hour (negative: it gets more). left: until nothing is free; None where
+    it does not grow, or where that is too far off to say."""
+
+    per_hour: float
+    left: timedelta | None
+
+    @property
+    def words(self) -> str:
+        """ "full in 3 h 20 min", "not growing"."""
+        if self.left is not None:
+            return f"full in {span(self.left)}" if self.left else "full"
+        return "not growing" if self.per_hour <= 0 else "growing slowly"
+
+    def rate(self, unit: str = "bytes") -> str:
+        if self.per_hour <= 0:
+            return "not growing"
+        return f"{size(self.per_hour) if unit == 'bytes' else f'{self.per_hour:,.0f}'} more every hour"
+
+
+def growth(free: Points, total: float) -> Growth | None:
+    """Of the free amount over time, oldest first; None where there are too few points to say."""
+    points = _since_emptied(free, total)
+    if len(points) < _FEWEST or points[-1][0] - points[0][0] < _LEAST.total_seconds():
+        return None
+    falling = -_slope(points)
+    now = points[-1][1]
+    if now <= 0:
+        return Growth(falling * 3600, timedelta(0))
+    left = now / falling if falling > 0 else float("inf")
+    return Growth(falling * 3600, timedelta(seconds=left) if left < _FAR.total_seconds() else None)
+
+
+def lowest(matrix: Matrix) -> Points:
+    """Of several series that say the same (replicas of Prometheus), the one that is the least free now."""
+    known = [series.points for series in matrix.series if series.points]
+    return min(known, key=lambda points: points[-1][1], default=())
+
+
+def _since_emptied(free: Points, total: float) -> Points:
+    rises = [n for n in range(1, len(free)) if free[n][1] - free[n - 1][1] > _EMPTIED * total]
+    return free[rises[-1] :] if rises else free
+
+
+def _slope(points: Points) -> float:
+    """Of the line with the least squares, in amount for each second."""
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
