@@ -2,13 +2,52 @@
 
 from collections.abc import Mapping
 
-from commands.triage import autoscaling, generic, jobs, workloads
+from commands.triage import (
+    aggregated,
+    alertmanager,
+    autoscaling,
+    certificates,
+    controlplane,
+    disks,
+    generic,
+    jobs,
+    kubelet,
+    load,
+    managed,
+    nodes,
+    pods,
+    pressure,
+    prometheus,
+    promrules,
+    system,
+    targets,
+    versions,
+    volumes,
+    workloads,
+)
 from commands.triage.rule import Rule, Subject
 
 _TOPICS: tuple[tuple[Rule, ...], ...] = (
+    pods.RULES,
     workloads.RULES,
     jobs.RULES,
     autoscaling.RULES,
+    nodes.RULES,
+    pressure.RULES,
+    kubelet.RULES,
+    load.RULES,
+    system.RULES,
+    disks.RULES,
+    volumes.RULES,
+    targets.RULES,
+    promrules.RULES,
+    prometheus.RULES,
+    alertmanager.RULES,
+    controlplane.RULES,
+    aggregated.RULES,
+    versions.RULES,
+    managed.RULES,
+    certificates.RULES,
 )
 
 RULES: tuple[Rule, ...] = tuple(rule for topic in _TOPICS for rule in topic)
