@@ -131,7 +131,7 @@ def _hands(group: AlertGroup) -> list[Block]:
     made.append(button("alert:own", "Take over" if told.owner else "Own", carried + " me" * bool(told.owner)))
     if told.owner:
         made.append(button("alert:hand", "Hand over…", carried))
-    if not told.acked and group.severity is Severity.CRITICAL:
+    elif not told.acked and group.severity is Severity.CRITICAL:
         made.append(button("alert:snooze", "Snooze", carried))
     made.append(button("alert:silence", "Silence…", carried))
     return [*made, _mark(group)]
