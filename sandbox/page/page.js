@@ -19,6 +19,15 @@ function place() {
   return { person, channel, thread };
 }
 
+/** Whether the screen shows what the person sees whom the address names. */
+const isDrawn = () => state?.of === place().person;
+
+/** Nobody acts as somebody else: until the person who was chosen is drawn, only the choice can be touched. */
+function guard() {
+  for (const id of ["channels", "channel", "thread", "window", "confirm"]) $(id).inert = !isDrawn();
+  if (!isDrawn()) $("confirm").close(); // what is asked there was asked of the one before
+}
+
 const href = (...parts) => `#${parts.join("/")}`;
 const userOf = (id) => state.users.find((user) => user.id === id);
 const bot = () => userOf(state.bot_user_id);
@@ -52,6 +61,7 @@ function world() {
 
 // --- talking to the stand-in
 async function post(path, body) {
+  if (body.user && body.user !== place().person) throw new Error(`Nothing was sent: you are ${place().person} now.`);
   const headers = { "content-type": "application/json" };
   const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => {
     throw new Error("The sandbox does not answer.");
@@ -112,6 +122,8 @@ function sync(list, items, drawItem) {
 }
 
 function draw() {
+  guard();
+  if (!isDrawn()) return; // the answer for who was chosen is on its way, and draws
   const channel = current();
   if (!document.hidden) markRead(channel);
   drawSidebar(channel);
@@ -311,6 +323,7 @@ function actions({ channel, message }, user = state.of) {
     isBusy: (block, element) => presses.get(key(block))?.busy === element.action_id,
     wrong: (block) => presses.get(key(block))?.wrong,
     press: async (block, element) => {
+      if (!isDrawn()) return;
       if (element.confirm && !(await confirmed(element.confirm))) return;
       presses.set(key(block), { busy: element.action_id });
       draw();
@@ -471,9 +484,16 @@ async function turn(verb, fault) {
 
 // --- start
 for (const form of [$("compose"), $("reply")]) makeComposer(form);
-$("people").addEventListener("change", ({ target }) => (location.hash = href(target.value, place().channel)));
+$("people").addEventListener("change", ({ target }) => {
+  location.hash = href(target.value, place().channel);
+  guard(); // now: the event of the address comes later, and the answer later still
+});
 $("faults").addEventListener("change", ({ target }) => target.value && turn("break", target.value));
-document.addEventListener("visibilitychange", () => state && draw());
-window.addEventListener("hashchange", () => (state?.of === place().person ? draw() : refresh()));
+document.addEventListener("visibilitychange", draw);
+window.addEventListener("hashchange", () => {
+  draw();
+  if (!isDrawn()) refresh();
+});
+guard();
 refresh();
 listen();

@@ -3,8 +3,9 @@
     with Browser(tmp_path) as browser, browser.open(url) as tab:
         tab.wait_for("document.querySelector('#messages .message')")
 
-Waiting happens inside the page: a MutationObserver looks again at every change of the document. Everything
-the page itself gets wrong (an exception, a console error, what its policy forbade) is kept in `troubles`.
+Waiting happens inside the page: a MutationObserver looks again at every change of the document, and a timer for
+what is none (where things lie, what a box holds, the address). Everything the page itself gets wrong (an
+exception, a console error, what its policy forbade) is kept in `troubles`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sandbox.process import Child
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 START_SECONDS = 60
-WAIT_SECONDS = 10
+WAIT_SECONDS = 30  # only bounds a failure
 
 _FLAGS = (
     "--headless",
@@ -45,11 +46,13 @@ _WAIT = """
 new Promise((resolve, reject) => {
   const look = () => {
     let found;
-    try { found = %(expression)s; } catch (error) { if (!(error instanceof TypeError)) reject(error); }
-    if (found) { watch.disconnect(); clearTimeout(timer); resolve(found instanceof Node ? true : found); }
+    try { found = %(expression)s; } catch (error) { if (!(error instanceof TypeError)) { end(); reject(error); } }
+    if (found) { end(); resolve(found instanceof Node ? true : found); }
   };
+  const end = () => { watch.disconnect(); clearTimeout(timer); clearInterval(again); };
   const watch = new MutationObserver(look);
-  const timer = setTimeout(() => { watch.disconnect(); reject(new Error("never came true")); }, %(milliseconds)d);
+  const again = setInterval(look, 100);
+  const timer = setTimeout(() => { end(); reject(new Error("never came true")); }, %(milliseconds)d);
   watch.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
   look();
 })
@@ -167,12 +170,13 @@ class Tab:
         self.call("Input.dispatchKeyEvent", type="keyUp", **fields)
 
     def click(self, selector: str, text: str = "") -> None:
-        """Waits for the element, and that nothing lies over it, then clicks; one step, so it cannot move."""
+        """Waits for the element, that it takes clicks and nothing lies over it, then clicks; one step, so it cannot
+        move."""
         self.wait_for(
             f"""(() => {{
               const found = [...document.querySelectorAll({json.dumps(selector)})]
                 .find((node) => node.innerText.includes({json.dumps(text)}));
-              if (!found) return false;
+              if (!found || found.disabled) return false;
               found.scrollIntoView({{ block: "nearest" }});
               const box = found.getBoundingClientRect();
               const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
@@ -184,12 +188,14 @@ class Tab:
         )
 
     def choose(self, selector: str, value: str) -> None:
-        """An option of a select, as the keyboard would: the change is announced."""
-        self.run(
+        """An option of a select, once it is there, as the keyboard would: the change is announced."""
+        self.wait_for(
             f"""(() => {{
               const select = document.querySelector({json.dumps(selector)});
+              if (![...select.options].some((each) => each.value === {json.dumps(value)})) return false;
               select.value = {json.dumps(value)};
               select.dispatchEvent(new Event("change", {{ bubbles: true }}));
+              return true;
             }})()"""
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -211,8 +210,7 @@ def tab(browser: Browser, slack: SlackStandIn) -> Iterator[Tab]:
 
 
 def say(tab: Tab, text: str, where: str = "main") -> None:
-    tab.wait_for(f"document.querySelector('{BOXES[where]}').offsetParent")
-    tab.run(f"document.querySelector('{BOXES[where]}').focus()")
+    tab.click(BOXES[where])
     tab.type(text)
     tab.key("Enter")
 
@@ -368,6 +366,68 @@ def test_another_person_sees_their_own_workspace(tab: Tab, slack: SlackStandIn) 
     assert tab.run("location.hash") == f"#carol/{DAILY}"
 
 
+def hold(tab: Tab, person: str) -> None:
+    """What this person sees is not answered until `let_go`, as by a machine that is busy."""
+    tab.run(
+        f"""(() => {{
+          const ask = window.fetch;
+          const held = new Promise((resolve) => {{ window.letGo = resolve; }});
+          window.fetch = async (path, ...rest) => {{
+            if (path === "/_standin/state?user={person}") await held;
+            return ask(path, ...rest);
+          }};
+        }})()"""
+    )
+
+
+def let_go(tab: Tab) -> None:
+    tab.run("window.letGo()")
+
+
+@in_a_browser
+def test_nobody_acts_as_the_person_before_while_the_chosen_one_is_fetched(
+    tab: Tab, bot: FakeBot, slack: SlackStandIn
+) -> None:
+    card = [CARD[0], {"type": "actions", "elements": [button("Go", "approve", value="1")]}]
+    bot.web.chat_postMessage(channel=DAILY, text="?", blocks=card)
+    tab.wait_for("document.querySelector('#messages .button')")
+    hold(tab, "bob")
+    tab.choose("#people", "bob")
+    tab.run("document.querySelector('#messages .button').click()")
+    tab.run("document.querySelector('#compose textarea').value = 'hello from bob'")
+    tab.run("document.querySelector('#compose').requestSubmit()")
+    tab.run("document.dispatchEvent(new Event('visibilitychange'))")
+    tab.wait_for_text("#compose .wrong", "Nothing was sent: you are bob now.")
+    assert tab.run("document.querySelector('#people').value") == "bob"
+    touched = "(({ x, y }) => document.elementFromPoint(x + 5, y + 5).closest('main, #channels'))"
+    for selector in ("#messages .button", "#compose textarea", "#channels a"):
+        assert tab.run(f"{touched}(document.querySelector('{selector}').getBoundingClientRect())") is None
+    assert slack.deliveries() == []
+    assert len(slack.messages(DAILY)) == 1
+    let_go(tab)
+    tab.click("#messages .button", "Go")
+    shown(tab, "approved by @bob")
+    say(tab, "hello from bob")
+    shown(tab, "hello from bob")
+    assert slack.messages(DAILY)[-1]["user"] == BOB
+    assert [each.payload["user"]["id"] for each in slack.deliveries("interactive")] == [BOB]
+
+
+@in_a_browser
+def test_a_question_to_the_person_before_is_not_answered_by_the_next_one(
+    tab: Tab, bot: FakeBot, slack: SlackStandIn
+) -> None:
+    ask(bot)
+    tab.click("#messages .button", "Approve")
+    tab.wait_for("document.querySelector('#confirm').open")
+    hold(tab, "bob")
+    tab.run(f"location.hash = '#bob/{DAILY}'")  # as with the way back of the browser
+    tab.wait_for("!document.querySelector('#confirm').open")
+    let_go(tab)
+    tab.wait_for("document.querySelector('#people').value === 'bob'")
+    assert slack.deliveries() == []
+
+
 @in_a_browser
 def test_what_others_write_is_marked_until_it_is_looked_at(tab: Tab, slack: SlackStandIn) -> None:
     slack.post_as("bob", ALERTS, "look here")
@@ -430,6 +490,7 @@ def ask(bot: FakeBot) -> None:
 @in_a_browser
 def test_another_person_approves_after_being_asked(tab: Tab, bot: FakeBot, slack: SlackStandIn) -> None:
     ask(bot)
+    tab.wait_for("document.querySelector('#messages .button')")  # Alice has it before her
     tab.choose("#people", "bob")
     tab.click("#messages .button", "Approve")
     tab.wait_for_text("#confirm", "It touches 3 objects")
@@ -484,7 +545,9 @@ def test_a_window_is_left_without_a_word(tab: Tab, bot: FakeBot, slack: SlackSta
     else:
         tab.click("#window button", "Back")
     tab.wait_for("!document.querySelector('#window').open")
-    assert slack.views("alice") == []
+    slack.wait_for(
+        lambda: not slack.views("alice")
+    )  # Chromium closes it on Escape before the stand-in hears of it
     assert [each.payload["type"] for each in slack.deliveries("interactive")] == ["block_actions"]
 
 
@@ -571,12 +634,15 @@ def test_mrkdwn_looks_as_in_slack(tab: Tab, bot: FakeBot) -> None:
 
 @in_a_browser
 def test_no_text_makes_the_formatting_slow(tab: Tab, bot: FakeBot) -> None:
+    tab.call(
+        "Performance.enable", timeDomain="threadTicks"
+    )  # of its own work, whatever else the machine does
     for text in ("*" + "<a>" * 9000, "*a " * 9000, "`" * 30000, "> " * 9000, "https://" * 5000, "_<" * 9000):
         bot.web.chat_postMessage(channel=DAILY, text=text)
-    begun = time.monotonic()
     say(tab, "after all that")
     shown(tab, "after all that")
-    assert time.monotonic() - begun < 5
+    used = {each["name"]: each["value"] for each in tab.call("Performance.getMetrics")["metrics"]}
+    assert used["TaskDuration"] < 5
 
 
 @in_a_browser
