@@ -33,7 +33,7 @@ _GRAFANA: Mapping[str, str] = {
     "valueString": "value", "dashboardURL": "dashboard_url", "panelURL": "panel_url", "silenceURL": "silence_url",
 }  # fmt: skip
 
-_FINGERPRINT = re.compile(r"[\w.:-]{1,64}")
+_FINGERPRINT = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _FNV_OFFSET, _FNV_PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, 0xFFFFFFFFFFFFFFFF
 # A hash byte by byte is slow, and labels longer than this never came from an Alertmanager without one.
 _FNV_BYTES = 20_000

@@ -9,7 +9,9 @@ import binascii
 import hmac
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 import waitress
@@ -26,14 +28,22 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+from waitress.utilities import RequestEntityTooLarge
 
 from bot.intake import Intake
 from commands.errors import Unanswered, UsageError
 
 log = logging.getLogger(__name__)
 
-# Slack's largest payload is a view submission (250 kB); an Alertmanager group of 300 alerts is about 250 kB.
-MAX_BODY = 4 * 1024 * 1024
+# An Alertmanager group of 300 alerts is about 250 kB, and 18 MB where each has 60 kB of text. What is refused here
+# is repeated for ever and never shown, so little is. Slack's largest payload, a view submission, is 250 kB.
+MAX_BODY = 24 * 1024 * 1024
+MAX_SLACK_BODY = 1024 * 1024
+
+# A body is held as bytes, as parsed and as kept, some four times its size: of the large ones, one at a time.
+_LARGE = 2 * 1024 * 1024
 
 WEBHOOKS = Counter("sre_bot_alert_webhooks_total", "Alertmanager webhooks by outcome", ["outcome"])
 TOOK = Histogram(
@@ -84,6 +94,7 @@ class Web:
         self._not_ready = not_ready
         self._depths = depths
         self._ended = ended
+        self._large = Lock()
         self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Answer]] = {
             ("POST", "/slack/events"): self._slack_events,
             ("POST", "/alerts"): self._alerts,
@@ -115,6 +126,8 @@ class Web:
             return _text(
                 "404 Not Found", "SLACK_SIGNING_SECRET is not set: this bot listens by Socket Mode\n"
             )
+        if _length(environ) > MAX_SLACK_BODY:
+            return _text("413 Request Entity Too Large", "Slack sends nothing as large\n")
         body = _body(environ)
         if not self._is_signed(body, environ):
             return _text("401 Unauthorized", "invalid signature\n")
@@ -156,18 +169,34 @@ class Web:
                 "401 Unauthorized", "send ALERTMANAGER_WEBHOOK_TOKEN as bearer token or basic auth password\n"
             )
         try:
-            self._intake.take(_body(environ))
+            with self._turn(_length(environ)):
+                self._intake.take(_body(environ))
         except UsageError as error:
             WEBHOOKS.labels("malformed").inc()
             log.warning("an alert webhook was refused: %s", error)
             return _text("400 Bad Request", f"{error}\n")
         except (RedisError, Unanswered) as error:
-            # 503 makes Alertmanager try again within the second; 429 or 4xx would wait a group interval.
+            # 503 makes Alertmanager try again within the second; 429 or 4xx would wait a group interval. Redis that is
+            # full, or that was given up, is one of these.
             WEBHOOKS.labels("unavailable").inc()
             log.error("an alert webhook could not be stored: %s", error)
             return _text("503 Service Unavailable", "not stored; send it again\n")
         WEBHOOKS.labels("stored").inc()
         return _text("200 OK", "stored\n")
+
+    def _turn(self, size: int) -> AbstractContextManager[Any]:
+        return self._large if size > _LARGE else nullcontext()
+
+    def too_large(self, authorization: str, size: int) -> None:
+        """A body that the server refused to read. It cannot be taken; people can be told, if Alertmanager sent it."""
+        WEBHOOKS.labels("too_large").inc()
+        if not self._is_alertmanager(authorization):
+            return
+        log.error("an alert webhook of %s bytes was refused: at most %s are taken", size, MAX_BODY)
+        try:
+            self._intake.too_large(size, MAX_BODY)
+        except RedisError as error:
+            log.error("and that could not be told: %s", error)
 
     def _is_alertmanager(self, header: str) -> bool:
         """Any of the configured tokens, as bearer or as basic-auth password; all are compared, always."""
@@ -206,10 +235,24 @@ class Web:
         return _text("200 OK", "ready\n")
 
 
+class _Refusal(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """waitress refuses what is too large by itself, from the header alone."""
+
+    def execute(self) -> None:
+        if self.request.path == "/alerts" and isinstance(self.request.error, RequestEntityTooLarge):
+            given = self.request.headers.get("AUTHORIZATION", "")
+            self.channel.server.application.too_large(given, self.request.content_length)
+        super().execute()
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    error_task_class = _Refusal
+
+
 def serve(web: Web, port: int, host: str = "0.0.0.0") -> Any:  # noqa: S104 - the pod's address is not known here
     """A server bound to the port; call its `run()` to serve and `close()` from elsewhere to stop."""
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits its turn
-    return waitress.create_server(
+    server = waitress.create_server(
         web,
         host=host,
         port=port,
@@ -222,10 +265,16 @@ def serve(web: Web, port: int, host: str = "0.0.0.0") -> Any:  # noqa: S104 - th
         channel_timeout=10,
         cleanup_interval=5,
     )
+    server.channel_class = _Channel
+    return server
+
+
+def _length(environ: dict[str, Any]) -> int:
+    return int(environ.get("CONTENT_LENGTH") or 0)
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    body: bytes = environ["wsgi.input"].read(_length(environ))
     return body
 
 

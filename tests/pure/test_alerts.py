@@ -1,33 +1,31 @@
-"""What an Alertmanager body says, and what it makes of the group known so far."""
+"""What a notification of Alertmanager makes of the group known so far."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot import alerts
-from commands.errors import UsageError
-from commands.model import AlertGroup
+from bot import alertbody, alerts
+from commands.model import AlertGroup, Care, Cause, Confidence, Severity, Silenced
+from commands.site import Alerts
 
-PAYLOADS = Path(__file__).parents[1] / "payloads"
 NOW = datetime(2026, 11, 23, 4, 10, tzinfo=UTC)
 
 
-def body(name: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((PAYLOADS / f"{name}.json").read_text())
-    return loaded
+def said(data: dict[str, Any]) -> alertbody.Notification:
+    return alertbody.parse(json.dumps(data).encode())
 
 
-def said(data: dict[str, Any]) -> alerts.Notification:
-    return alerts.parse(json.dumps(data).encode())
+def told(old: AlertGroup | None, data: dict[str, Any], at: datetime, **to: Any) -> AlertGroup | None:
+    return alerts.merge(old, said(data), alerts.Address("#sre-alerts", **to), at)
 
 
 def after(*bodies: dict[str, Any], at: datetime = NOW) -> AlertGroup:
     group: AlertGroup | None = None
     for n, each in enumerate(bodies):
-        group = alerts.merge(group, said(each), "#sre-alerts", at + timedelta(seconds=n)) or group
+        group = told(group, each, at + timedelta(seconds=n)) or group
     assert group is not None
     return group
 
@@ -51,128 +49,49 @@ def both(*each: dict[str, Any]) -> dict[str, Any]:
     return each[0] | {"alerts": [alert for one in each for alert in one["alerts"]]}
 
 
-# --- reading a body ---
-
-
-@pytest.mark.parametrize(
-    ("name", "counts", "truncated"),
-    [
-        ("am-firing", (2, 0), 0),
-        ("am-resolved", (0, 2), 0),
-        ("am-node-firing", (2, 0), 0),
-        ("am-node-partial-resolved", (1, 1), 0),
-        ("am-node-resolved", (0, 1), 0),
-        ("am-truncated-max_alerts2", (2, 0), 3),
-    ],
-)
-def test_every_captured_body_is_read(name: str, counts: tuple[int, int], truncated: int) -> None:
-    group = alerts.merge(None, said(body(name)), "#sre-alerts", NOW)
-    assert group is not None
-    assert (len(group.firing), len(group.resolved)) == counts
-    assert group.truncated == truncated
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (b"", "not JSON"),
-        (b"<html>", "not JSON"),
-        (b"[]", "no list `alerts`"),
-        (b'{"alerts": {}}', "no list `alerts`"),
-        (b'{"alerts": [1]}', "not an object"),
-        (b'{"version": "3", "alerts": []}', "version '3' is not known"),
-    ],
-)
-def test_what_is_no_webhook_body_is_refused_with_the_reason(text: bytes, reason: str) -> None:
-    with pytest.raises(UsageError, match=reason):
-        alerts.parse(text)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"notification_reason": "first notification", "routeLabels": {"a": "b"}},
-        {"version": "1", "orgId": 1, "title": "[FIRING:1]", "state": "alerting"},  # Grafana's dialect
-        {"groupLabels": None, "commonLabels": None, "externalURL": None, "truncatedAlerts": None},
-        {
-            "alert": {
-                "labels": {"x": 1},
-                "annotations": None,
-                "fingerprint": "",
-                "endsAt": "1970-01-01T00:00:00Z",
-            }
-        },
-        {"alert": {"annotations": {"description": "x" * 60_000}}},
-        {"alert": {"labels": {f"l{n}": "v" for n in range(124)}}},
-        {"alert": {"startsAt": "yesterday"}},
-    ],
-)
-def test_every_dialect_becomes_a_group(change: dict[str, Any]) -> None:
-    assert alerts.merge(None, said(firing(**change)), "#c", NOW) is not None
-
-
-def test_a_missing_fingerprint_is_made_from_the_labels() -> None:
-    one, same, other = (said(firing(pod, alert={"fingerprint": ""})).alerts[0] for pod in ("a", "a", "b"))
-    assert one.fingerprint == same.fingerprint != other.fingerprint
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        ("2026-11-23T04:06:55.634894123Z", datetime(2026, 11, 23, 4, 6, 55, 634894, UTC)),
-        ("2026-11-23T04:06:55.6349Z", datetime(2026, 11, 23, 4, 6, 55, 634900, UTC)),
-        ("2026-11-23T06:06:55+02:00", datetime(2026, 11, 23, 4, 6, 55, tzinfo=UTC)),
-    ],
-)
-def test_times_are_read_as_go_writes_them(written: str, expected: datetime) -> None:
-    assert said(firing(starts=written)).alerts[0].starts_at == expected
-
-
-def test_the_group_keeps_its_identity_when_the_route_tree_is_edited() -> None:
-    before = said(firing(groupKey='{}:{alertname="PodDown"}'))
-    after_edit = said(firing(groupKey='{}/{team="a"}:{alertname="PodDown"}'))
-    assert before.id == after_edit.id
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        firing(groupLabels={"alertname": "NodeDown"}),
-        firing(groupLabels={"alertname": "PodDown", "cluster": "eu"}),
-    ],
-)
-def test_other_group_labels_are_another_group(other: dict[str, Any]) -> None:
-    assert said(firing()).id != said(other).id
-
-
-def test_groups_by_nothing_are_told_apart_by_their_receiver() -> None:
-    one, two = (said(firing(groupLabels={}, receiver=name)) for name in ("pager", "chat"))
-    assert one.id != two.id
-
-
-def test_the_watchdog_is_heard_and_not_shown() -> None:
-    assert said(firing(alert={"labels": {"alertname": "Watchdog"}})).is_watchdog
-    assert not said(both(firing(), firing("b", alert={"labels": {"alertname": "Watchdog"}}))).is_watchdog
-
-
 # --- merging ---
 
 
-def test_a_repeat_a_twin_and_a_late_copy_change_nothing() -> None:
+def test_a_twin_and_a_late_copy_change_nothing() -> None:
     group = after(firing())
     for repeat in (firing(), firing(), firing(starts="2026-11-23T04:00:00Z")):
-        assert alerts.merge(group, said(repeat), "#c", NOW) is None
+        assert told(group, repeat, NOW + timedelta(seconds=59)) is None
+
+
+def test_a_repeat_is_counted_with_its_hour_and_its_newest_words() -> None:
+    group = after(firing())
+    annotated = firing(alert={"annotations": {"summary": "down for 4 h"}})
+    repeated = told(group, annotated, NOW + timedelta(hours=4))
+    assert repeated is not None
+    assert (repeated.repeats, repeated.heard, repeated.updated) == (1, NOW + timedelta(hours=4), NOW)
+    assert repeated.alerts[0].annotations == {"summary": "down for 4 h"}
+    assert told(repeated, annotated, NOW + timedelta(hours=4, seconds=30)) is None, "its twin"
+    again = told(repeated, annotated, NOW + timedelta(hours=8))
+    assert again is not None and (again.repeats, again.lines) == (2, ())
+
+
+def test_news_begin_the_count_of_repeats_anew() -> None:
+    repeated = told(after(firing()), firing(), NOW + timedelta(hours=4))
+    assert repeated is not None and repeated.repeats == 1
+    more = told(repeated, both(firing(), firing("b")), NOW + timedelta(hours=5))
+    assert more is not None and more.repeats == 0
+
+
+def test_a_late_repeat_of_what_resolved_is_no_repeat() -> None:
+    group = after(firing(), resolved())
+    for late in (resolved(), firing(starts="2026-11-23T04:00:00Z")):
+        assert told(group, late, NOW + timedelta(hours=1)) is None
 
 
 def test_a_twins_firing_copy_right_after_resolved_is_late_and_ignored() -> None:
     group = after(firing(), resolved())
-    assert alerts.merge(group, said(firing()), "#c", NOW + timedelta(seconds=30)) is None
+    assert told(group, firing(), NOW + timedelta(seconds=30)) is None
 
 
 def test_an_alert_that_returns_with_its_old_start_fires_again() -> None:
     """Alertmanager resolves what Prometheus stopped sending, and fires it with the same start when it is back."""
     group = after(firing(), resolved())
-    back = alerts.merge(group, said(firing()), "#c", NOW + timedelta(minutes=5))
+    back = told(group, firing(), NOW + timedelta(minutes=5))
     assert back is not None
     assert len(back.firing) == 1
     assert back.lines[-1].text.startswith("🔥 fires again")
@@ -204,7 +123,7 @@ def test_a_group_that_fires_again_soon_keeps_its_thread() -> None:
 
 def test_a_group_that_fires_again_later_gets_a_new_card() -> None:
     group = after(firing(), resolved())
-    later = alerts.merge(group, said(firing(starts="2026-11-23T09:00:00Z")), "#c", NOW + timedelta(hours=5))
+    later = told(group, firing(starts="2026-11-23T09:00:00Z"), NOW + timedelta(hours=5))
     assert later is not None
     assert (later.episode, later.lines, len(later.firing)) == (2, (), 1)
 
@@ -212,8 +131,8 @@ def test_a_group_that_fires_again_later_gets_a_new_card() -> None:
 @pytest.mark.parametrize(("minutes", "episode"), [(29, 1), (31, 2)])
 def test_half_an_hour_parts_one_episode_from_the_next(minutes: int, episode: int) -> None:
     group = after(firing(), resolved())
-    again = said(firing(starts="2026-11-23T04:30:00Z"))
-    later = alerts.merge(group, again, "#c", group.updated + timedelta(minutes=minutes))
+    again = firing(starts="2026-11-23T04:30:00Z")
+    later = told(group, again, group.updated + timedelta(minutes=minutes))
     assert later is not None and later.episode == episode
 
 
@@ -234,10 +153,99 @@ def test_a_group_that_never_rests_forgets_what_ended_long_ago() -> None:
     assert len(group.resolved) == 50
 
 
-@pytest.mark.parametrize("end_of_time", ["9999-12-31T23:59:59-14:00", "0000-00-00T00:00:00Z"])
-def test_a_date_that_is_none_does_not_lose_the_alert(end_of_time: str) -> None:
-    assert said(firing(starts=end_of_time)).alerts[0].status == "firing"
-
-
 def test_an_empty_body_opens_nothing() -> None:
-    assert alerts.merge(None, said(firing(alerts=[])), "#c", NOW) is None
+    assert told(None, firing(alerts=[]), NOW) is None
+
+
+# --- episodes, severity, whom it calls ---
+
+
+def test_each_return_within_the_half_hour_is_counted() -> None:
+    group = after(firing(), resolved())
+    for n, minute in enumerate((10, 20), 1):
+        group = (
+            told(group, firing(starts=f"2026-11-23T04:{minute + 10}:00Z"), NOW + timedelta(minutes=minute))
+            or group
+        )
+        assert (group.flaps, group.episode) == (n, 1)
+        assert group.lines[-1].text == f"🔥 fires again (flapping {n}): PodDown"
+        ends = resolved(starts=f"2026-11-23T04:{minute + 10}:00Z", ends=f"2026-11-23T04:{minute + 12}:00Z")
+        group = told(group, ends, NOW + timedelta(minutes=minute + 5)) or group
+
+
+def test_a_return_is_heard_however_busy_the_rest_of_the_group_is() -> None:
+    """What tells a late copy from a return is when this alert ended, not when the group last changed."""
+    group = after(both(firing("a"), firing("b")), resolved("a"))
+    group = told(group, firing("c"), NOW + timedelta(minutes=9, seconds=50)) or group
+    back = told(group, firing("a"), NOW + timedelta(minutes=10))
+    assert back is not None and {alert.labels["pod"] for alert in back.firing} == {"a", "b", "c"}
+
+
+def test_a_new_episode_begins_with_nothing_of_the_old_but_silences_in_force() -> None:
+    running = Silenced("s1", "U0ALICE", NOW + timedelta(hours=9))
+    over, ended = Silenced("s2", "U0ALICE", NOW), replace(running, id="s3", ended=True)
+    care = Care(acked=NOW, acked_by="U0BOB", owner="U0BOB", silences=(running, over, ended))
+    old = replace(
+        after(firing(), resolved()),
+        care=care,
+        cause=Cause("x", Confidence.LIKELY),
+        triage="R1",
+        storm="S1",
+        flaps=3,
+    )
+    new = told(
+        old, firing(starts="2026-11-23T09:00:00Z"), NOW + timedelta(hours=5), before="C1 17.1", mention="U1"
+    )
+    assert new is not None
+    assert new.care == Care(silences=(running,))
+    assert (new.cause, new.triage, new.storm, new.flaps, new.repeats) == (None, "", "", 0, 0)
+    assert (new.before, new.mention, new.heard) == ("C1 17.1", "U1", NOW + timedelta(hours=5))
+
+
+def graded(pod: str, severity: str) -> dict[str, Any]:
+    return firing(pod, alert={"labels": {"alertname": "PodDown", "pod": pod, "severity": severity}})
+
+
+def test_the_group_is_as_grave_as_the_gravest_that_fires() -> None:
+    group = after(graded("a", "info"))
+    assert group.severity is Severity.INFO
+    group = after(both(graded("a", "info"), graded("b", "page")))
+    assert group.severity is Severity.CRITICAL
+    ended = both(graded("a", "info"), graded("b", "page"))
+    ended["alerts"][1] |= {"status": "resolved", "endsAt": "2026-11-23T04:30:00Z"}
+    group = told(group, ended, NOW + timedelta(minutes=5)) or group
+    assert group.severity is Severity.INFO
+
+
+def test_what_becomes_critical_calls_by_a_line_since_an_edit_calls_nobody() -> None:
+    group = after(graded("a", "warning"))
+    group = told(group, graded("b", "critical"), NOW + timedelta(minutes=5), mention="U0ONCALL") or group
+    assert (group.mention, group.lines[-1].mention) == ("U0ONCALL", "U0ONCALL")
+    group = told(group, graded("c", "critical"), NOW + timedelta(minutes=6), mention="U0ONCALL") or group
+    assert group.lines[-1].mention == "", "once is enough"
+
+
+@pytest.mark.parametrize(("acked", "called"), [(None, "U0ONCALL"), (NOW, "")])
+def test_a_return_calls_again_unless_somebody_took_notice(acked: datetime | None, called: str) -> None:
+    old = after(firing(), resolved())
+    old = replace(old, mention="U0ONCALL", care=Care(acked=acked))
+    back = told(old, firing(starts="2026-11-23T04:20:00Z"), NOW + timedelta(minutes=10))
+    assert back is not None and back.lines[-1].mention == called
+
+
+def test_the_channel_stays_while_the_episode_lasts() -> None:
+    group = after(firing())
+    more = alerts.merge(group, said(firing("b")), alerts.Address("#elsewhere"), NOW + timedelta(minutes=5))
+    assert more is not None and more.channel == "#sre-alerts"
+
+
+def test_the_thread_goes_on_for_as_long_as_is_configured() -> None:
+    group = after(firing(), resolved())
+    again, rules = said(firing(starts="2026-11-23T04:30:00Z")), Alerts(flap_within=timedelta(minutes=5))
+    later = alerts.merge(group, again, alerts.Address("#c"), NOW + timedelta(minutes=6), rules)
+    assert later is not None and later.episode == 2
+
+
+def test_what_alertmanager_cut_is_counted_anew_with_each_body() -> None:
+    group = after(firing(truncatedAlerts=37), firing("b", truncatedAlerts=2))
+    assert group.truncated == 2
