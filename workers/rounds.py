@@ -136,6 +136,7 @@ class Rounds:
             notice = duties.missed(new_id("N"), cluster.name, beat, now, self._site, channel)
             change = self._state.change().put(notice, was="").show(notice, priority=0)
             change.once(_missing(cluster.name), f"{notice.id} {beat.timestamp()}", _REMEMBER)
+            change.once(f"watchdog-missed:{cluster.name}:{beat.timestamp()}", notice.id, _REMEMBER)
             _try(change.audit("watchdog missed", id=notice.id, cluster=cluster.name))
 
     def _hear(self, cluster: str, missing: str, beat: datetime, now: datetime) -> None:
@@ -145,7 +146,7 @@ class Rounds:
         stored = self._state.load(f"notice:{id}")
         if not silent:
             return
-        change = self._state.change().forget(_missing(cluster))
+        change = self._state.change().forget(_missing(cluster)).once(f"watchdog-heard:{id}", "1", _REMEMBER)
         if stored is not None and isinstance(stored.record, Notice):
             again = duties.heard_again(stored.record, cluster, silent, now)
             change.put(again, was=stored.version, keep=KEEP).show(again, priority=1)
