@@ -108,7 +108,7 @@ _SEND = r"notify.*(err|fail|attempt)|level=error.*dispatcher"
 _FAILED = gauge(
     "Notifications that failed",
     "max by (integration, reason) (rate(alertmanager_notifications_failed_total{$here}[5m])"
-    " / ignoring (reason) group_left () rate(alertmanager_notifications_total{$here}[5m])) > 0",
+    " / ignoring (reason) group_left () rate(alertmanager_notifications_total{$here}[5m]))",
     share,
     "integration",
     "reason",
@@ -134,8 +134,8 @@ def _states(operation: str) -> Rule:
     metric = f"kube_state_metrics_{operation}_total"
     failed = gauge(
         f"Share of failed {operation}s",
-        f'sum by (resource) (rate({metric}{{$here,result="error"}}[5m]))'
-        f" / (sum by (resource) (rate({metric}{{$here}}[5m])) > 0)",
+        f'(sum by (resource) (rate({metric}{{$here,result="error"}}[5m]))'
+        f" or 0 * sum by (resource) (rate({metric}{{$here}}[5m]))) / sum by (resource) (rate({metric}{{$here}}[5m]))",
         share,
         "resource",
         bad=0.01,

@@ -39,10 +39,11 @@ _RENEWAL = Gauge(
 )
 _READY = Gauge(
     "Ready",
-    "max by (condition) (certmanager_certificate_ready_status{$here} == 1)",
+    "max by (condition) (certmanager_certificate_ready_status{$here})",
     lambda value: "now",
     ("certmanager_certificate_ready_status",),
     ("condition",),
+    none="not said",
 )
 
 
@@ -138,7 +139,8 @@ def absent(subject: Subject, site: ClusterSite) -> Diagnosing:
 def _acme(status: str, label: str, bad: float | None) -> Gauge:
     return Gauge(
         label,
-        f'sum by (host) (rate(certmanager_http_acme_client_request_count{{status{status}"429"}}[1h])) > 0',
+        f'sum by (host) (rate(certmanager_http_acme_client_request_count{{status{status}"429"}}[1h]))'
+        " or 0 * sum(rate(certmanager_http_acme_client_request_count[1h]))",
         each_second,
         ("certmanager_http_acme_client_request_count",),
         ("host",),

@@ -81,17 +81,18 @@ def _api(subject: Subject, site: ClusterSite) -> Locating:
     return (yield from own_word(site))
 
 
+_ALL = "sum(rate(apiserver_request_total{$here}[5m]))"
+_OWN = "sum(rate(rest_client_requests_total{$here}[5m]))"
 _FAILED = Gauge(
     "Requests that fail (5xx)",
-    'sum(rate(apiserver_request_total{$here,code=~"5.."}[5m])) / (sum(rate(apiserver_request_total{$here}[5m])) > 0)',
+    f'(sum(rate(apiserver_request_total{{$here,code=~"5.."}}[5m])) or 0 * {_ALL}) / {_ALL}',
     share,
     ("apiserver_request_total",),
     bad=0.01,
-    none="none",
 )
 _FAILED_BY = Gauge(
     "Failing requests by verb and resource",
-    'topk(5, sum by (verb, resource, code) (rate(apiserver_request_total{$here,code=~"5.."}[5m])) > 0)',
+    f'topk(5, sum by (verb, resource, code) (rate(apiserver_request_total{{$here,code=~"5.."}}[5m]))) or 0 * {_ALL}',
     each_second,
     ("apiserver_request_total",),
     ("verb", "resource", "code"),
@@ -109,7 +110,7 @@ _SLOW = Gauge(
 _HOOKS = Gauge(
     "Slowest admission webhooks (99 %)",
     "topk(5, histogram_quantile(0.99, sum by (le, name) (rate(apiserver_admission_webhook_admission_duration_seconds_bucket"
-    "{$here}[5m]))))",
+    f"{{$here}}[5m])))) or 0 * {_ALL}",
     seconds,
     ("apiserver_admission_webhook_admission_duration_seconds_bucket",),
     ("name",),
@@ -118,7 +119,8 @@ _HOOKS = Gauge(
 )
 _REFUSED = Gauge(
     "Requests turned away, by flow",
-    "topk(5, sum by (flow_schema, reason) (rate(apiserver_flowcontrol_rejected_requests_total{$here}[5m])) > 0)",
+    "topk(5, sum by (flow_schema, reason) (rate(apiserver_flowcontrol_rejected_requests_total{$here}[5m])))"
+    f" or 0 * {_ALL}",
     each_second,
     ("apiserver_flowcontrol_rejected_requests_total",),
     ("flow_schema", "reason"),
@@ -127,16 +129,15 @@ _REFUSED = Gauge(
 )
 _TERMINATED = Gauge(
     "Requests the API server broke off",
-    "sum(rate(apiserver_request_terminations_total{$here}[10m]))"
-    " / (sum(rate(apiserver_request_total{$here}[10m])) + sum(rate(apiserver_request_terminations_total{$here}[10m])) > 0)",
+    f"(sum(rate(apiserver_request_terminations_total{{$here}}[5m])) or 0 * {_ALL}) / {_ALL}",
     share,
     ("apiserver_request_terminations_total",),
     bad=0.01,
 )
 _CLIENTS = Gauge(
     "Requests of this client that fail",
-    'sum by (code) (rate(rest_client_requests_total{$here,code=~"5..|<error>"}[5m]))'
-    " / ignoring (code) group_left () (sum(rate(rest_client_requests_total{$here}[5m])) > 0)",
+    '(sum by (code) (rate(rest_client_requests_total{$here,code=~"5..|<error>"}[5m]))'
+    f" or 0 * {_OWN}) / ignoring (code) group_left () {_OWN}",
     share,
     ("rest_client_requests_total",),
     ("code",),

@@ -1,5 +1,6 @@
 """A node's disk that fills: how full, how long it lasts at this pace, and which pods write."""
 
+import re
 from collections.abc import Sequence
 
 from commands.alertreads import Matrix, QueryRange
@@ -33,7 +34,7 @@ def _gauges(kind: str) -> tuple[Gauge, Gauge, Gauge]:
     return (
         Gauge(
             f"{noun} in use",
-            f"max(1 - {free}{{$disk}} / ({total}{{$disk}} > 0))",
+            f"max(1 - {free}{{$disk}} / {total}{{$disk}})",
             share,
             (free, total),
             bad=0.85,
@@ -46,7 +47,7 @@ def _gauges(kind: str) -> tuple[Gauge, Gauge, Gauge]:
 def filling(subject: Subject, site: ClusterSite) -> Diagnosing:
     """How full, how long it lasts, who writes."""
     found = yield from machine.find(subject)
-    kind = "inodes" if "Files" in subject.name or "Inodes" in subject.name else "bytes"
+    kind = "inodes" if re.search("Inodes|Files(?!ystem)", subject.name) else "bytes"
     words = {**found.words, "disk": _matchers(subject, found)}
     gauges = (*_gauges(kind), DISK_PODS, LOGS)
     asked = [gauge.asked(words) for gauge in gauges]

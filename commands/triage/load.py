@@ -140,7 +140,7 @@ _REAL = 'device!~"veth.*|lo|eni[0-9a-f]{11}"'  # a pod's end of a cable says wha
 
 
 def _packets(label: str, metric: str, bad: float = 1) -> Gauge:
-    template = f"max by (device) (rate({metric}{{$here}}[5m])) > 0"
+    template = f"max by (device) (rate({metric}{{$here}}[5m]))"
     return Gauge(label, template, each_second, (metric,), _DEVICE, bad, "none")
 
 
@@ -148,11 +148,12 @@ def _errors(direction: str, other: str) -> Rule:
     metric = f"node_network_{direction}"
     shares = Gauge(
         f"Share of packets that {direction} wrongly",
-        f"max by (device) (rate({metric}_errs_total{{$here}}[5m]) / (rate({metric}_packets_total{{$here}}[5m]) > 0)) > 0",
+        f"max by (device) (rate({metric}_errs_total{{$here}}[5m]) / rate({metric}_packets_total{{$here}}[5m]))",
         share,
         (f"{metric}_errs_total",),
         _DEVICE,
         0.01,
+        "none",
     )
     gauges = (
         shares,
@@ -180,11 +181,12 @@ def _errors(direction: str, other: str) -> Rule:
 
 _FLAPS = Gauge(
     "Ups and downs in ten minutes by device",
-    f"max by (device) (changes(node_network_up{{$here,{_REAL}}}[10m])) > 0",
+    f"max by (device) (changes(node_network_up{{$here,{_REAL}}}[10m]))",
     plain,
     ("node_network_up",),
     _DEVICE,
     2,
+    "none",
 )
 _TRACKED = Gauge(
     "Connections tracked",

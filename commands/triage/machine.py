@@ -45,7 +45,7 @@ class Machine:
     @property
     def words(self) -> Mapping[str, str]:
         """$here: the series that exporters on this machine tell; $node: its name."""
-        known = (self.name, self.address, *(self.view.addresses if self.view else ()))
+        known = (*(self.view.addresses if self.view else ()), self.name, self.address)
         names = dict.fromkeys(_exactly(each) for each in known if each)
         here = f'instance=~"(?:{"|".join(names)})(?::[0-9]+)?"' if names else EVERYTHING
         return {"here": here, "node": quoted(self.name)}

@@ -62,8 +62,9 @@ def cores(value: float) -> str:
 class Gauge:
     """label: what is measured, in plain words. template: PromQL, in which $here stands for the matchers of the
     alert's object. metrics: named where no series matches. by: the labels that tell its series apart. bad: from
-    here on it is part of what is wrong; None for a fact that is not judged. none: what an empty answer means, ""
-    where it means that nothing is known."""
+    here on it is part of what is wrong; None for a fact that is not judged. none: what it is called where every
+    series is zero, and then zeros are left out; "" where zero is a number like any other. No series is never "none":
+    nothing is known then, so a template names a series that is always there ("or 0 * …") beside one that need not be."""
 
     label: str
     template: str
@@ -108,7 +109,7 @@ def read(gauge: Gauge, answer: Vector | Gap, key: str = "AR-5") -> Reading:
     """What the answer says, as a finding of its own."""
     if isinstance(answer, Gap):
         return Reading(gauge, unread(key, gauge.label, answer))
-    found = amounts(answer, gauge.by)
+    found = {labels: value for labels, value in amounts(answer, gauge.by).items() if value or not gauge.none}
     top = tuple(sorted(found.items(), key=lambda each: (-each[1], each[0])))[:SHOWN]
     if not top:
         return Reading(gauge, _nothing(gauge, answer, key))
@@ -123,10 +124,10 @@ def read(gauge: Gauge, answer: Vector | Gap, key: str = "AR-5") -> Reading:
 
 
 def _nothing(gauge: Gauge, answer: Vector, key: str) -> Finding:
+    if gauge.none and amounts(answer, gauge.by) and not partial(answer):
+        return Finding(key, gauge.label, Light.GREEN, gauge.none)
     if answer.samples:
         return unread(key, gauge.label, Gap("no number: nothing was counted in that time"))
-    if gauge.none and not partial(answer):
-        return Finding(key, gauge.label, Light.GREEN, gauge.none)
     mend = f"Prometheus has no matching series of {', '.join(gauge.metrics)}: is it scraped?"
     return unread(key, gauge.label, Gap("no data", mend))
 

@@ -162,7 +162,7 @@ RULES: tuple[Rule, ...] = (
         gauge(
             "Alerts lost by Alertmanager",
             "max by (alertmanager) (rate(prometheus_notifications_errors_total{$here}[5m])"
-            " / (rate(prometheus_notifications_sent_total{$here}[5m]) > 0))",
+            " / rate(prometheus_notifications_sent_total{$here}[5m]))",
             share,
             "alertmanager",
             bad=0.01,
@@ -177,7 +177,7 @@ RULES: tuple[Rule, ...] = (
         gauge(
             "Alerts lost by Alertmanager",
             "max by (alertmanager) (rate(prometheus_notifications_errors_total{$here}[5m])"
-            " / (rate(prometheus_notifications_sent_total{$here}[5m]) > 0))",
+            " / rate(prometheus_notifications_sent_total{$here}[5m]))",
             share,
             "alertmanager",
             bad=0.01,

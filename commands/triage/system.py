@@ -68,31 +68,34 @@ _CLOCK_STEPS = (
 
 _FAILED = Gauge(
     "Services that failed",
-    'max by (name) (node_systemd_unit_state{$here,state="failed"}) == 1',
+    'max by (name) (node_systemd_unit_state{$here,state="failed"})',
     lambda value: "failed",
     ("node_systemd_unit_state",),
     ("name",),
     1,
+    "none",
 )
 _RESTARTED = Gauge(
     "Restarts of services in an hour",
-    "max by (name) (increase(node_systemd_service_restart_total{$here}[1h])) > 0",
+    "max by (name) (increase(node_systemd_service_restart_total{$here}[1h]))",
     plain,
     ("node_systemd_service_restart_total",),
     ("name",),
     3,
+    "none",
 )
 _MISSING = Gauge(
     "Disks that an array lacks",
-    'max by (device) (node_md_disks_required{$here} - on (instance, device) node_md_disks{$here,state="active"}) > 0',
+    'max by (device) (node_md_disks_required{$here} - on (instance, device) node_md_disks{$here,state="active"})',
     plain,
     ("node_md_disks_required", "node_md_disks"),
     ("device",),
     1,
+    "none",
 )
 _BROKEN = Gauge(
     "Disks of an array that failed",
-    'max by (device) (node_md_disks{$here,state="failed"}) > 0',
+    'max by (device) (node_md_disks{$here,state="failed"})',
     plain,
     ("node_md_disks",),
     ("device",),
@@ -101,11 +104,12 @@ _BROKEN = Gauge(
 )
 _BONDS = Gauge(
     "Links that a bond lacks",
-    "max by (master) (node_bonding_slaves{$here} - node_bonding_active{$here}) > 0",
+    "max by (master) (node_bonding_slaves{$here} - node_bonding_active{$here})",
     plain,
     ("node_bonding_slaves",),
     ("master",),
     1,
+    "none",
 )
 _OPEN = Gauge(
     "Open files",

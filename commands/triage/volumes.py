@@ -32,7 +32,7 @@ def _gauges(kind: str) -> tuple[Gauge, Gauge, Gauge]:
     return (
         Gauge(
             f"{noun} in use",
-            f"1 - min({free}{{$here}}) / (max({total}{{$here}}) > 0)",
+            f"1 - min({free}{{$here}}) / max({total}{{$here}})",
             share,
             (free, total),
             bad=0.85,
@@ -170,14 +170,16 @@ def _told(events: Sequence[EventView] | Gap) -> Finding:
 _OF = '{persistentvolume="$volume"}'
 _PHASE = Gauge(
     "Phase of the volume",
-    f"max by (phase) (kube_persistentvolume_status_phase{_OF} == 1)",
+    f"max by (phase) (kube_persistentvolume_status_phase{_OF})",
     lambda value: "yes",
     ("kube_persistentvolume_status_phase",),
     ("phase",),
+    none="none",
 )
 _BOUND = Gauge(
     "Claim of the volume",
-    f"max by (claim_namespace, name) (kube_persistentvolume_claim_ref{_OF})",
+    f"max by (claim_namespace, name) (kube_persistentvolume_claim_ref{_OF})"
+    f" or 0 * max(kube_persistentvolume_status_phase{_OF})",
     lambda value: "yes",
     ("kube_persistentvolume_claim_ref",),
     ("claim_namespace", "name"),
