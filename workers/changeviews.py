@@ -28,11 +28,10 @@ _ARGO = "argocd.argoproj.io/tracking-id"
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """An entry of managedFields: who wrote when, and into what. is_scale: through the scale subresource."""
+    """An entry of managedFields: who wrote when, and into what."""
 
     by: str
     at: datetime
-    is_scale: bool
     of_template: bool
     of_replicas: bool
     of_spec: bool
@@ -41,7 +40,8 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An object's metadata. labels: those of a Helm release's Secret count."""
+    """An object's metadata. labels: those of a Helm release's Secret count. scaler: who wrote last through the scale
+    subresource; the API server notes no time of that."""
 
     kind: str
     namespace: str
@@ -50,6 +50,7 @@ class Made:
     created: datetime | None
     writes: tuple[Write, ...]
     labels: Mapping[str, str]
+    scaler: str = ""
     application: str = ""
     is_machine: bool = False
 
@@ -62,6 +63,7 @@ class Scaling:
     namespace: str
     at: datetime
     text: str
+    is_from_nothing: bool = False
 
 
 # --- From an object -------------------------------------------------------------------------------
@@ -78,21 +80,28 @@ def made(kind: str, found: Json) -> Made:
         created=moment(metadata.get("creationTimestamp")),
         writes=tuple(_writes(metadata)),
         labels=dict(part(metadata, "labels")),
+        scaler=_scaler(metadata),
         application=str(notes.get(_ARGO) or "").partition(":")[0],
         is_machine=_LEADER in notes or name in _EVERYBODYS,
     )
 
 
+def _scaler(metadata: Json) -> str:
+    """A Horizontal Pod Autoscaler writes as the controller manager."""
+    found = (each for each in metadata.get("managedFields") or () if each.get("subresource") == "scale")
+    by = next((str(each.get("manager") or "") for each in found), "")
+    return "an autoscaler (kube-controller-manager)" if by == "kube-controller-manager" else by
+
+
 def _writes(metadata: Json) -> Iterator[Write]:
     for entry in metadata.get("managedFields") or ():
         at, fields = moment(entry.get("time")), part(entry, "fieldsV1")
-        if at is None or entry.get("subresource") == "status":
+        if at is None or entry.get("subresource"):
             continue
         spec = part(fields, "f:spec")
         yield Write(
             by=str(entry.get("manager") or ""),
             at=at,
-            is_scale=entry.get("subresource") == "scale",
             of_template="f:template" in spec,
             of_replicas="f:replicas" in spec,
             of_spec=bool(spec),
@@ -107,7 +116,8 @@ def scaling(event: Json) -> Scaling | None:
     if found is None or at is None:
         return None
     text = f"scaled from {found[1]} to {found[2]}" if found[1] else f"scaled to {found[2]}"
-    return Scaling(str(about.get("name") or ""), str(about.get("namespace") or ""), at, text)
+    name, namespace = str(about.get("name") or ""), str(about.get("namespace") or "")
+    return Scaling(name, namespace, at, text, is_from_nothing=found[1] in (None, "0"))
 
 
 def event_time(event: Json) -> datetime | None:
@@ -129,11 +139,16 @@ def named(workload: Made, by: str) -> str:
 def scalings(
     workloads: Iterable[Made], events: Sequence[Scaling], rolled: Sequence[ChangeSeen], since: datetime
 ) -> Iterator[ChangeSeen]:
-    """Each once: by what was written, and by events of which no write is known any more."""
+    """Each once: those a controller told of, and those written with a time. Not what a rollout does by itself."""
     for workload in workloads:
-        own = [each for each in events if each.at >= since and _is_of(each, workload)]
-        rolling = [each for each in own if any(_is_part(each, change) for change in rolled)]
-        yield from _scaled(workload, own, rolling, since)
+        own = [
+            event
+            for event in events
+            if event.at >= since
+            and _is_of(event, workload)
+            and not any(_is_part(event, each) for each in rolled)
+        ]
+        yield from _scaled(workload, own, since)
 
 
 def _is_of(event: Scaling, workload: Made) -> bool:
@@ -144,43 +159,33 @@ def _is_of(event: Scaling, workload: Made) -> bool:
 
 
 def _is_part(event: Scaling, rollout: ChangeSeen) -> bool:
-    is_same = (rollout.namespace, rollout.name) == (event.namespace, event.name)
-    return is_same and -CAUSED_WITHIN <= event.at - rollout.at <= _ROLLING
+    """A new workload is scaled up once, a rollout scales up and down until it is over."""
+    if (rollout.namespace, rollout.name) != (event.namespace, event.name):
+        return False
+    since = event.at - rollout.at
+    if rollout.revision:
+        return -CAUSED_WITHIN <= since <= _ROLLING
+    return event.is_from_nothing and abs(since) <= _TOLD_WITHIN
 
 
-def _scaled(
-    workload: Made, events: list[Scaling], rolling: list[Scaling], since: datetime
-) -> Iterator[ChangeSeen]:
-    """Who writes template and replicas together may have meant the template: then events must tell."""
+def _scaled(workload: Made, events: list[Scaling], since: datetime) -> Iterator[ChangeSeen]:
     left = list(events)
     for write in workload.writes:
         if not write.of_replicas or write.at < since or _is_first(workload, write):
             continue
-        may_tell = [each for each in left if write.is_scale or each not in rolling]
-        event = _nearest(may_tell, write.at)
+        event = next((each for each in left if abs(each.at - write.at) <= _TOLD_WITHIN), None)
         if event is not None:
             left.remove(event)
-        elif write.of_template and not write.is_scale:
-            continue
-        yield _scale(workload, write.at, event.text if event else "scaled", _scaler(workload, write))
+        elif write.of_template:
+            continue  # who writes both may have meant the template
+        yield _scale(workload, write.at, event.text if event else "scaled", named(workload, write.by))
+    last = max(left, key=lambda each: each.at, default=None)
     for event in left:
-        if event not in rolling:
-            yield _scale(workload, event.at, event.text, "")
-
-
-def _nearest(events: Iterable[Scaling], at: datetime) -> Scaling | None:
-    near = [each for each in events if abs(each.at - at) <= _TOLD_WITHIN]
-    return min(near, key=lambda each: abs(each.at - at), default=None)
+        yield _scale(workload, event.at, event.text, workload.scaler if event is last else "")
 
 
 def _is_first(workload: Made, write: Write) -> bool:
     return workload.created is not None and write.at - workload.created <= CAUSED_WITHIN
-
-
-def _scaler(workload: Made, write: Write) -> str:
-    if write.is_scale and write.by == "kube-controller-manager":
-        return "an autoscaler (kube-controller-manager)"
-    return named(workload, write.by)
 
 
 def _scale(workload: Made, at: datetime, text: str, by: str) -> ChangeSeen:

@@ -127,12 +127,15 @@ def test_a_restart_is_told_as_one_and_a_change_beside_it_is_a_rollout() -> None:
 
 
 def scaled(text: str, minutes: float) -> Scaling:
-    return Scaling("web", "shop", at(minutes), text)
+    return Scaling("web", "shop", at(minutes), text, is_from_nothing="from" not in text or "from 0 " in text)
 
 
-def all_scalings(web: Made, *events: Scaling, rolled: float | None = None) -> list[tuple[str, str, datetime]]:
-    rolling = [ChangeSeen("Deployment", "shop", "web", "rollout", at(rolled))] if rolled is not None else []
-    return [(each.what, each.by, each.at) for each in scalings([web], events, rolling, SINCE)]
+def all_scalings(
+    web: Made, *events: Scaling, rolled: float | None = None, revision: int = 7
+) -> list[tuple[str, str, datetime]]:
+    rolling = ChangeSeen("Deployment", "shop", "web", "rollout", at(rolled or 0), revision=revision)
+    found = scalings([web], events, [] if rolled is None else [rolling], SINCE)
+    return [(each.what, each.by, each.at) for each in found]
 
 
 @pytest.mark.parametrize(
@@ -150,38 +153,54 @@ def test_the_controller_tells_from_what_to_what(message: str, text: str) -> None
     assert found == (scaled(text, 3) if text else None)
 
 
-def test_who_scaled_is_told_with_the_numbers_of_the_event() -> None:
-    web = thing("Deployment", entry("kubectl", 20, REPLICAS, "scale"))
-    event = scaled("scaled from 3 to 5", 20)
-    assert all_scalings(web, event) == [("scaled from 3 to 5", "kubectl", at(20))]
-    # A rollout that began shortly before scales, too; what was written by hand counts all the same.
-    assert all_scalings(web, event, rolled=22) == [("scaled from 3 to 5", "kubectl", at(20))]
-    assert all_scalings(web) == [("scaled", "kubectl", at(20))]
-
-
-def test_an_autoscaler_is_called_one() -> None:
-    web = thing("Deployment", entry("kube-controller-manager", 20, REPLICAS, "scale"))
-    assert all_scalings(web)[0][1] == "an autoscaler (kube-controller-manager)"
-
-
-def test_an_event_without_a_known_write_is_told_without_a_name() -> None:
-    event = scaled("scaled to 5", 20)
-    assert all_scalings(thing("Deployment"), event) == [("scaled to 5", "", at(20))]
-    assert all_scalings(thing("StatefulSet"), event) == []
-    assert all_scalings(thing("Deployment"), scaled("scaled to 5", 200)) == []
+def untimed(by: str) -> dict[str, Any]:
+    """As the API server notes a write through the scale subresource."""
+    return {"manager": by, "subresource": "scale", "fieldsV1": REPLICAS}
 
 
 @pytest.mark.parametrize(
-    "web",
+    ("by", "told"),
+    [("kubectl", "kubectl"), ("kube-controller-manager", "an autoscaler (kube-controller-manager)")],
+)
+def test_whoever_scaled_last_through_the_subresource_did_the_last_scaling(by: str, told: str) -> None:
+    web = thing("Deployment", untimed(by))
+    events = scaled("scaled from 3 to 5", 40), scaled("scaled from 5 to 8", 20)
+    assert all_scalings(web, *events) == [
+        ("scaled from 3 to 5", "", at(40)), ("scaled from 5 to 8", told, at(20)),
+    ]  # fmt: skip
+
+
+def test_a_write_with_its_time_is_told_with_the_numbers_of_the_event() -> None:
+    web = thing("Deployment", entry("kubectl-edit", 20, REPLICAS))
+    assert all_scalings(web, scaled("scaled from 3 to 5", 20)) == [
+        ("scaled from 3 to 5", "kubectl-edit", at(20))
+    ]
+    assert all_scalings(web) == [("scaled", "kubectl-edit", at(20))]
+    helm = thing("Deployment", entry("helm", 20, BOTH))
+    assert all_scalings(helm, scaled("scaled from 3 to 5", 20)) == [("scaled from 3 to 5", "helm", at(20))]
+
+
+@pytest.mark.parametrize(
+    ("web", "event"),
     [
-        thing("Deployment", entry("helm", 20, BOTH)),  # it may have meant the template
-        thing("Deployment", entry("kubectl", 20, REPLICAS, "scale"), created=20),  # as it was made
-        thing("Deployment", entry("kubectl", 200, REPLICAS, "scale")),  # too long ago
-        thing("Deployment", entry("kube-controller-manager", 20, REPLICAS, "status")),
+        (thing("Deployment"), scaled("scaled to 5", 200)),  # too long ago
+        (thing("StatefulSet"), scaled("scaled to 5", 20)),  # another's
+        (thing("Deployment", entry("kubectl", 200, REPLICAS)), None),
+        (thing("Deployment", entry("helm", 20, BOTH)), None),  # it may have meant the template
+        (thing("Deployment", entry("kubectl", 20, REPLICAS), created=20), None),  # as it was made
+        (thing("Deployment", entry("kube-controller-manager", 20, REPLICAS, "status")), None),
     ],
 )
-def test_what_is_no_scaling(web: Made) -> None:
-    assert all_scalings(web, scaled("scaled from 0 to 3", 19.9), rolled=20) == []
+def test_what_is_no_scaling(web: Made, event: Scaling | None) -> None:
+    assert all_scalings(web, *([event] if event else [])) == []
+
+
+def test_what_a_rollout_scales_by_itself_is_not_told() -> None:
+    web = thing("Deployment", untimed("kubectl"))
+    assert all_scalings(web, scaled("scaled from 3 to 2", 19), rolled=20) == []
+    assert all_scalings(web, scaled("scaled from 0 to 3", 20), rolled=20, revision=0) == []
+    assert all_scalings(web, scaled("scaled from 3 to 5", 19), rolled=20, revision=0) != []
+    assert all_scalings(web, scaled("scaled from 3 to 5", 3), rolled=20) != []
 
 
 # --- What was written -----------------------------------------------------------------------------
