@@ -232,19 +232,23 @@ def _groups(lines: Sequence[Entry]) -> tuple[Finding, ...]:
 
 def _silent(choice: Choice, heard: Sequence[Heard]) -> tuple[Finding, ...]:
     """Runs that never were: said kindly, and no fault of anybody's."""
-    quiet = [each for each in heard if isinstance(each.answer, LogText) and each.answer.missing]
+    quiet = [each for each in heard if _missing(each)]
     if not quiet:
         return ()
+    wrong = next((each for each in quiet if "is not valid for pod" in _missing(each)), None)
+    if wrong:
+        value = f"there is no container {wrong.read.container} in {wrong.read.pod}"
+        return (Finding("T1-2", "Container", Light.YELLOW, value),)
     names = ", ".join(each.source for each in quiet[:6])
     if choice.previous:
         value = f"{names}: never ended before, so there is no run before this one"
         return (Finding("T3-5.3", "Run before", Light.GREEN, value),)
-    facts = tuple(
-        f"{each.source}: {one_line(each.answer.missing)}"
-        for each in quiet
-        if isinstance(each.answer, LogText)
-    )
+    facts = tuple(f"{each.source}: {one_line(_missing(each))}" for each in quiet)
     return (Finding("T1-2", "No log yet", Light.YELLOW, names, evidence=facts),)
+
+
+def _missing(each: Heard) -> str:
+    return each.answer.missing if isinstance(each.answer, LogText) else ""
 
 
 def _unread(heard: Sequence[Heard]) -> tuple[Finding, ...]:
