@@ -74,7 +74,8 @@ def _serve(loaded: settings.Settings) -> None:
     catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
     desk = Desk(front, catalog, loaded.site, people, effective_config=settings.effective(loaded))
     bolt = slack.app(desk, people, quick, loaded.slack_signing_secret.reveal(), redact)
-    courier = Courier(back, client, redact)
+    spare = (loaded.site.channel("alerts"), loaded.site.channel("incidents"))
+    courier = Courier(back, client, redact, fallback=spare)
     socket = _socket(loaded, bolt)
     app = web.Web(
         Intake(front, catalog, loaded.site),

@@ -84,7 +84,7 @@ def summary(group: AlertGroup) -> str:
 
 def _said(alert: Alert) -> str:
     said = (alert.annotations.get(name, "") for name in ("summary", "description", "message"))
-    return next((text for text in said if text.strip()), "")
+    return next((text for text in said if text.strip() not in ("", alert.name)), "")
 
 
 def where(group: AlertGroup) -> str:

@@ -10,6 +10,7 @@ on threads of its own and waits only for itself.
 
 import hashlib
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,10 +27,10 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot import files, render
-from bot.blocks import Message
+from bot.blocks import Message, with_remark
 from bot.outbox import Claim, ClaimLost, Outbox, Sent
-from bot.state import State
-from commands.model import Record, Request, Whisper
+from bot.state import State, lane_of
+from commands.model import AlertGroup, Notice, Record, Request, Severity, Storm, Whisper
 from commands.model import State as Standpoint
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,9 @@ class Pace:
     given up; it is renewed while a call is under way. dead: how often a refused message is tried again:
     somebody may have invited the bot meanwhile. progress: a change that is applied changes its card no more
     often than that. glance: how often meanwhile is looked whether it is over, because its end is not put off.
+    root: how often is looked whether Slack has the card under which something is told. calm: over so much time the
+    edits of alerts that are not critical spread when there are more than Slack takes. updates, burst: edits in a
+    minute, and at once.
     """
 
     post: timedelta = timedelta(seconds=1)
@@ -64,11 +68,17 @@ class Pace:
     dead: timedelta = timedelta(minutes=10)
     progress: timedelta = timedelta(seconds=3)
     glance: timedelta = timedelta(milliseconds=500)
+    root: timedelta = timedelta(seconds=1)
+    calm: timedelta = timedelta(seconds=10)
+    updates: int = UPDATES_PER_MINUTE
+    burst: int = UPDATE_BURST
 
 
 # Stands for the ts of a shared file's message, which Slack does not answer.
 _SHARED = "shared"
 _GONE = "file_gone"
+# So long a name that no channel bears is not looked up again.
+_MISSING = timedelta(minutes=1)
 # Slack shares a file some time after it said so: for so many times `settle` one is looked for.
 _PATIENCE = 10
 
@@ -88,6 +98,14 @@ _ADMIN = {
 _LATER = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 # The message is gone, or too old to be edited: what it says is posted anew.
 _NO_EDIT = {"message_not_found", "edit_window_closed", "cant_update_message"}
+# Nothing can be told there: the channel, not the message.
+_NO_PLACE = {
+    "channel_not_found": "is not there, or the bot is not in it",
+    "not_in_channel": "has not invited the bot",
+    "is_archived": "is archived",
+    "restricted_action": "takes no posts of the bot",
+}
+_ELSEWHERE = "told elsewhere"  # the dead letter of a channel
 _NO_POST = {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "msg_too_long"}
 # Slack cannot draw this card; the plain text still tells it.
 _TOO_RICH = {
@@ -137,16 +155,26 @@ class Refusal:
 
 
 class Courier:
-    """`step` does at most one message; several threads and processes may run it side by side."""
+    """`step` does at most one message; several threads and processes may run it side by side.
+
+    fallback: channels in which alerts are told, the first that takes them, when their own does not.
+    """
 
     def __init__(
-        self, state: State, slack: WebClient, redact: Callable[[str], str], pace: Pace | None = None
+        self,
+        state: State,
+        slack: WebClient,
+        redact: Callable[[str], str],
+        pace: Pace | None = None,
+        *,
+        fallback: tuple[str, ...] = (),
     ) -> None:
         self._state = state
         self._outbox = Outbox(state)
         self._slack = slack
         self._redact = redact
         self._pace = pace or Pace()
+        self._fallback = tuple(dict.fromkeys(filter(None, fallback)))
         self._failures = 0
 
     def run(self, stop: Event) -> None:
@@ -188,24 +216,69 @@ class Courier:
         if stored is None:  # expired: nothing left to show
             self._outbox.forget(claim.card)
             return Next()
-        drawn = render.messages(stored.record, self._redact)
         sent = self._outbox.sent(claim.card)
+        drawn = self._drawn(stored.record, sent)
         stale = _stale(drawn, sent)
         if not stale:
             return Next()
+        root = self._root(stored.record, drawn, sent)
+        if root is None:
+            return Next(again=self._pace.root)
         if stale[0] is drawn[0] and self._is_resting(claim, stored.record):
             if len(stale) == 1:
                 return Next(again=self._pace.glance)
             stale = [*stale[1:], stale[0]]
-        message, root = stale[0], sent.get(drawn[0].key, Sent())
+        message = stale[0]
         before = sent.get(message.key, Sent())
+        wait = self._turn(stored.record) if before.ts else timedelta(0)
+        if wait:
+            # What is new does not wait for the turn of an edit.
+            new = [each for each in stale if sent.get(each.key, Sent()) == Sent()]
+            if not new:
+                return Next(again=wait)
+            message, before = new[0], Sent()
         try:
             then = self._deliver(claim, stored.record, message, before, root)
         except SlackApiError as error:
-            then = self._refused(claim, stored.record, message, before, Refusal.of(error))
+            then = self._refused(claim, stored.record, message, before, root, Refusal.of(error))
         except (SlackClientError, HTTPException, OSError) as error:
             return self._unanswered(claim, str(error) or type(error).__name__)
         return replace(then, again=timedelta(0)) if then.again is None and len(stale) > 1 else then
+
+    def _drawn(self, record: Record, sent: dict[str, Sent]) -> tuple[Message, ...]:
+        """The record as it is now; what is told elsewhere than it should be says why."""
+        is_again = isinstance(record, AlertGroup) and bool(record.before)
+        workspace = self._state.recall("workspace-url") if is_again else ""
+        drawn = render.messages(record, self._redact, workspace)
+        moved = {key: each.moved for key, each in sent.items() if each.moved}
+        return tuple(with_remark(m, moved[m.key]) if m.key in moved else m for m in drawn)
+
+    def _root(self, record: Record, drawn: tuple[Message, ...], sent: dict[str, Sent]) -> Sent | None:
+        """The message under which the record's thread is: its own card, or another's. None while Slack does not
+        have that one yet; empty where it never will, so that nothing waits for ever."""
+        card, _, key = _under(record).partition(" ")
+        if not card:
+            return sent.get(drawn[0].key, Sent())
+        there = self._outbox.sent(card)
+        if not (there.get(key, Sent()).ts or there.get(key, Sent()).failed):
+            stored = self._state.load(card)
+            if stored is None:
+                return Sent()
+            # A group that began anew is told in another card by now.
+            keys = [message.key for message in render.messages(stored.record, self._redact)]
+            key = key if key in keys else keys[0] if keys else ""
+        root = there.get(key, Sent())
+        if root.ts:
+            return root
+        return Sent() if root.failed or not key else None
+
+    def _turn(self, record: Record) -> timedelta:
+        """Zero when a card may be edited now, else when to come again: the grave ones at once when one may be."""
+        wait = self._outbox.pace("update", self._pace.updates, self._pace.burst)
+        if not wait or not _is_calm(record):
+            return wait
+        crowd = timedelta(minutes=1) / self._pace.updates * self._outbox.depth() / 2
+        return wait + random.random() * min(crowd, self._pace.calm)
 
     def _is_resting(self, claim: Claim, record: Record) -> bool:
         return _is_applied(record) and bool(self._state.recall(f"edited-{claim.card}"))
@@ -218,11 +291,15 @@ class Courier:
             if then.again is None and _is_applied(record):
                 self._state.remember(f"edited-{claim.card}", "1", self._pace.progress)
             return then
+        lane = before.lane or root.lane or lane_of(record)
+        if lane != claim.lane:
+            self._outbox.change_lane(claim, lane)
+            return Next(again=timedelta(0))
         kept = self._state.file(message.file.stored) if message.file else b""
         if kept is None:
-            return self._refused(claim, record, message, before, Refusal(_GONE, 0, timedelta(0)))
+            return self._refused(claim, record, message, before, root, Refusal(_GONE, 0, timedelta(0)))
         try:
-            channel = self._place(before.channel or root.channel or claim.lane)
+            channel = self._place(before.channel or root.channel or lane)
             thread = _thread(record, message, root, channel)
             found = self._find(claim, message, before, thread) if before.trying else ""
         except SlackApiError as error:
@@ -247,11 +324,12 @@ class Courier:
         if message.file:
             self._share(claim, message, before, kept, channel=channel, thread=thread)
         else:
-            self._post(claim, message, channel, thread)
+            self._post(claim, message, before, channel, thread)
+        self._outbox.unbury(f"channel {lane}", _ELSEWHERE)
         return self._went_well(claim, message, Next(pause=self._pace.post))
 
-    def _post(self, claim: Claim, message: Message, channel: str, thread: str) -> None:
-        attempt = Sent(channel=channel, digest=_digest(message), trying=time.time())
+    def _post(self, claim: Claim, message: Message, before: Sent, channel: str, thread: str) -> None:
+        attempt = replace(before, channel=channel, digest=_digest(message), trying=time.time(), failed="")
         self._outbox.attempt(claim, message.key, attempt)
         metadata = {"event_type": METADATA, "event_payload": {"card": claim.card, "key": message.key}}
         answer = self._send("chat.postMessage", message, channel=channel, thread_ts=thread, metadata=metadata)
@@ -265,7 +343,9 @@ class Courier:
         upload: Slack shares one once."""
         uploaded = before.file or self._uploaded(message, kept)
         since = before.trying or time.time()
-        attempt = Sent(channel=channel, digest=_digest(message), trying=since, file=uploaded)
+        attempt = replace(
+            before, channel=channel, digest=_digest(message), trying=since, file=uploaded, failed=""
+        )
         self._outbox.attempt(claim, message.key, attempt)
         shared = {"channel_id": channel, "thread_ts": thread, "initial_comment": message.text}
         named = [{"id": uploaded, "title": message.file.title if message.file else ""}]
@@ -274,16 +354,15 @@ class Courier:
         self._outbox.note_sent(claim.card, message.key, replace(attempt, ts=_SHARED, trying=0.0))
 
     def _uploaded(self, message: Message, kept: bytes) -> str:
-        """Slack's id of the file, put there for nobody to see yet; as redacted as every other text."""
-        masked = self._redact(kept.decode(errors="replace")).encode()
+        """Slack's id of the file, put there for nobody to see yet; as redacted as every other text. The texts of an
+        image were redacted before it was drawn: its bytes are no text."""
+        is_image = message.file is not None and message.file.is_image
+        masked = kept if is_image else self._redact(kept.decode(errors="replace")).encode()
         name = message.file.name if message.file else ""
         by, tls = self._slack.proxy, self._slack.ssl
         return files.upload(self._ask, name, masked, timeout=TIMEOUT, proxy=by, tls=tls)
 
     def _edit(self, claim: Claim, message: Message, before: Sent) -> Next:
-        wait = self._outbox.pace("update", UPDATES_PER_MINUTE, UPDATE_BURST)
-        if wait:
-            return Next(again=wait)
         self._send("chat.update", message, channel=before.channel, ts=before.ts)
         done = replace(before, digest=_digest(message), failed="")
         self._outbox.note_sent(claim.card, message.key, done)
@@ -322,7 +401,9 @@ class Courier:
 
     # --- when Slack says no, or nothing ---
 
-    def _refused(self, claim: Claim, record: Record, message: Message, before: Sent, no: Refusal) -> Next:
+    def _refused(
+        self, claim: Claim, record: Record, message: Message, before: Sent, root: Sent, no: Refusal
+    ) -> Next:
         if no.is_silence:
             return self._unanswered(claim, no.code)
         if before.file and no.code == "file_not_found":
@@ -338,6 +419,8 @@ class Courier:
             scope = f", scope {no.needed} is missing" if no.needed else ""
             log.error("Slack refuses: %s%s; all waits. `python -m bot doctor` names the mend", no.code, scope)
             return Next(again=self._pace.mend)
+        if no.code in _NO_PLACE and self._moved(claim, record, message, before, root, no):
+            return Next(again=timedelta(0))
         if no.code in _NO_EDIT and before.ts:
             log.warning("%s of %s cannot be edited (%s): posted anew", message.key, claim.card, no.code)
             self._outbox.note_sent(claim.card, message.key, Sent())
@@ -355,12 +438,36 @@ class Courier:
         self._outbox.note_sent(claim.card, message.key, failed)
         return Next(again=self._pace.dead)
 
+    def _moved(
+        self, claim: Claim, record: Record, message: Message, before: Sent, root: Sent, no: Refusal
+    ) -> bool:
+        """Tell an alert in the next channel that may take it, and say why there; False when none is left.
+
+        It stays there: a card that jumps back and forth is two cards.
+        """
+        if not isinstance(record, AlertGroup | Storm | Notice) and not _under(record):
+            return False
+        lane = before.lane or root.lane or lane_of(record)
+        left = [each for each in self._fallback if each != lane_of(record)]
+        left = left[left.index(lane) + 1 :] if lane in left else left
+        if not left:
+            return False
+        why = f"{lane} {_NO_PLACE[no.code]}: told here"
+        log.error("%s cannot be told in %s (%s): told in %s", claim.card, lane, no.code, left[0])
+        self._outbox.bury(f"channel {lane}", _ELSEWHERE, lane, no.code)
+        # The card takes its thread along; what is told under another's card goes by itself.
+        key = message.key if _under(record) else self._drawn(record, {})[0].key
+        self._outbox.note_sent(claim.card, message.key, Sent())
+        self._outbox.note_sent(claim.card, key, Sent(channel=left[0], lane=left[0], moved=why))
+        return True
+
     def _shared_or_lost(self, claim: Claim, message: Message, before: Sent) -> Next:
         """An upload cannot be shared (again): Slack has shared it and will show it soon, or has forgotten it."""
         if time.time() - before.trying < _PATIENCE * self._pace.settle.total_seconds():
             return Next(again=self._pace.settle)
         log.warning("%s of %s is not in Slack: uploaded anew", message.key, claim.card)
-        self._outbox.note_sent(claim.card, message.key, Sent(channel=before.channel))
+        anew = Sent(channel=before.channel, lane=before.lane, moved=before.moved)
+        self._outbox.note_sent(claim.card, message.key, anew)
         return Next(again=timedelta(0))
 
     def _unanswered(self, claim: Claim, why: str) -> Next:
@@ -383,10 +490,11 @@ class Courier:
             return lane
         known = self._state.recall(f"channel-{lane}")
         if not known:
-            known = self._listed(lane[1:])
-            if known:
-                self._state.remember(f"channel-{lane}", known, timedelta(hours=1))
-        return known or lane
+            known = self._listed(lane[1:]) or lane
+            # A list of all channels is much to ask of Slack for each message to one that is not there.
+            keep = timedelta(hours=1) if known != lane else min(_MISSING, self._pace.dead)
+            self._state.remember(f"channel-{lane}", known, keep)
+        return known
 
     def _listed(self, name: str) -> str:
         where: dict[str, Any] = {
@@ -464,7 +572,22 @@ def _thread(record: Record, message: Message, root: Sent, channel: str) -> str:
     asked_in = ""
     if isinstance(record, Request | Whisper) and channel == record.place.channel:  # not in direct messages
         asked_in = record.place.thread
-    return asked_in or (root.ts if message.in_thread else "")
+    is_there = root.channel in ("", channel)  # one channel's threads are not another's
+    return asked_in or (root.ts if message.in_thread and is_there else "")
+
+
+def _under(record: Record) -> str:
+    """The message under which it is told, as "card key", "" for a record with a card of its own."""
+    if isinstance(record, AlertGroup) and record.storm:
+        return f"storm:{record.storm} card"
+    return record.place.under if isinstance(record, Request) else ""
+
+
+def _is_calm(record: Record) -> bool:
+    """Nobody waits for its edits: an alert that is not critical, and the counts of a storm."""
+    if isinstance(record, AlertGroup):
+        return record.severity is not Severity.CRITICAL
+    return isinstance(record, Storm)
 
 
 def _is_applied(record: Record) -> bool:

@@ -107,7 +107,7 @@ class Sent:
 
     trying: epoch seconds of the first attempt; digest: of the content Slack was given; failed: the
     permanent error of that content, which is not tried again until it changes. file: Slack's id of an uploaded
-    file that is being shared.
+    file that is being shared. lane, moved: where it is told in place of its own channel, and why.
     """
 
     channel: str = ""
@@ -116,6 +116,8 @@ class Sent:
     trying: float = 0.0
     failed: str = ""
     file: str = ""
+    lane: str = ""
+    moved: str = ""
 
 
 class ClaimLost(Exception):
@@ -155,6 +157,16 @@ class Outbox:
         """Spend one call of a shared budget; zero when it may go now, else how long to wait (unspent)."""
         wait = self._pace(keys=[f"sre:pace:{budget}"], args=[60_000 // per_minute, burst])
         return timedelta(milliseconds=int(wait))
+
+    def change_lane(self, claim: Claim, lane: str) -> None:
+        """Let the card wait for its turn in another channel, whose pace its messages count against. The next mark
+        calls it back to its own."""
+        meta = self._redis.hget(META, claim.card) or b"5 ?"
+        self._redis.hset(META, claim.card, f"{meta.decode().partition(' ')[0]} {lane}")
+
+    def depth(self) -> int:
+        """How many cards are stale."""
+        return int(self._redis.zcard(OUTBOX))
 
     def wait_for_mail(self, timeout: timedelta) -> None:
         """Return when a card was marked, at the latest after `timeout`."""

@@ -99,6 +99,7 @@ class People:
         me = slack.auth_test()
         self._remember("team", me["team_id"])
         self._remember("bot-user", me["user_id"])
+        self._remember("workspace-url", me["url"])
         groups = {m for role in self._named_roles() for m in self._site.role_members(role) if m[0] == "S"}
         for group in sorted(groups):
             try:

@@ -413,10 +413,9 @@ def test_while_slack_is_silent_the_channel_is_closed_and_a_lost_post_is_given_ti
 
 
 def test_edits_of_all_couriers_share_one_budget(
-    state: State, slack: SlackStandIn, courier: Courier, monkeypatch: pytest.MonkeyPatch
+    state: State, slack: SlackStandIn, slack_client: WebClient
 ) -> None:
-    monkeypatch.setattr("bot.courier.UPDATE_BURST", 1)
-    monkeypatch.setattr("bot.courier.UPDATES_PER_MINUTE", 2)
+    courier = Courier(state, slack_client, str, replace(QUICK, updates=2, burst=1))
     for id in ("RFIRST001", "RSECOND01", "RTHIRD001"):
         show(state, build.request(id, sections=()))
     deliver(courier, state)
