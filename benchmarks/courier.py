@@ -19,9 +19,10 @@ from slack_sdk import WebClient
 
 from benchmarks.common import alerts_body, main, ratio, table
 from benchmarks.slackside import SlackProcess
-from bot import alertbody, alerts, courier
-from bot.courier import CALLS, Courier, Pace
+from bot import alertbody, alerts
+from bot.courier import Courier, Pace
 from bot.state import State, connect
+from bot.wire import CALLS
 from commands.model import AlertGroup
 from sandbox.redis_server import RedisServer
 
@@ -78,9 +79,7 @@ class _sender(ExitStack):
         self._names = [_channel(client, number) for number in range(self._channels)]
         self._before = self._slack.messages()
         self._counted = _calls()
-        pace = Pace() if self._has_limits else Pace(post=timedelta(0))
-        if not self._has_limits:
-            self._lift_budget()
+        pace = Pace() if self._has_limits else Pace(post=timedelta(0), updates=60_000)
         stop = threading.Event()
         one = Courier(self.state, client, str, pace)
         for _ in range(COURIERS):
@@ -89,12 +88,6 @@ class _sender(ExitStack):
             self.callback(thread.join)
         self.callback(stop.set)
         return self
-
-    def _lift_budget(self) -> None:
-        """The sender's share of chat.update is a constant of its module."""
-        before = courier.UPDATES_PER_MINUTE
-        courier.UPDATES_PER_MINUTE = 60_000
-        self.callback(lambda: setattr(courier, "UPDATES_PER_MINUTE", before))
 
     def deliver(self, count: int) -> float:
         """Seconds until nothing waits any more; the cards are all marked before the first is sent."""

@@ -17,11 +17,12 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
 from bot import duties, logs, settings, slack, web
-from bot.courier import TIMEOUT, Courier
+from bot.courier import Courier
 from bot.desk import Desk
 from bot.intake import Intake
 from bot.people import REFRESH, People
 from bot.state import GIVEN_UP, State, connect
+from bot.wire import TIMEOUT
 from commands.catalog import Catalog
 
 log = logging.getLogger("bot")

@@ -20,25 +20,21 @@ from threading import Event
 from typing import Any
 
 import orjson
-from prometheus_client import Counter
 from redis.exceptions import RedisError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.web import SlackResponse
 
-from bot import files, render
+from bot import render
 from bot.blocks import Message, with_remark
 from bot.outbox import Claim, ClaimLost, Outbox, Sent
 from bot.state import State, lane_of
+from bot.wire import Refusal, Wire
 from commands.model import AlertGroup, Notice, Record, Request, Severity, Storm, Whisper
 from commands.model import State as Standpoint
 
 log = logging.getLogger(__name__)
 
 METADATA = "sre_bot_message"
-
-# Seconds one HTTP call to Slack may take.
-TIMEOUT = 10
 
 # chat.update is Tier 3 (50 a minute for the whole workspace); a little is left for other uses of the
 # token. (docs.slack.dev, rate limits)
@@ -95,7 +91,6 @@ _ADMIN = {
     "no_permission",
     "team_access_not_granted",
 }
-_LATER = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 # The message is gone, or too old to be edited: what it says is posted anew.
 _NO_EDIT = {"message_not_found", "edit_window_closed", "cant_update_message"}
 # Nothing can be told there: the channel, not the message.
@@ -107,16 +102,6 @@ _NO_PLACE = {
 }
 _ELSEWHERE = "told elsewhere"  # the dead letter of a channel
 _NO_POST = {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "msg_too_long"}
-# Slack cannot draw this card; the plain text still tells it.
-_TOO_RICH = {
-    "invalid_blocks",
-    "invalid_blocks_format",
-    "msg_blocks_too_long",
-    "msg_too_long",
-    "metadata_too_large",
-}
-
-CALLS = Counter("sre_bot_slack_calls_total", "Calls to Slack by method and outcome", ["method", "outcome"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,33 +110,6 @@ class Next:
 
     again: timedelta | None = None
     pause: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What Slack said instead of yes. code: Slack's word, or "http_502" for a body that is not Slack's."""
-
-    code: str
-    status: int
-    retry_after: timedelta
-    needed: str = ""
-
-    @classmethod
-    def of(cls, error: SlackApiError) -> "Refusal":
-        answer = error.response
-        if not isinstance(answer, SlackResponse):  # the body was not JSON: a proxy's page, an empty 502
-            return cls(f"http_{answer.get('status', 0)}", int(answer.get("status", 0)), timedelta(seconds=1))
-        wait = timedelta(seconds=float(answer.headers.get("Retry-After", 1)))
-        code = str(answer.get("error") or f"http_{answer.status_code}")
-        return cls(code, answer.status_code, wait, str(answer.get("needed") or ""))
-
-    @property
-    def is_limit(self) -> bool:
-        return self.status == 429 or self.code in {"ratelimited", "rate_limited"}
-
-    @property
-    def is_silence(self) -> bool:
-        return self.status >= 500 or self.code in _LATER or self.code.startswith("http_")
 
 
 class Courier:
@@ -171,9 +129,9 @@ class Courier:
     ) -> None:
         self._state = state
         self._outbox = Outbox(state)
-        self._slack = slack
-        self._redact = redact
         self._pace = pace or Pace()
+        self._wire = Wire(state, slack, min(_MISSING, self._pace.dead))
+        self._redact = redact
         self._fallback = tuple(dict.fromkeys(filter(None, fallback)))
         self._failures = 0
 
@@ -299,7 +257,7 @@ class Courier:
         if kept is None:
             return self._refused(claim, record, message, before, root, Refusal(_GONE, 0, timedelta(0)))
         try:
-            channel = self._place(before.channel or root.channel or lane)
+            channel = self._wire.place(before.channel or root.channel or lane)
             thread = _thread(record, message, root, channel)
             found = self._find(claim, message, before, thread) if before.trying else ""
         except SlackApiError as error:
@@ -332,7 +290,9 @@ class Courier:
         attempt = replace(before, channel=channel, digest=_digest(message), trying=time.time(), failed="")
         self._outbox.attempt(claim, message.key, attempt)
         metadata = {"event_type": METADATA, "event_payload": {"card": claim.card, "key": message.key}}
-        answer = self._send("chat.postMessage", message, channel=channel, thread_ts=thread, metadata=metadata)
+        answer = self._wire.send(
+            "chat.postMessage", message, channel=channel, thread_ts=thread, metadata=metadata
+        )
         done = replace(attempt, channel=answer["channel"], ts=answer["ts"], trying=0.0)
         self._outbox.note_sent(claim.card, message.key, done)
 
@@ -350,7 +310,7 @@ class Courier:
         shared = {"channel_id": channel, "thread_ts": thread, "initial_comment": message.text}
         named = [{"id": uploaded, "title": message.file.title if message.file else ""}]
         body = {"files": named, **{name: value for name, value in shared.items() if value}}
-        self._call("files.completeUploadExternal", json=body)
+        self._wire.call("files.completeUploadExternal", json=body)
         self._outbox.note_sent(claim.card, message.key, replace(attempt, ts=_SHARED, trying=0.0))
 
     def _uploaded(self, message: Message, kept: bytes) -> str:
@@ -359,11 +319,10 @@ class Courier:
         is_image = message.file is not None and message.file.is_image
         masked = kept if is_image else self._redact(kept.decode(errors="replace")).encode()
         name = message.file.name if message.file else ""
-        by, tls = self._slack.proxy, self._slack.ssl
-        return files.upload(self._ask, name, masked, timeout=TIMEOUT, proxy=by, tls=tls)
+        return self._wire.upload(name, masked)
 
     def _edit(self, claim: Claim, message: Message, before: Sent) -> Next:
-        self._send("chat.update", message, channel=before.channel, ts=before.ts)
+        self._wire.send("chat.update", message, channel=before.channel, ts=before.ts)
         done = replace(before, digest=_digest(message), failed="")
         self._outbox.note_sent(claim.card, message.key, done)
         return self._went_well(claim, message, Next())
@@ -372,7 +331,9 @@ class Courier:
         """Ephemeral messages cannot be looked up afterwards, so they are sent at most once."""
         done = Sent(channel=channel, ts="whispered", digest=_digest(message))
         self._outbox.attempt(claim, message.key, done)
-        self._send("chat.postEphemeral", message, channel=channel, user=message.whisper_to, thread_ts=thread)
+        self._wire.send(
+            "chat.postEphemeral", message, channel=channel, user=message.whisper_to, thread_ts=thread
+        )
 
     def _find(self, claim: Claim, message: Message, before: Sent, thread: str) -> str:
         """The ts of a message whose post got no answer, "" when Slack does not have it."""
@@ -386,7 +347,7 @@ class Courier:
         if thread:
             where["ts"] = thread
         while True:
-            answer = self._ask(method, {**where, "include_all_metadata": True, "inclusive": True})
+            answer = self._wire.ask(method, {**where, "include_all_metadata": True, "inclusive": True})
             for found in answer.get("messages") or []:
                 if _is_it(found, claim, message, before):
                     return str(found["ts"])
@@ -477,76 +438,6 @@ class Courier:
         log.warning("Slack does not answer: %s (%s); again in %s s", why, claim.card, wait.total_seconds())
         return Next(again=max(self._pace.settle, wait), pause=wait)
 
-    # --- Slack ---
-
-    def _place(self, lane: str) -> str:
-        """Where to post: "#name" and "@user" as the ids that history, too, takes; an id as it is.
-
-        A name that no channel bears is tried as it is, so that Slack says what is wrong with it.
-        """
-        if lane.startswith("@"):
-            return self._direct(lane[1:])
-        if not lane.startswith("#"):
-            return lane
-        known = self._state.recall(f"channel-{lane}")
-        if not known:
-            known = self._listed(lane[1:]) or lane
-            # A list of all channels is much to ask of Slack for each message to one that is not there.
-            keep = timedelta(hours=1) if known != lane else min(_MISSING, self._pace.dead)
-            self._state.remember(f"channel-{lane}", known, keep)
-        return known
-
-    def _listed(self, name: str) -> str:
-        where: dict[str, Any] = {
-            "types": "public_channel,private_channel",
-            "exclude_archived": True,
-            "limit": 999,
-        }
-        while True:
-            answer = self._ask("conversations.list", where)
-            for channel in answer["channels"]:
-                if channel["name"] == name:
-                    return str(channel["id"])
-            where["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not where["cursor"]:
-                return ""
-
-    def _direct(self, user: str) -> str:
-        known = self._state.recall(f"dm-{user}")
-        if not known:
-            known = str(self._ask("conversations.open", {"users": user})["channel"]["id"])
-            self._state.remember(f"dm-{user}", known, timedelta(days=1))
-        return known
-
-    def _send(self, method: str, message: Message, **where: Any) -> SlackResponse:
-        """Send blocks and text; the text alone when Slack cannot draw the blocks, because a card in plain
-        words is better than a lost one."""
-        where = {name: value for name, value in where.items() if value}
-        content = {"text": message.text, "unfurl_links": False, "unfurl_media": False, **where}
-        try:
-            return self._call(method, json={**content, "blocks": list(message.blocks)})
-        except SlackApiError as error:
-            if Refusal.of(error).code not in _TOO_RICH:
-                raise
-            log.warning("Slack cannot draw %s (%s): sent as plain text", message.key, Refusal.of(error).code)
-            return self._call(method, json={**content, "blocks": []})
-
-    def _ask(self, method: str, params: dict[str, Any]) -> SlackResponse:
-        """A method that reads: as a form, because Slack ignores JSON bodies of several of them."""
-        return self._call(method, params={name: value for name, value in params.items() if value})
-
-    def _call(self, method: str, **body: Any) -> SlackResponse:
-        try:
-            answer = self._slack.api_call(method, **body)
-        except SlackApiError as error:
-            CALLS.labels(method, Refusal.of(error).code).inc()
-            raise
-        except (SlackClientError, HTTPException, OSError):
-            CALLS.labels(method, "no answer").inc()
-            raise
-        CALLS.labels(method, "ok").inc()
-        return answer
-
 
 def _stale(drawn: tuple[Message, ...], sent: dict[str, Sent]) -> list[Message]:
     """The messages that Slack lacks or has with older content, in the order to send them.
@@ -556,7 +447,7 @@ def _stale(drawn: tuple[Message, ...], sent: dict[str, Sent]) -> list[Message]:
     """
     stale = [message for message in drawn if _differs(message, sent.get(message.key, Sent()))]
     refused = [message for message in stale if sent.get(message.key, Sent()).failed]
-    if refused and refused[0] is drawn[0]:
+    if refused and refused[0] is drawn[0] and not drawn[0].in_thread:
         return refused[:1]
     return [message for message in stale if message not in refused] + refused
 

@@ -226,8 +226,21 @@ function picture(each) {
   return image;
 }
 
+/** A menu of a message: what is chosen is sent at once, and the menu shows its placeholder again. */
+function menu(block, each, act) {
+  const node = el("select", {
+    className: "button", disabled: act.isBusy(block, each), "aria-label": each.placeholder?.text ?? "",
+    "data-focus": `${block.block_id}/${each.action_id}`,
+  }, el("option", { value: "" }, plain(each.placeholder?.text ?? "Choose…")), options(each));
+  node.addEventListener("change", () => node.value && act.press(block, { ...each, value: node.value }));
+  return node;
+}
+
+export const options = ({ options: all }) => all.map(({ value, text }) => el("option", { value }, plain(text.text)));
+
 function element(block, each, world, act) {
   if (each.type === "image") return picture(each);
+  if (each.type === "static_select") return menu(block, each, act);
   if (each.type !== "button") return unknown("element", each);
   const isBusy = act.isBusy(block, each);
   const isRefused = each.url && !webUrl(each.url);

@@ -280,6 +280,7 @@ function body(item) {
 /** A shared file: to read here, to open, to keep. */
 function fileLine(file) {
   const path = `/_standin/files/${encodeURIComponent(file.id)}`;
+  if (file.mimetype === "image/png") return el("p", { className: "file" }, el("img", { src: path, alt: file.title || file.name }));
   const text = el("pre", { tabIndex: 0 });
   const preview = el("details", { className: "file" },
     el("summary", { "data-focus": `file ${file.id}` }, `📎 ${file.title || file.name} (${file.size} bytes)`),

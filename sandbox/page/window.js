@@ -3,7 +3,7 @@
 // `view` is the topmost one of the person, or undefined; `tools` are {user, world, post, sync, draw} of the page.
 // What is typed is kept here until the window is gone, because the page draws anew at every notice of the stand-in.
 
-import { blocks, el, plain, unknown } from "./blocks.js";
+import { blocks, el, options, plain, unknown } from "./blocks.js";
 
 const $ = (id) => document.getElementById(id);
 const typed = new Map(); // "view/block" → text
@@ -48,6 +48,7 @@ function drawBlock({ key, block, wrong }, view, { user, world, post }) {
 }
 
 function field(key, { element, label, hint, optional }, wrong) {
+  if (element.type === "static_select") return choice(key, element, label);
   if (element.type !== "plain_text_input") return unknown("input", element);
   const looks = {
     value: typed.get(key) ?? element.initial_value ?? "",
@@ -66,13 +67,23 @@ function field(key, { element, label, hint, optional }, wrong) {
     hint && el("span", { className: "hint" }, plain(hint.text)));
 }
 
+function choice(key, element, label) {
+  const kept = typed.get(key) ?? element.initial_option?.value ?? "";
+  const node = el("select", { "data-focus": key, oninput: ({ target }) => typed.set(key, target.value) },
+    !element.initial_option && el("option", { value: "" }, plain(element.placeholder?.text ?? "Choose…")), options(element));
+  node.value = kept;
+  return el("label", { className: "input" }, el("b", {}, plain(label.text)), node);
+}
+
+const FIELDS = ["plain_text_input", "static_select"];
+
 /** Slack's client sends no form in which a required field is empty. */
 async function submit(view, { user, post, draw }) {
   missing.clear();
   const values = {};
-  for (const block of view.blocks.filter(({ type, element }) => type === "input" && element.type === "plain_text_input")) {
+  for (const block of view.blocks.filter(({ type, element }) => type === "input" && FIELDS.includes(element.type))) {
     const key = `${view.id}/${block.block_id}`;
-    values[block.block_id] = typed.get(key) ?? block.element.initial_value ?? "";
+    values[block.block_id] = typed.get(key) ?? block.element.initial_value ?? block.element.initial_option?.value ?? "";
     if (!block.optional && !values[block.block_id]) missing.add(key);
   }
   trouble.delete(view.id);

@@ -72,7 +72,7 @@ def _result(value: Any) -> Any:
 
 
 class _File:
-    """A shared file for the page's reader. Always as text: whatever it says, a browser runs none of it."""
+    """A shared file for the page's reader. As a picture or as text: whatever it says, a browser runs none of it."""
 
     def __init__(self, slack: SlackStandIn) -> None:
         self._slack = slack
@@ -85,7 +85,9 @@ class _File:
             "x-content-type-options": "nosniff",
             "content-security-policy": "default-src 'none'; sandbox",
         }
-        return Response(file.content, media_type="text/plain; charset=utf-8", headers=headers)
+        is_picture = file.content.startswith(b"\x89PNG\r\n")
+        kind = "image/png" if is_picture else "text/plain; charset=utf-8"
+        return Response(file.content, media_type=kind, headers=headers)
 
 
 class _State:

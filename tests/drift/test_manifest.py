@@ -118,7 +118,7 @@ def test_the_scopes_cover_the_events() -> None:
     assert set(manifest.EVENTS.values()) <= set(NEEDED_SCOPES)
 
 
-@pytest.mark.parametrize("file", ["bot/courier.py", "bot/files.py", "bot/people.py"])
+@pytest.mark.parametrize("file", ["bot/courier.py", "bot/files.py", "bot/people.py", "bot/wire.py"])
 def test_the_scopes_cover_every_method_that_serving_calls(file: str) -> None:
     called = methods_of(file)
     assert called

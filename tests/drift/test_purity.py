@@ -58,7 +58,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "httpcore": ("workers/http.py",),
     "slack_bolt": ("bot/slack.py", "bot/web.py", "bot/__main__.py"),
     "slack_sdk": (
-        "bot/courier.py", "bot/people.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/__main__.py",
+        "bot/courier.py", "bot/wire.py", "bot/people.py", "bot/doctor.py", "bot/slack.py", "bot/web.py",
+        "bot/__main__.py",
     ),
     # Its exceptions are everybody's who must say "the store does not answer".
     "redis.exceptions": (
@@ -82,7 +83,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 
 # bot/slack.py opens the window that asks for a reason: what a press allows for that is over after 3 s, and the
 # outbox would come later.
-SLACK_CALLERS = ("bot/courier.py", "bot/people.py", "bot/doctor.py", "bot/slack.py")
+SLACK_CALLERS = ("bot/wire.py", "bot/people.py", "bot/doctor.py", "bot/slack.py")
 # Every method of the Web API as the SDK calls it (chat_postMessage), and the way to call any of them.
 SLACK_METHODS = frozenset(name for name in dir(WebClient) if "_" in name.strip("_") and name[0] != "_")
 
