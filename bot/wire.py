@@ -1,0 +1,146 @@
+"""The line to Slack: its methods as the courier calls them, where a name is, and what Slack says instead of yes.
+
+One call at a time and no retry: what a refusal means for a message is the courier's (bot/courier.py), which alone
+uses this.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from http.client import HTTPException
+from typing import Any
+
+from prometheus_client import Counter
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+
+from bot import files
+from bot.blocks import Message
+from bot.state import State
+
+log = logging.getLogger(__name__)
+
+# Seconds one HTTP call to Slack may take.
+TIMEOUT = 10
+
+_LATER = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+# Slack cannot draw this card; the plain text still tells it.
+_TOO_RICH = {
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "msg_blocks_too_long",
+    "msg_too_long",
+    "metadata_too_large",
+}
+
+CALLS = Counter("sre_bot_slack_calls_total", "Calls to Slack by method and outcome", ["method", "outcome"])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What Slack said instead of yes. code: Slack's word, or "http_502" for a body that is not Slack's."""
+
+    code: str
+    status: int
+    retry_after: timedelta
+    needed: str = ""
+
+    @classmethod
+    def of(cls, error: SlackApiError) -> "Refusal":
+        answer = error.response
+        if not isinstance(answer, SlackResponse):  # the body was not JSON: a proxy's page, an empty 502
+            return cls(f"http_{answer.get('status', 0)}", int(answer.get("status", 0)), timedelta(seconds=1))
+        wait = timedelta(seconds=float(answer.headers.get("Retry-After", 1)))
+        code = str(answer.get("error") or f"http_{answer.status_code}")
+        return cls(code, answer.status_code, wait, str(answer.get("needed") or ""))
+
+    @property
+    def is_limit(self) -> bool:
+        return self.status == 429 or self.code in {"ratelimited", "rate_limited"}
+
+    @property
+    def is_silence(self) -> bool:
+        return self.status >= 500 or self.code in _LATER or self.code.startswith("http_")
+
+
+class Wire:
+    """missing: so long a name that no channel bears is not looked up again."""
+
+    def __init__(self, state: State, slack: WebClient, missing: timedelta) -> None:
+        self._state = state
+        self._slack = slack
+        self._missing = missing
+
+    def upload(self, name: str, content: bytes) -> str:
+        """Slack's id of a file, put there for nobody to see yet."""
+        by, tls = self._slack.proxy, self._slack.ssl
+        return files.upload(self.ask, name, content, timeout=TIMEOUT, proxy=by, tls=tls)
+
+    def place(self, lane: str) -> str:
+        """Where to post: "#name" and "@user" as the ids that history, too, takes; an id as it is.
+
+        A name that no channel bears is tried as it is, so that Slack says what is wrong with it.
+        """
+        if lane.startswith("@"):
+            return self._direct(lane[1:])
+        if not lane.startswith("#"):
+            return lane
+        known = self._state.recall(f"channel-{lane}")
+        if not known:
+            known = self._listed(lane[1:]) or lane
+            # A list of all channels is much to ask of Slack for each message to one that is not there.
+            keep = timedelta(hours=1) if known != lane else self._missing
+            self._state.remember(f"channel-{lane}", known, keep)
+        return known
+
+    def _listed(self, name: str) -> str:
+        where: dict[str, Any] = {
+            "types": "public_channel,private_channel",
+            "exclude_archived": True,
+            "limit": 999,
+        }
+        while True:
+            answer = self.ask("conversations.list", where)
+            for channel in answer["channels"]:
+                if channel["name"] == name:
+                    return str(channel["id"])
+            where["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not where["cursor"]:
+                return ""
+
+    def _direct(self, user: str) -> str:
+        known = self._state.recall(f"dm-{user}")
+        if not known:
+            known = str(self.ask("conversations.open", {"users": user})["channel"]["id"])
+            self._state.remember(f"dm-{user}", known, timedelta(days=1))
+        return known
+
+    def send(self, method: str, message: Message, **where: Any) -> SlackResponse:
+        """Send blocks and text; the text alone when Slack cannot draw the blocks, because a card in plain
+        words is better than a lost one."""
+        where = {name: value for name, value in where.items() if value}
+        content = {"text": message.text, "unfurl_links": False, "unfurl_media": False, **where}
+        try:
+            return self.call(method, json={**content, "blocks": list(message.blocks)})
+        except SlackApiError as error:
+            if Refusal.of(error).code not in _TOO_RICH:
+                raise
+            log.warning("Slack cannot draw %s (%s): sent as plain text", message.key, Refusal.of(error).code)
+            return self.call(method, json={**content, "blocks": []})
+
+    def ask(self, method: str, params: dict[str, Any]) -> SlackResponse:
+        """A method that reads: as a form, because Slack ignores JSON bodies of several of them."""
+        return self.call(method, params={name: value for name, value in params.items() if value})
+
+    def call(self, method: str, **body: Any) -> SlackResponse:
+        try:
+            answer = self._slack.api_call(method, **body)
+        except SlackApiError as error:
+            CALLS.labels(method, Refusal.of(error).code).inc()
+            raise
+        except (SlackClientError, HTTPException, OSError):
+            CALLS.labels(method, "no answer").inc()
+            raise
+        CALLS.labels(method, "ok").inc()
+        return answer
