@@ -144,13 +144,13 @@ READS: Mapping[type[Read], Needs] = {
     podreads.ContainerLog: _get("pods/log", where=_WATCHED),
     podreads.Network: (*_list("daemonsets.apps"), *_get("configmaps")),
     podreads.Policies: _list("networkpolicies.networking.k8s.io", where=_WATCHED),
-    # Diagnoses. Of what changed in the whole cluster the lists without a namespace are asked for.
+    # Diagnoses. Of the whole cluster, and of nodes (whose events are kept in the namespace default), what is not
+    # granted stands as not read beside the rest.
     triagereads.Changes: (
-        *_list(
-            *_TEMPLATED, *_REVISIONS, "horizontalpodautoscalers.autoscaling", "configmaps", where=_WATCHED
-        ),
+        *_list(*_TEMPLATED, *_REVISIONS, "horizontalpodautoscalers.autoscaling", where=_WATCHED),
+        *_list("configmaps", "events", where=_WATCHED),
         *_get(*_REVISIONS, where=_WATCHED),
-        *_list("nodes", "events"),
+        *_list("nodes"),
         Rule("list", "secrets", where=_WATCHED, extra=Extra.SECRETS),
     ),
     triagereads.OwnerNotes: (
