@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from commands.command import Command
+from commands.effects import Target
 from commands.model import Actor, Args
 from commands.plan import Plan
 from commands.site import CHANGES, AccessRule, Act, ClusterSite, Labels, is_about_labels
@@ -117,7 +118,7 @@ def may_ask(actor: Actor, command: Command, *, home_team: str, holder: Holder) -
 
 # --- Changing -------------------------------------------------------------------------------------
 
-Place = tuple[Literal["node", "namespace"], str]
+Place = tuple[Literal["node", "namespace", "cluster"], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,15 @@ class Deed:
         """With every object of the plan, and the nodes it is about even where only their pods are touched."""
         found: dict[Place, None] = {("node", name): None for name, _ in plan.nodes}
         for target in plan.targets:
-            found["namespace" if target.namespace else "node", target.namespace or target.name] = None
+            found[_place_of(target)] = None
         return cls(f"{args.word} {args.verb}", cluster, tuple(found), {n: dict(own) for n, own in plan.nodes})
+
+
+def _place_of(target: Target) -> Place:
+    """A silence that names no namespace may hide what is in any of them."""
+    if target.namespace:
+        return "namespace", target.namespace
+    return ("cluster", "") if target.kind == "Silence" else ("node", target.name)
 
 
 def _typed(args: Args, site: ClusterSite) -> Iterator[Place]:
@@ -187,6 +195,8 @@ def _covers(rule: AccessRule, deed: Deed, place: Place | None) -> bool:
     match place:
         case None:
             return True
+        case "cluster", _:
+            return not rule.namespaces
         case "node", name:
             return rule.has_node(name, None if deed.labels is None else deed.labels.get(name, {}))
         case _, name:
@@ -201,6 +211,8 @@ def _where(deed: Deed, place: Place | None) -> str:
     match place:
         case None:
             return f"in {cluster}"
+        case "cluster", _:
+            return f"in every namespace of {cluster}"
         case "node", name:
             return f"on node `{name}` of {cluster}"
         case _, name:

@@ -59,7 +59,8 @@ def _aloud(request: Request, headline: str) -> str:
     if request.plan and request.state in (State.AWAITING, State.BLOCKED):
         said += top_lines(against(request.plan))[:1]
     if request.state is State.AWAITING:
-        said.append(f"To approve, type /sre approve {typed_id(request)}")
+        word = "confirm" if request.asking and request.asking.own else "approve"
+        said.append(f"To {word}, type /sre approve {typed_id(request)}")
     if request.state is State.APPLYING and request.progress:
         said += [f"Waiting for {line(waiting)}" for waiting in request.progress.waiting[:1]]
     return ". ".join(each.replace("*", "") for each in said)
@@ -185,8 +186,16 @@ def _terms(request: Request, plan: Plan) -> list[Block]:
     why = line(request.why) or "no reason was given"
     told = [("Why", why), ("Takes", lasts), ("Undo", undo)]
     if asking and request.state is State.AWAITING:
-        told.append(("May approve", f"{_approvers(asking)}, until {moment(asking.expires)}"))
+        told.append(_decided_by(request, asking))
     return [fields(told)]
+
+
+def _decided_by(request: Request, asking: Asking) -> tuple[str, str]:
+    if not asking.own:
+        return "May approve", f"{_approvers(asking)}, until {moment(asking.expires)}"
+    roles = " or ".join(f"`{line(role)}`" for role in asking.roles)
+    others = f", or anybody with the role {roles}" if roles else ""
+    return "May confirm", f"{person(request.actor.user)}, who asked{others}, until {moment(asking.expires)}"
 
 
 def _approvers(asking: Asking) -> str:
@@ -198,7 +207,7 @@ def _approvers(asking: Asking) -> str:
 
 
 def _weakened(asking: Asking | None) -> list[Block]:
-    if asking is None or not asking.self_approve:
+    if asking is None or asking.own or not asking.self_approve:
         return []
     may = "approve this alone" if asking.needed == 1 else f"be one of the {asking.needed} who approve this"
     return [paragraph(f"⚠️ `approvals.self_approve` is on: the requester may {may}")]
@@ -263,7 +272,8 @@ def _footer(request: Request) -> list[Block]:
     value = f"{request.id} {asking.turn} {asking.digest}"
     if request.state is State.AWAITING:
         said = f"Plan `{asking.digest[:8]}`  ·  or type  `/sre approve {typed_id(request)}`"
-        approve = button("approve", "Approve", value, "primary", _approve_ask(request, plan))
+        word = "Confirm" if asking.own else "Approve"
+        approve = button("approve", word, value, "primary", _approve_ask(plan, word))
         return [*actions(approve, button("reject", "Reject…", value), _cancel(request, value)), context(said)]
     if request.state is State.APPROVED:
         return actions(_cancel(request, value))
@@ -272,12 +282,12 @@ def _footer(request: Request) -> list[Block]:
     return []
 
 
-def _approve_ask(request: Request, plan: Plan) -> Ask:
+def _approve_ask(plan: Plan, word: str) -> Ask:
     grave = top_lines(against(plan))
     touches = f"It touches {counted(len(plan.targets), 'object')} and takes about {span(plan.estimate)}."
     risk = f"\n{cut(grave[0], 180)}" if grave else ""
     more = f"\nand {counted(len(grave) - 1, 'more risk')}" if len(grave) > 1 else ""
-    return Ask(cut(shortly(f"{plan.title}?"), 100), f"{touches}{risk}{more}", "Approve")
+    return Ask(cut(shortly(f"{plan.title}?"), 100), f"{touches}{risk}{more}", word)
 
 
 def _cancel(request: Request, value: str) -> Block:
@@ -298,5 +308,5 @@ def _origin(request: Request) -> str:
     if request.asking and request.asking.approvals:
         names = ", ".join(person(approval.user) for approval in request.asking.approvals)
         own = " (their own request)" if any(each.is_self for each in request.asking.approvals) else ""
-        told.append(f"approved by {names}{own}")
+        told.append(f"{'confirmed' if request.asking.own else 'approved'} by {names}{own}")
     return " · ".join([*told, request.id])

@@ -24,7 +24,7 @@ from bot.changewords import LINE, icon, line, outcome, person, title, typed_id
 from bot.findings import judged_lines
 from commands.model import Request, State
 from commands.phrase import counted
-from commands.plan import Approval, Plan, Standing, Step
+from commands.plan import Approval, Asking, Plan, Standing, Step
 
 # Characters of each part of a plan: together less than one message takes (bot/blocks.py, TEXT).
 _FACTS, _FINDINGS, _STEPS, _STAYS, _DIFF, _REHEARSAL, _BEFORE = 900, 2400, 3300, 1000, 1600, 800, 500
@@ -171,13 +171,15 @@ def _approvals(request: Request) -> list[Message]:
     if asking is None:
         return []
     return [
-        _said(f"approval:{asking.turn}:{n}", _approved(n, asking.needed, approval))
+        _said(f"approval:{asking.turn}:{n}", _approved(n, asking, approval))
         for n, approval in enumerate(asking.approvals, 1)
     ]
 
 
-def _approved(number: int, needed: int, approval: Approval) -> str:
-    count = f" ({number} of {needed})" if needed > 1 else ""
+def _approved(number: int, asking: Asking, approval: Approval) -> str:
+    if asking.own:
+        return f"✅ confirmed by {person(approval.user)} · {moment(approval.at)}"
+    count = f" ({number} of {asking.needed})" if asking.needed > 1 else ""
     own = ", the requester, because `approvals.self_approve` is on" if approval.is_self else ""
     return f"✅ approved{count} by {person(approval.user)}{own} · {moment(approval.at)}"
 

@@ -84,7 +84,7 @@ def is_granted(request: Request) -> bool:
 
 def _wanted(asking: Asking | None) -> str:
     if asking is None or not asking.approvals:
-        return "wants approval"
+        return "wants a confirmation" if asking and asking.own else "wants approval"
     return f"approved by {asking.agreed} of {asking.needed}"
 
 

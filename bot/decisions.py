@@ -16,6 +16,7 @@ from bot import access
 from bot.outbox import Outbox
 from bot.people import People
 from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, State, Stored, card_of
+from commands import words
 from commands.catalog import Catalog
 from commands.errors import Denied, SayBack, Stale, UsageError
 from commands.grammar import visible
@@ -126,12 +127,16 @@ class Decisions:
     def _approve(self, stored: Stored[Request], decided: Decided) -> str:
         request, user = stored.record, decided.actor.user
         is_self = self._is_same(user, request.actor.user)
-        if is_self and not self._may_approve_own(request):  # before the role: this holds for every role
+        own = _is_own(request)
+        if (
+            is_self and not own and not self._may_approve_own(request)
+        ):  # before the role: this holds for every role
             as_ = self._as(user, request.actor.user)
             raise Denied(
                 f"You asked for {request.id} yourself{as_}: somebody else must approve it. {_NOTHING}"
             )
-        self._demand_role(user, request)
+        if not (is_self and own):  # whose right to ask for it is demanded below
+            self._demand_role(user, request)
         asking = self._asked(stored, decided)
         if not decided.digest and not is_self:
             self._demand_card(request)
@@ -140,7 +145,7 @@ class Decisions:
             as_ = self._as(user, earlier)
             raise Stale(f"You approved {request.id} already{as_}; it needs {asking.needed} different people.")
         self._demand_requester(request)
-        if self._site.approvals.reason_required and not (request.why or decided.why):
+        if self._site.approvals.reason_required and not (own or request.why or decided.why):
             typed = f"`/sre approve {_typed_id(request)} REASON`"
             raise NeedsReason(
                 f"{request.id} was asked for without a reason, so give one: {typed}. {_NOTHING}"
@@ -152,11 +157,7 @@ class Decisions:
     def _valid(self, asking: Asking, request: Request) -> tuple[Approval, ...]:
         """The approvals of those who still may: whoever lost the role meanwhile counts no more."""
         deed = _deed(request)
-        return tuple(
-            each
-            for each in asking.approvals
-            if access.may_approve(self._people.holder(each.user), self._site.access, deed).ok
-        )
+        return tuple(each for each in asking.approvals if self._may_agree(each.user, request, deed).ok)
 
     def _agree(self, stored: Stored[Request], asking: Asking, decided: Decided) -> str:
         request = stored.record
@@ -196,8 +197,15 @@ class Decisions:
         return self._site.approvals.self_approve and asking is not None and asking.self_approve
 
     def _demand_role(self, user: str, request: Request) -> None:
-        deed = _deed(request)
-        _demand(access.may_approve(self._people.holder(user), self._site.access, deed))
+        _demand(self._may_agree(user, request, _deed(request)))
+
+    def _may_agree(self, user: str, request: Request, deed: access.Deed) -> access.Decision:
+        """Of a change that its requester may confirm: whoever may ask for the like may confirm it, too."""
+        holder = self._people.holder(user)
+        may = access.may_approve(holder, self._site.access, deed)
+        if may.ok or not _is_own(request):
+            return may
+        return access.may_submit(holder, self._site.access, deed)
 
     def _demand_requester(self, request: Request) -> None:
         """The plan shows more of what is touched than the text that was let in, and roles change."""
@@ -301,6 +309,12 @@ def _demand(decision: access.Decision) -> None:
 
 def _deed(request: Request) -> access.Deed:
     return access.Deed.planned(request.args, request.cluster, request.plan or Plan(request.text))
+
+
+def _is_own(request: Request) -> bool:
+    """Where the vocabulary says so now, and the card says so, too."""
+    asking = request.asking
+    return asking is not None and asking.own and words.is_own(request.args.word, request.args.verb)
 
 
 def _typed_id(request: Request) -> str:

@@ -10,7 +10,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from commands import words
@@ -70,10 +70,12 @@ class Misspelt(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """quoted: it began with a quotation mark, so it is text: never a verb, a flag or namespace/name."""
+    """quoted: it began with a quotation mark, so it is text: never a verb, a flag or namespace/name. label: the
+    matcher that it may be, with the quotation marks of its value, which tell where that ends."""
 
     text: str
     quoted: bool = False
+    label: str = ""
 
     @property
     def is_flag(self) -> bool:
@@ -195,6 +197,12 @@ def _unwrapped(found: re.Match[str]) -> str:
 # --- Tokens ---------------------------------------------------------------------------------------
 
 _BARE_KEY = re.compile(r"-*[A-Za-z][A-Za-z0-9-]*=")
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_KEY_AND_VALUE = re.compile(rf"[A-Za-z][A-Za-z0-9-]*={_QUOTED}")
+# Label matchers as they are copied out of Alertmanager: severity!="info", {alertname="X",pod=~"web-.*"}
+_LABELS = re.compile(
+    r"\{{?{one}(?:,{one})*[,}}]*(?= |$)".format(one=rf"[A-Za-z_][A-Za-z0-9_]*(?:=~|!~|!=|=){_QUOTED}")
+)
 _UNCLOSED = "A quotation mark {mark} is opened and never closed, at `{rest}`. Close it, or leave it out."
 _GLUED = (
     "After a closing {mark} comes a space, but here stands `{rest}`. A {mark} inside is written \\{mark}."
@@ -213,8 +221,12 @@ def _tokens(text: str) -> list[Token]:
             value, position = _quotation(text, position)
             found.append(Token(value, quoted=True))
         else:
-            value, position = _bare(text, position)
-            found.append(Token(value))
+            label = _LABELS.match(text, position)
+            if label and not _KEY_AND_VALUE.fullmatch(label[0]):  # no flag is typed like this
+                value, position = label[0], label.end()
+            else:
+                value, position = _bare(text, position)
+            found.append(Token(value, label=label[0] if label else ""))
     return found
 
 
@@ -352,6 +364,7 @@ def _split(tail: list[Token], word: words.Word, own: Sequence[Command]) -> tuple
     """The flags, checked, and the other tokens in their order. Whether the verb takes them is seen later."""
     flags = [*EVERYWHERE, *(flag for command in own for flag in command.flags)]
     known = {key: flag for flag in reversed(flags) for key in (flag.short, flag.name) if key}
+    is_labelled = any(verb.labels for token in tail[:2] if (verb := _exact_verb(word, token)))
     given: dict[str, str] = {}
     places: list[Token] = []
     queue = list(tail)
@@ -361,8 +374,8 @@ def _split(tail: list[Token], word: words.Word, own: Sequence[Command]) -> tuple
         flag = None if token.quoted else known.get(key.casefold())
         if token.is_flag and flag is None:
             raise _unknown_flag(token, word.name, _taken_by_any(own))
-        if flag is None or not (token.is_flag or equals):
-            places.append(token)
+        if flag is None or not (token.is_flag or (equals and not is_labelled)):
+            places.append(replace(token, text=token.label or token.text) if is_labelled else token)
             continue
         if flag.name in given:
             raise UsageError(f"`--{flag.name}` is given twice. Leave one out.")
@@ -381,6 +394,8 @@ def _value(flag: Flag, queue: list[Token], *, is_named: bool) -> str:
     """The token behind the flag. Of a reason given after the name of what is changed, all up to the next flag:
     nothing else may stand there, and few people quote one."""
     first = queue.pop(0)
+    if flag.value == "MATCHER":
+        return first.label or first.text
     said = [first.text]
     while flag.name == "why" and is_named and not first.quoted and queue and not _is_like_flag(queue[0]):
         said.append(queue.pop(0).text)

@@ -199,7 +199,8 @@ class Asking:
 
     digest: of the plan shown. needed: how many different people. changed: what differs from the turn before.
     self_approve: the requester counts, too, because the configuration says so; the card must say it.
-    roles: who may approve.
+    roles: who may approve. own: the requester's confirmation is enough, as is that of anybody with these roles
+    (words.Verb.own).
     """
 
     turn: int
@@ -210,6 +211,7 @@ class Asking:
     changed: tuple[str, ...] = ()
     self_approve: bool = False
     roles: tuple[str, ...] = ()
+    own: bool = False
 
     @property
     def agreed(self) -> int:

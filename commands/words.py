@@ -23,12 +23,14 @@ class Group(StrEnum):
 class Verb:
     """approvers: how many people other than the requester must agree; 0 for a verb that changes nothing. own: the
     requester's own confirmation of the plan counts as one, because what it does ends by itself and is undone with
-    one press; it is still planned, shown, confirmed and written to the audit."""
+    one press; it is still planned, shown, confirmed and written to the audit. labels: what is typed like
+    key="value" is a label matcher and no flag."""
 
     name: str
     help: str
     approvers: int = 0
     own: bool = False
+    labels: bool = False
 
     @property
     def changes(self) -> bool:
@@ -125,7 +127,7 @@ _LOOK = (
             Verb("rank", "severity against what an alert really meant"),
             Verb("order", "which alerts come first, and what should be inhibited"),
             Verb("rules", "the rules loaded, against the manual's"),
-            Verb("silence", "hide an alert for at most 4 h; needs --why", approvers=1, own=True),
+            Verb("silence", "hide an alert for at most 4 h; needs --why", approvers=1, own=True, labels=True),
             Verb("unsilence", "end a silence that was made from here", approvers=1, own=True),
             _one("test", "send a synthetic alert through the whole chain"),
         ),
@@ -447,6 +449,12 @@ SHORTCUTS: Mapping[str, Shortcut] = {
         Shortcut("dashboards", "slo", "links"),
     )
 }
+
+
+def is_own(word: str, verb: str) -> bool:
+    """Whether the requester's own confirmation of this change is enough."""
+    found = WORDS[word].verb(verb) if word in WORDS else None
+    return found is not None and found.own
 
 
 def word_of(text: str) -> Word | None:

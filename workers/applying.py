@@ -21,6 +21,7 @@ from commands.errors import Refused, Unanswered, Unreachable
 from commands.model import Request
 from commands.model import State as Standpoint
 from commands.plan import Mark, Plan, Progress, Result, Standing, Step, Verdict, Wave
+from workers import silenced
 from workers.house import House, Lost
 from workers.walk import walk
 
@@ -206,6 +207,7 @@ class Applying:
             ended = request.move(to, progress=progress, verdict=verdict, finished=now)
             if to is Standpoint.CANCELLED:
                 ended = replace(ended, ended_by=progress.cancelled_by)
+            silenced.note(self._house, ended)
             self._end(ended, verdict, proved)
             return True
         if marks or progress.waiting != self._progress.waiting or self._is_stale:

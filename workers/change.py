@@ -98,7 +98,11 @@ class Changes:
         request, approvals = stored.record, self._house.site.approvals
         needed = max(_approvers(request), plan.approvers)
         expires = self._house.now() + approvals.expire
-        line = f"{request.args.word} {request.args.verb}"
+        line, own = (
+            f"{request.args.word} {request.args.verb}",
+            words.is_own(request.args.word, request.args.verb),
+        )
+        roles = self._house.site.approver_roles(line, request.cluster, own=own)
         asking = Asking(
             turn,
             plan.digest,
@@ -106,7 +110,8 @@ class Changes:
             expires,
             changed=changed,
             self_approve=approvals.self_approve,
-            roles=self._house.site.approver_roles(line, request.cluster),
+            roles=roles,
+            own=own,
         )
         asked = request.move(Standpoint.AWAITING, plan=plan, asking=asking, behind="")
         change = self._state.change().put(asked, was=stored.version).show(asked, priority=1)

@@ -20,7 +20,7 @@ PAGE_BYTES = 256 * 1024
 STEPS = 6
 
 _HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*")
-_ITEM = re.compile(r"(\s*)(?:[-*+]|\d{1,3}[.)])\s+(\S.*)")
+_ITEM = re.compile(r"(\s*)([-*+]|\d{1,3}(?=[.)]))[.)]?\s+\S.*")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 
 
@@ -91,11 +91,13 @@ def _outside_fences(text: str) -> Iterator[str]:
 def _first_list(lines: list[str]) -> list[str]:
     """Its items with their numbers, those of the outermost level; lines that go on are put behind."""
     found: list[str] = []
-    depth = -1
+    first: re.Match[str] | None = None
     for line in lines:
         item = _ITEM.fullmatch(line)
-        if item and (depth < 0 or len(item[1]) <= depth):
-            depth = len(item[1])
+        if item and (first is None or len(item[1]) <= len(first[1])):
+            if first is not None and item[2].isdigit() != first[2].isdigit():
+                break  # another list begins
+            first = first or item
             found.append(line.strip())
         elif item is None and found and line.strip():
             if not line.startswith(" "):

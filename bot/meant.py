@@ -1,0 +1,29 @@
+"""Which alert a typed `alert silence` or `alert unsilence` means: by its name, or the one of the thread it stands in.
+
+What is no alert's name (label matchers, a request's id) is left to the command. Called by bot/desk.py.
+"""
+
+from dataclasses import replace
+
+from bot.casebook import Casebook
+from commands.errors import UsageError
+from commands.model import AlertGroup, Args, Place
+
+_VERBS = ("silence", "unsilence")
+_LISTED = 10
+
+
+def spelt_out(args: Args, place: Place, casebook: Casebook) -> Args:
+    """With the id of the alert, and its cluster where none was typed."""
+    if args.word != "alert" or args.verb not in _VERBS or "=" in args.name or "~" in args.name:
+        return args
+    found = casebook.named(args.name) if args.name else casebook.told_in(place.channel, place.thread)
+    if len(found) > 1:
+        listed = ", ".join(f"`{group.id}` {group.name}" for group in found[:_LISTED])
+        raise UsageError(f"Which one? {listed}. Type its id behind the verb. Nothing was done.")
+    return _about(args, found[0]) if found else args
+
+
+def _about(args: Args, group: AlertGroup) -> Args:
+    flags = {"cluster": group.cluster, **args.flags} if group.cluster else args.flags
+    return replace(args, name=group.id, flags=flags)
