@@ -14,10 +14,11 @@ from bot.access import Holder
 from bot.care import Carer, NeedsWord, Wish
 from bot.casebook import Casebook
 from bot.decisions import Decided, Decisions, NeedsReason
+from bot.meant import spelt_out
 from bot.outbox import Outbox
 from bot.people import People
 from bot.state import JOB_TIMEOUT, Conflict, State, Taken, new_id
-from commands import grammar
+from commands import grammar, words
 from commands.catalog import Catalog
 from commands.command import Command
 from commands.errors import Denied, SayBack, UsageError
@@ -72,7 +73,8 @@ class Desk:
         self._effective_config = effective_config
         self._now = now
         self._decisions = Decisions(state, catalog, site, people, now)
-        self._carer = Carer(state, Casebook(state, site), people, now)
+        self._casebook = Casebook(state, site)
+        self._carer = Carer(state, self._casebook, people, now)
 
     def submit(self, said: Said) -> Receipt:
         """Take a command text; the receipt says what became of it. RedisError: nothing was accepted."""
@@ -133,7 +135,7 @@ class Desk:
 
     def _submit(self, said: Said) -> Receipt:
         parsed = grammar.parse(said.text, self._catalog.commands)
-        command, args = parsed.command, parsed.args
+        command, args = parsed.command, spelt_out(parsed.args, said.place, self._casebook)
         if command.decides and command.word == "alert":
             return self._tend(Wish.typed(said.actor, args, said.place))
         if command.decides:
@@ -186,7 +188,8 @@ class Desk:
     def _demand_witness(self, said: Said, args: Args) -> None:
         """What only its requester sees nobody else can approve."""
         is_private = "private" in args.flags or said.place.channel.startswith("D")
-        if is_private and "dry-run" not in args.flags and not self._site.approvals.self_approve:
+        is_own = self._site.approvals.self_approve or words.is_own(args.word, args.verb)
+        if is_private and "dry-run" not in args.flags and not is_own:
             raise UsageError(
                 f"Somebody else must see `{grammar.format(args)}` before it is done, so ask for it in a channel "
                 "and without `--private`. Here you may add `--dry-run`. Nothing was done."

@@ -938,9 +938,11 @@ class Site(Sections):
         turn = (local - duty.start) // duty.shift % len(duty.rota)
         return duty.rota[turn:] + duty.rota[:turn]
 
-    def approver_roles(self, line: str, cluster: str) -> tuple[str, ...]:
-        """Whom the rules of `access` let approve such a change somewhere in the cluster."""
-        rules = (rule for rule in self.access if rule.is_about("approve", line, cluster))
+    def approver_roles(self, line: str, cluster: str, *, own: bool = False) -> tuple[str, ...]:
+        """Whom the rules of `access` let approve such a change somewhere in the cluster; own: or ask for it, where
+        that is enough."""
+        acts: tuple[Act, ...] = ("approve", "submit") if own else ("approve",)
+        rules = (rule for rule in self.access if any(rule.is_about(act, line, cluster) for act in acts))
         return tuple(dict.fromkeys(role for rule in rules for role in rule.roles))
 
     def person(self, user: str) -> str:

@@ -3,7 +3,7 @@
 Each verb has its file; this one only lists them. What a diagnosis reads and says is in commands/triage/.
 """
 
-from commands.alert import care, triage
+from commands.alert import care, silence, triage, unsilence
 from commands.command import Command
 
-COMMANDS: tuple[Command, ...] = (triage.TRIAGE, *care.COMMANDS)
+COMMANDS: tuple[Command, ...] = (triage.TRIAGE, *care.COMMANDS, silence.SILENCE, unsilence.UNSILENCE)
