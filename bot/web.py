@@ -235,18 +235,17 @@ class Web:
         return _text("200 OK", "ready\n")
 
 
-class _Refusal(ErrorTask):  # type: ignore[misc]  # waitress has no types
-    """waitress refuses what is too large by itself, from the header alone."""
+def _refusing(tell: Callable[[str, int], None]) -> type:
+    """A connection of waitress that tells of what is too large: waitress refuses it by itself, from its head."""
 
-    def execute(self) -> None:
-        if self.request.path == "/alerts" and isinstance(self.request.error, RequestEntityTooLarge):
-            given = self.request.headers.get("AUTHORIZATION", "")
-            self.channel.server.application.too_large(given, self.request.content_length)
-        super().execute()
+    class Refusal(ErrorTask):  # type: ignore[misc]  # waitress has no types
+        def execute(self) -> None:
+            is_alert = getattr(self.request, "path", "") == "/alerts"
+            if is_alert and isinstance(self.request.error, RequestEntityTooLarge):
+                tell(self.request.headers.get("AUTHORIZATION", ""), self.request.content_length)
+            super().execute()
 
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    error_task_class = _Refusal
+    return type("Channel", (HTTPChannel,), {"error_task_class": Refusal})
 
 
 def serve(web: Web, port: int, host: str = "0.0.0.0") -> Any:  # noqa: S104 - the pod's address is not known here
@@ -265,7 +264,7 @@ def serve(web: Web, port: int, host: str = "0.0.0.0") -> Any:  # noqa: S104 - th
         channel_timeout=10,
         cleanup_interval=5,
     )
-    server.channel_class = _Channel
+    server.channel_class = _refusing(web.too_large)
     return server
 
 
