@@ -241,7 +241,7 @@ SILENCE = Command(
     rows=("AL-50", "AL-14"),
     parts=check,
     examples=(
-        'alert silence A1b2c3d4e5f60718 --for 30m --why "node is being replaced"',
+        'alert silence A1b2c3d4e5f6a7b8c --for 30m --why "node is being replaced"',
         'alert silence alertname="KubePodCrashLooping" namespace=~"shop" --why "known, fixed at noon"',
     ),
     flags=(

@@ -173,7 +173,7 @@ UNSILENCE = Command(
     summary="End a silence that was made from here, so that its alerts are told again.",
     rows=("AL-50",),
     parts=check,
-    examples=("alert unsilence R7KQ2M4XP", "alert unsilence A1b2c3d4e5f60718"),
+    examples=("alert unsilence R7KQ2M4XP", "alert unsilence A1b2c3d4e5f6a7b8c"),
     names="SILENCE",
     change=Change(plan, verify),
 )
