@@ -146,7 +146,7 @@ def _states(operation: str) -> Rule:
         _RIGHTS,
         "kube-state-metrics",
         r"failed to (list|watch)|forbidden|Unauthorized",
-        f"{{who}} fails in {{n}} of its {operation}s ({{which}})",
+        f"{{who}} fails in {{n}} of its attempts to {operation} ({{which}})",
         failed,
     )
 

@@ -1,5 +1,6 @@
 """Nodes that run out of memory, disk or process ids, and the pods that pay for it: who takes it, who was killed."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -91,11 +92,15 @@ def pressed(subject: Subject, site: ClusterSite) -> Diagnosing:
 
 
 def _kind(subject: Subject, found: Machine) -> str:
-    """By the alert's label; else by what the node says of itself; memory where nobody says."""
-    signal = _OF_SIGNAL.get(subject.label("eviction_signal").partition(".")[0], "")
-    said = subject.label("condition") or signal
-    held = next((kind for kind in _OF_KIND if _condition(found, kind)), "MemoryPressure")
-    return said if said in _OF_KIND else held
+    """By the alert's name or label; else by what the node says of itself; memory where nobody says."""
+    if re.search("memory|oom", subject.name, re.IGNORECASE):
+        return "MemoryPressure"
+    said = subject.label("condition") or _OF_SIGNAL.get(
+        subject.label("eviction_signal").partition(".")[0], ""
+    )
+    if said in _OF_KIND:
+        return said
+    return next((kind for kind in _OF_KIND if _condition(found, kind)), "MemoryPressure")
 
 
 def _condition(found: Machine, kind: str) -> Condition | None:

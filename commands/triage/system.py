@@ -86,7 +86,8 @@ _RESTARTED = Gauge(
 )
 _MISSING = Gauge(
     "Disks that an array lacks",
-    'max by (device) (node_md_disks_required{$here} - on (instance, device) node_md_disks{$here,state="active"})',
+    "max by (device) (max by (instance, device) (node_md_disks_required{$here})"
+    ' - max by (instance, device) (node_md_disks{$here,state="active"}))',
     plain,
     ("node_md_disks_required", "node_md_disks"),
     ("device",),

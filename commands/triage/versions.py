@@ -18,15 +18,15 @@ def versions(subject: Subject, site: ClusterSite) -> Diagnosing:
     seen = yield asked
     nodes: tuple[NodeView, ...] | Gap = seen[Nodes()]
     control = seen[asked[1]] if len(asked) > 1 else None
-    managed = tuple(managed(seen[each]) for each in asked_of_eks(site))
+    said = tuple(managed(seen[each]) for each in asked_of_eks(site))
     if isinstance(nodes, Gap):
-        return Diagnosis(None, (unread(KEY, "Kubelets by version", nodes), *managed), HEALTH)
+        return Diagnosis(None, (unread(KEY, "Kubelets by version", nodes), *said), HEALTH)
     found = Counter(_minor(node.kubelet) for node in nodes)
     lines = tuple(f"{version}: {counted(count, 'node')}" for version, count in found.most_common())
     light = Light.YELLOW if len(found) > 1 else Light.GREEN
     listed = Finding(KEY, "Kubelets by version", light, counted(len(found), "version"), evidence=lines)
     at = _minor(control.version) if isinstance(control, EksView) else ""
-    return Diagnosis(_cause_of_mix(found, at), (listed, *managed), (Suggestion("Nodes", "node list"),))
+    return Diagnosis(_cause_of_mix(found, at), (listed, *said), (Suggestion("Nodes", "node list"),))
 
 
 def _minor(version: str) -> str:

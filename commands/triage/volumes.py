@@ -223,6 +223,32 @@ def failed(subject: Subject, site: ClusterSite) -> Diagnosing:
     return Diagnosis(Cause(text, Confidence.LIKELY), findings)
 
 
+def pending(subject: Subject, site: ClusterSite) -> Diagnosing:
+    """Why a claim has no volume: what the provisioner answered."""
+    claim = Claim(subject.namespace, subject.claim)
+    events = Events(subject.namespace, "PersistentVolumeClaim", subject.claim)
+    seen = yield (claim, events)
+    view: ClaimView | Gap | None = seen[claim]
+    said: Sequence[EventView] | Gap = seen[events]
+    found = _why_pending(
+        f"claim {subject.namespace}/{subject.claim}", view, () if isinstance(said, Gap) else said
+    )
+    return Diagnosis(found, (_claim(view), _told(said)))
+
+
+def _why_pending(place: str, view: ClaimView | Gap | None, said: Sequence[EventView]) -> Cause | None:
+    for event in reversed(said):
+        if event.reason == "ProvisioningFailed":
+            text = f"{place} gets no volume: “{one_line(event.message, 160)}”"
+            return Cause(text, Confidence.CERTAIN)
+        if event.reason == "WaitForFirstConsumer":
+            text = f"{place} waits for a pod that is scheduled and uses it: its volume is made where that pod runs"
+            return Cause(text, Confidence.CERTAIN)
+    if isinstance(view, ClaimView) and view.phase == "Pending" and not view.storage_class:
+        return Cause(f"{place} names no StorageClass, and there is no default one", Confidence.POSSIBLE)
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         ("KubePersistentVolumeFillingUp", "KubernetesVolumeOutOfDiskSpace", "KubernetesVolumeFullInFourDays"),
@@ -253,5 +279,15 @@ RULES: tuple[Rule, ...] = (
             "Its events say what the storage driver answered.",
             "Failed: its disk may still hold the data; look before you delete.",
         ),
+    ),
+    Rule(
+        ("KubernetesPersistentvolumeclaimPending", "KubePersistentVolumeClaimPending"),
+        "A claim has no volume yet, so the pods that use it do not start.",
+        pending,
+        (
+            "Its events say what the provisioner answered.",
+            "Is the StorageClass there, and does its driver run?",
+        ),
+        needs=("namespace", "claim"),
     ),
 )
