@@ -109,7 +109,7 @@ def _told(found: Ended) -> Diagnosis:
         return creating.not_started(found.scene, found.container, message)
     extra: tuple[Finding, ...] = ()
     if found.why.kind in ("liveness", "startup"):
-        extra = probes.advice(found.scene, found.container, found.why.kind)
+        extra = (*_by_probe(found), *probes.advice(found.scene, found.container, found.why.kind))
     return Diagnosis(
         _cause(found),
         (_end(found), *extra, *_permission(found), *found.words.findings, *found.gaps),
@@ -128,7 +128,7 @@ def _cause(found: Ended) -> Cause:
         text += f" ({hint})" if hint else ""
     if kind in ("liveness", "startup"):
         said = probes.last_failure(scene, kind)
-        text += f": {said}" if said else ""
+        text += f": it {said}" if said else ""
     return cause(scene, text, found.why.confidence, *_steps(found))
 
 
@@ -150,7 +150,7 @@ def _end(found: Ended) -> Finding:
     ending, container, scene = found.ending, found.container, found.scene
     ago = f" {span(scene.age_of(ending.finished))} ago" if scene.now and ending.finished else ""
     lived = f" after {span(ending.finished - ending.started)}" if ending.started and ending.finished else ""
-    value = f"{ending.reason or 'ended'} ({ending.code}){ago}{lived}: {exits.explained(ending.code)}"
+    value = f"{ending.reason or 'ended'} ({ending.code}){ago}{lived}: {_meaning(ending)}"
     wait = exits.back_off(container.message)
     facts = [
         f"the kubelet waits {wait} before the next start" if wait else "",
@@ -162,6 +162,12 @@ def _end(found: Ended) -> Finding:
     return Finding("AL-23", label, Light.RED, value, evidence=tuple(filter(None, facts)))
 
 
+def _meaning(ending: Ending) -> str:
+    return (
+        "the kernel killed it over memory" if ending.reason == "OOMKilled" else exits.explained(ending.code)
+    )
+
+
 def _memory_said(found: Ended) -> str:
     limit, request = found.container.resources.memory_limit, found.container.resources.memory_request
     most = f"limit {mebibytes(limit)}" if limit else "no memory limit"
@@ -170,6 +176,15 @@ def _memory_said(found: Ended) -> str:
         f"used up to {mebibytes(found.used)}" if found.used is not None else "its use before was not measured"
     )
     return f"{most}, {asked}, {used}, {counted(found.container.restarts, 'restart')} in all"
+
+
+def _by_probe(found: Ended) -> tuple[Finding, ...]:
+    """Kills by a probe, counted apart from crashes."""
+    kills = sum(
+        event.count for event in found.scene.said("Killing") if exits.probed(found.container.name, (event,))
+    )
+    value = f"at least {kills} of {counted(max(found.container.restarts, kills), 'restart')} by its {found.why.kind} probe"
+    return (Finding("T3-4.0", "Restarts", Light.RED, value),)
 
 
 def _permission(found: Ended) -> tuple[Finding, ...]:

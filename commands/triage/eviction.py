@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Confidence
+from commands.podreads import PodDetail
 from commands.triage.rule import Diagnosis
 from commands.triage.scene import Scene, cause, node
 from commands.wording import one_line
@@ -55,7 +56,8 @@ _OF_ITS_OWN: tuple[tuple[str, str, str], ...] = (
     (r"Predicate \w+ failed|Pod was rejected|didn't have enough resource|UnexpectedAdmissionError|Allocate failed",
      "admission", "its node would not take it when it came"),
     (r"[Tt]aint", "taint", "a taint of its node that it does not tolerate put it out"),
-    (r"deadline", "deadline", "it was not done within its activeDeadlineSeconds"),
+    (r"longer than (?:the )?specified deadline|activeDeadline", "deadline",
+     "it was not done within its activeDeadlineSeconds"),
 )  # fmt: skip
 
 
@@ -70,6 +72,11 @@ def parsed(message: str) -> Eviction:
     )
     resource = low["resource"].strip("[]")
     return Eviction("pressure", resource, low["threshold"] or "", low["available"] or "", users)
+
+
+def is_one(pod: PodDetail) -> bool:
+    """A failed pod that was put out, and not one whose container failed."""
+    return pod.status == "Evicted" or parsed(pod.message).kind != "other"
 
 
 def said(message: str) -> str:

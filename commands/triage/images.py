@@ -153,7 +153,7 @@ def _facts(
         elif isinstance(read, ImageTags):
             facts.append(_tags(container.image, answer))
         elif isinstance(read, Referred) and isinstance(answer, ReferredView):
-            facts.append(f"pull secret {read.name} {'is there' if answer.exists else 'does not exist'}")
+            facts.append(_secret(read.name, answer))
         elif isinstance(read, Nodes):
             facts += _about_node(scene, container, found, answer)
     if found.kind in ("denied", "ecr-auth") and scene.spec and not scene.spec.pull_secrets:
@@ -162,6 +162,14 @@ def _facts(
 
 
 _LABELS = {"ImageTags": "Tags", "Referred": "Pull secret", "Nodes": "Node"}
+
+
+def _secret(name: str, view: ReferredView) -> str:
+    if not view.exists:
+        return f"pull secret {name} does not exist"
+    if view.keys is not None and not view.keys & {".dockerconfigjson", ".dockercfg"}:
+        return f"pull secret {name} is there and is none for a registry: it has no .dockerconfigjson"
+    return f"pull secret {name} is there"
 
 
 def _tags(image: str, tags: object) -> str:
@@ -191,7 +199,9 @@ def _about_node(scene: Scene, container: ContainerView, found: Refusal, nodes: o
 
 
 def _steps(scene: Scene, found: Refusal) -> tuple[Suggestion, ...]:
-    if found.kind in ("disk", "platform", "timeout", "dns"):
+    if found.kind == "disk":
+        return (*node(scene), Suggestion("Disks of the nodes", "node disk"))
+    if found.kind in ("platform", "timeout", "dns"):
         return node(scene)
     owner = scene.typed_owner
     return (Suggestion("What was rolled out", f"deploy history {owner}"),) if owner else ()

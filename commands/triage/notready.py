@@ -38,9 +38,26 @@ def diagnose(scene: Scene, container: ContainerView) -> Diagnosing:
     )  # fmt: skip
     text, confidence = _headline(scene, container, probe, words.telling)
     logs = Suggestion("Its log", f"logs {scene.pod.place} --container {container.name}")
-    steps = (*(node(scene) if _lost_node(scene) else ()), logs)
+    steps = (*(node(scene) if _lost_node(scene) else ()), logs, *_restart(scene, probe))
     return Diagnosis(
         cause(scene, text, confidence, *steps), findings, table=words.table, attachments=words.attachments
+    )
+
+
+def initializing(scene: Scene, container: ContainerView) -> Diagnosing:
+    """An init container that has not come to its end: the others wait for it."""
+    seen = yield lastlog.reads(scene.pod, container)
+    words = lastlog.heard(scene.pod, container, seen, current_first=True)
+    lasted = f" for {span(scene.age_of(container.since))}" if scene.now and container.since else ""
+    last = f"; it says “{one_line(words.telling, 160)}”" if words.telling else ""
+    text = f"{named(scene, container)} has been running{lasted}, and the others wait for it{last}"
+    value = f"{container.name} runs{lasted}; an init container has to come to an end"
+    logs = Suggestion("Its log", f"logs {scene.pod.place} --container {container.name}")
+    return Diagnosis(
+        cause(scene, text, Confidence.LIKELY, logs),
+        (Finding("AL-24", "Init container", Light.YELLOW, value), *words.findings),
+        table=words.table,
+        attachments=words.attachments,
     )
 
 
@@ -51,6 +68,14 @@ def _probe(scene: Scene) -> str:
             if probes.failures((event,), kind):
                 return kind
     return ""
+
+
+def _restart(scene: Scene, probe: str) -> tuple[Suggestion, ...]:
+    """Worth a try where it answered before and does not any more."""
+    found = probes.failures(scene.said("Unhealthy", "ProbeWarning"), probe) if probe else ()
+    if not found or probes.meaning(found[0][1]).kind not in ("broken", "timeout") or not scene.typed_owner:
+        return ()
+    return (Suggestion(f"Restart {scene.owner[1]}", f"deploy restart {scene.typed_owner}"),)
 
 
 def _headline(scene: Scene, container: ContainerView, probe: str, telling: str) -> tuple[str, Confidence]:
@@ -65,7 +90,10 @@ def _headline(scene: Scene, container: ContainerView, probe: str, telling: str) 
     if probe:
         declared = probes.of(scene.declared(container.name), probe)
         target = f" ({declared.target})" if declared else ""
-        return f"{who}: the {probe} probe{target}: it {probes.last_failure(scene, probe)}", Confidence.CERTAIN
+        return (
+            f"{who}: its {probe} probe{target} fails, it {probes.last_failure(scene, probe)}",
+            Confidence.CERTAIN,
+        )
     if container.ready and _closed_gates(scene):
         return (
             f"{scene.pod.name} is not ready{lasted}: its readiness gate {_closed_gates(scene)[0]} is not met",

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from commands.finding import Finding, Light, Suggestion
+from commands.fitting import has_affinity, tolerates
 from commands.model import Confidence, Gap, Read, Seen
 from commands.phrase import mebibytes, millicores, span
-from commands.scheduling import NodeDetail, NodeDetails, Placement, Placements
+from commands.scheduling import Newcomer, NodeDetail, NodeDetails, Placement, Placements, PodDetail
 from commands.triage.rule import Diagnosing, Diagnosis
 from commands.triage.scene import Scene, cause
 from commands.triage.schedulers import Refusals, autoscaler, is_karpenter, refusals
@@ -66,7 +67,7 @@ def _more(scene: Scene, found: Refusals) -> tuple[Read, ...]:
     claims = tuple(Claim(scene.pod.namespace, name) for name in (scene.spec.claims if scene.spec else ()))
     about_claims = claims if found.has("claim", "zone", "volumes") else ()
     nodes: tuple[Read, ...] = (NodeDetails(),) if found.has("room", "zone", "pods", "cordoned") else ()
-    room: tuple[Read, ...] = (Placements(),) if found.has("room", "pods") else ()
+    room: tuple[Read, ...] = (Placements(), *_template(scene)) if found.has("room", "pods") else ()
     return (*about_claims, *nodes, *room)
 
 
@@ -77,7 +78,7 @@ def _told(scene: Scene, said: str, found: Refusals, seen: Seen) -> Diagnosis:
         if isinstance(answer, Gap)
     )
     nodes = _answer(seen, NodeDetails())
-    room = _room(scene, nodes, _answer(seen, Placements())) if found.has("room", "pods") else None
+    room = _room(scene, nodes, seen) if found.has("room", "pods") else None
     claims = tuple(
         answer for read, answer in seen.items() if isinstance(read, Claim) and isinstance(answer, ClaimView)
     )
@@ -94,7 +95,18 @@ def _told(scene: Scene, said: str, found: Refusals, seen: Seen) -> Diagnosis:
     return Diagnosis(cause(scene, text, confidence, *_steps(found)), findings)
 
 
-_LABELS: Mapping[type[Read], str] = {Claim: "Claim", NodeDetails: "Nodes", Placements: "Room on the nodes"}
+def _template(scene: Scene) -> tuple[Newcomer, ...]:
+    """What the pod asks of a node beside its requests; of other owners nothing of the kind is read."""
+    kind, _, name = scene.pod.owner.partition("/")
+    return (Newcomer(kind, scene.pod.namespace, name),) if kind in ("ReplicaSet", "StatefulSet") else ()
+
+
+_LABELS: Mapping[type[Read], str] = {
+    Claim: "Claim",
+    NodeDetails: "Nodes",
+    Placements: "Room on the nodes",
+    Newcomer: "Its template",
+}
 
 
 def _answer(seen: Seen, read: Read) -> tuple[Any, ...] | None:
@@ -170,12 +182,12 @@ def _amount(name: str, amount: float) -> str:
     return f"{mebibytes(max(amount, 0.0))} memory" if name == _MEMORY else f"{max(amount, 0.0):g} {name}"
 
 
-def _room(
-    scene: Scene, nodes: tuple[NodeDetail, ...] | None, placements: tuple[Placement, ...] | None
-) -> Room | None:
-    """Of the nodes that take pods, the one that lacks the smallest share of what is asked."""
+def _room(scene: Scene, nodes: tuple[NodeDetail, ...] | None, seen: Seen) -> Room | None:
+    """Of the nodes that it may run on, the one that lacks the smallest share of what is asked."""
+    placements: tuple[Placement, ...] | None = _answer(seen, Placements())
     if not nodes or placements is None:
         return None
+    template = next((answer for read, answer in seen.items() if isinstance(read, Newcomer)), None)
     wanted = requested(scene)
     used: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for each in placements:
@@ -188,9 +200,15 @@ def _room(
             {name: whole - used[node.name][name] for name, whole in node.allocatable.items()},
         )
         for node in nodes
-        if node.takes_pods
+        if node.takes_pods and (not isinstance(template, PodDetail) or may_run(template, node))
     ]
     return min(rooms, key=_shortfall, default=None)
+
+
+def may_run(pod: PodDetail, node: NodeDetail) -> bool:
+    """As far as taints, selector and affinity go."""
+    selected = all(node.labels.get(key) == value for key, value in pod.needs.node_selector)
+    return selected and tolerates(pod, node) and has_affinity(pod, node)
 
 
 def _shortfall(room: Room) -> tuple[float, float]:

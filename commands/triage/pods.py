@@ -21,7 +21,7 @@ from commands.wording import one_line, unread
 
 _EVENTS = 8
 _CREATING = frozenset({"ContainerCreating", "PodInitializing"})
-# A pod that ended a container this recently is in a crash loop, even while it runs.
+# A container that ended this recently, or so shortly before the alert, is what it is about, even while it runs.
 _LATELY = timedelta(minutes=30)
 
 
@@ -39,16 +39,18 @@ def topic(scene: Scene) -> Generator[Reads, Seen, Diagnosis]:
     pod, container = scene.pod, troubled(scene)
     if pod.deleting:
         return _leaving(scene)
-    if pod.phase == "Failed" and (pod.status == "Evicted" or container is None or pod.message):
+    if pod.phase == "Failed" and (container is None or eviction.is_one(pod)):
         return eviction.diagnosed(scene)
     if container and container.word in images.WORDS:
         return (yield from images.diagnose(scene, container))
-    if container and container.word in creating.WORDS and not container.restarts:
+    if container and container.word in creating.WORDS:
         return (yield from creating.diagnose(scene, container))
     if container and has_crashed(scene, container):
         return (yield from crash.diagnose(scene, container))
     if pod.phase == "Pending" and (not pod.node or pod.status in ("Pending", "SchedulingGated")):
         return (yield from pending.diagnose(scene))
+    if container and container.kind == "init" and container.state == "running":
+        return (yield from notready.initializing(scene, container))
     if pod.status in _CREATING or (container and container.word in _CREATING):
         return (yield from creating.diagnose(scene, None))
     if container and not container.ready and pod.phase == "Running":
@@ -95,7 +97,10 @@ def _is_to_run(scene: Scene) -> bool:
 def _ended_lately(each: ContainerView, scene: Scene) -> bool:
     if not each.restarts or each.ended is None:
         return False
-    return each.ended.finished is None or scene.now is None or scene.age_of(each.ended.finished) < _LATELY
+    end, onset = each.ended.finished, scene.subject.since
+    if end is None or scene.now is None:
+        return True
+    return scene.age_of(end) < _LATELY or (onset is not None and end > onset - _LATELY)
 
 
 def has_crashed(scene: Scene, each: ContainerView) -> bool:

@@ -19,7 +19,8 @@ from commands.wording import one_line
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """kind: path, auth, broken, port, timeout, tls, name, command or other; text: what it says; mend: what one does."""
+    """kind: path, auth, broken, port, timeout, tls, name, command or other; text: what the container does, as it follows
+    "it"; mend: what one does."""
 
     kind: str
     text: str
@@ -39,11 +40,11 @@ _TABLE: tuple[tuple[str, Meaning], ...] = (
     (r"server gave HTTP response to HTTPS client|malformed HTTP response|x509|tls: ",
      Meaning("tls", "speaks another scheme than the probe, or has a certificate that cannot be read",
              "set the probe's scheme to what it speaks")),
-    (r"no such host", Meaning("name", "the probe's host has no address", "leave the probe's host out")),
+    (r"no such host", Meaning("name", "has a probe whose host has no address", "leave the probe's host out")),
     (r"deadline exceeded|Client\.Timeout|i/o timeout|timed out|timeout",
      Meaning("timeout", "does not answer the probe in time", "raise timeoutSeconds, or find what makes it slow")),
     (r"executable file not found|no such file or directory|permission denied",
-     Meaning("command", "the probe's command cannot be run in the image", "correct the probe's command")),
+     Meaning("command", "has a probe whose command cannot be run in its image", "correct the probe's command")),
     (r"NOT_SERVING|service unhealthy", Meaning("broken", "says of itself that it does not serve", "read its log")),
     (r"connection reset|EOF", Meaning("port", "closes the probe's connection", "compare the probe's port and scheme")),
 )  # fmt: skip

@@ -21,7 +21,8 @@ from commands.podreads import (
     Resources,
 )
 from commands.reads import Nodes, NodeView, Now, Query, Vector
-from commands.scheduling import NodeDetail, NodeDetails, Placement, Placements
+from commands.scheduling import Needs, Newcomer, NodeDetail, NodeDetails, Placement, Placements
+from commands.scheduling import PodDetail as Applicant
 from commands.site import ClusterSite
 from commands.triage.rule import Subject
 from commands.triagereads import (
@@ -117,6 +118,12 @@ def placed(name: str, cpu: float) -> Placement:
     return Placement("shop", name, {}, {"cpu": cpu, "memory": 512.0 * MI, "pods": 1.0}, "uid-o", True)
 
 
+def applicant(**changes: Any) -> Applicant:
+    """The pod as its ReplicaSet makes it."""
+    made = Applicant(Target("Pod", "shop", "web", ""), {"app": "web"}, "", "", False, Needs({"cpu": 0.1}))
+    return replace(made, **changes)
+
+
 def log(previous: str = "", current: str = "") -> Callable[[ContainerLog], LogText]:
     def said(read: ContainerLog) -> LogText:
         text = previous if read.previous else current
@@ -142,7 +149,7 @@ def world(about: PodDetail | None = None, **answers: Any) -> dict[str, Any]:
         Now: NOW, PodDetails: seen, PodSpecOf: spec(), PodRows: (row(status=seen[0].status, ready=seen[0].ready),),
         Events: (), Changes: ChangesSeen(()), ContainerLog: log(), Query: Vector(()), Members: (), Nodes: (node_view,),
         NodeDetails: (node("n1"), node("n2", "b")), Placements: (placed("n1", 1.5), placed("n2", 0.5)),
-        Referred: ReferredView(False), ImageTags: ("1.4", "1.4.1", "1.6"), Claim: None,
+        Referred: ReferredView(False), ImageTags: ("1.4", "1.4.1", "1.6"), Claim: None, Newcomer: applicant(),
     }  # fmt: skip
     return {kind.__name__: answer for kind, answer in held.items()} | answers
 

@@ -12,6 +12,7 @@ from commands.finding import Finding, Light
 from commands.model import Confidence, Gap
 from commands.podreads import ContainerLog, Ending, Events, LogText
 from commands.reads import Query, Sample, Vector
+from commands.scheduling import Taint
 from commands.triage import pods, throttling
 from commands.triage.rule import Diagnosis, Subject
 from commands.triage.table import rule_for
@@ -216,6 +217,41 @@ def test_logs_that_may_not_be_read_are_unknown_and_the_exit_still_shows() -> Non
     assert "exit code 1" in text(diagnosis)
 
 
+def test_kills_by_a_probe_are_counted_apart_from_crashes() -> None:
+    killed = pod(container(restarts=5, ended=Ending("Error", 137, NOW - 3 * MINUTE, NOW - 2 * MINUTE)))
+    diagnosis = found(world(killed, Events=(replace(KILLING, count=3),)))
+    assert one(diagnosis, "T3-4.0").value == "at least 3 of 5 restarts by its liveness probe"
+
+
+def test_an_end_before_the_alert_is_what_it_is_about_although_the_pod_runs_since() -> None:
+    long_ago = NOW - timedelta(hours=3)
+    since = running(restarts=1, ended=Ending("OOMKilled", 137, long_ago - MINUTE, long_ago))
+    well = pod(since, status="Running", ready="1/1", not_ready_since=None)
+    assert "memory limit" in text(found(world(well), subject("OOMKilled", since=long_ago + MINUTE)))
+    assert found(world(well), subject("OOMKilled", since=NOW - MINUTE)).cause is None
+
+
+def test_an_init_container_without_an_end_is_what_the_others_wait_for() -> None:
+    init = replace(running("wait-for-db", ready=False), kind="init", since=NOW - 20 * MINUTE)
+    idle = waiting("PodInitializing")
+    stuck_there = pod(init, idle, status="Init:0/1", phase="Pending", restarts=0)
+    diagnosis = found(
+        world(stuck_there, ContainerLog=log(current="2026-11-23T08:29:00Z waiting for db:5432\n"))
+    )
+    assert text(diagnosis) == (
+        f"init container wait-for-db of {POD} has been running for 20 min, and the others wait for it;"
+        " it says “waiting for db:5432”"
+    )
+
+
+def test_a_failed_pod_of_a_job_is_a_crash_and_no_eviction() -> None:
+    failed = pod(
+        container(state="terminated", word="Error", message="", restarts=0), status="Error", phase="Failed",
+        owner="Job/nightly", message="containers with unready status: [app]",
+    )  # fmt: skip
+    assert "ends itself with exit code 1" in text(found(world(failed)))
+
+
 # --- Images -----------------------------------------------------------------------------------------------
 
 
@@ -250,6 +286,15 @@ def test_a_pull_secret_that_is_not_there_is_named() -> None:
         stuck(private), Events=(pull("401 Unauthorized", private),), PodSpecOf=spec(pull_secrets=("reg-key",))
     )
     assert "pull secret reg-key does not exist" in one(found(answers), "AL-25").evidence
+
+
+def test_a_secret_that_is_none_for_a_registry_is_told() -> None:
+    private = "reg.example.com/web:1"
+    answers = world(
+        stuck(private), Events=(pull("401 Unauthorized", private),), PodSpecOf=spec(pull_secrets=("db",)),
+        Referred=ReferredView(True, frozenset({"password"})),
+    )  # fmt: skip
+    assert any("is none for a registry" in line for line in one(found(answers), "AL-25").evidence)
 
 
 def test_an_image_of_another_architecture_names_the_nodes() -> None:
@@ -339,6 +384,12 @@ def test_a_closed_node_is_no_free_slot() -> None:
     assert one(diagnosis, "T3-3.1").label == "Nearest node n1"
 
 
+def test_a_node_with_a_taint_it_does_not_tolerate_is_no_free_slot() -> None:
+    nodes = (node("n1"), node("n2", taints=(Taint("dedicated", "gpu", "NoSchedule"),)))
+    diagnosis = found(world(pending(ROOM), NodeDetails=nodes, Placements=(placed("n1", 1.95),)))
+    assert one(diagnosis, "T3-3.1").label == "Nearest node n1"
+
+
 def test_a_volume_in_a_zone_without_nodes_is_told() -> None:
     said = "0/2 nodes are available: 2 node(s) had volume node affinity conflict."
     claim = ClaimView("shop", "data", "Bound", storage_class="gp3", zone="eu-central-1c")
@@ -391,7 +442,8 @@ def unready(said: str, **answers: Any) -> Diagnosis:
 def test_a_404_is_the_path() -> None:
     diagnosis = unready("Readiness probe failed: HTTP probe failed with statuscode: 404")
     assert text(diagnosis) == (
-        f"{POD}/app is not ready for 20 min: the readiness probe (GET :8080/healthz): it answers 404: there is no such path"
+        f"{POD}/app is not ready for 20 min: its readiness probe (GET :8080/healthz) fails,"
+        " it answers 404: there is no such path"
     )
     assert diagnosis.cause is not None and diagnosis.cause.confidence is Confidence.CERTAIN
 
@@ -407,6 +459,11 @@ def test_a_refused_connection_is_the_port_or_nobody_listens() -> None:
 def test_a_slow_answer_gets_numbers() -> None:
     said = 'Readiness probe failed: Get "http://10.0.1.5:8080/": context deadline exceeded (Client.Timeout exceeded)'
     assert "timeoutSeconds 5" in one(unready(said), "T3-4.1").value
+
+
+def test_what_answered_before_may_be_restarted() -> None:
+    diagnosis = unready("Readiness probe failed: HTTP probe failed with statuscode: 503")
+    assert "deploy restart shop/web" in offered(diagnosis)
 
 
 def test_how_long_others_took_is_set_against_what_the_probe_allows() -> None:
