@@ -74,9 +74,7 @@ class Loud(World):
     def answer(self, read: Any) -> Any:
         if isinstance(read, Query):
             self.asked.append(read)
-            return Vector(
-                (Sample({"namespace": "shop", "pod": "web-7", "device": "ens5", "name": "x"}, 7.0),)
-            )
+            return Vector((Sample(_NAMED, 7.0),))
         return super().answer(read)
 
 
