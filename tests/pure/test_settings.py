@@ -218,6 +218,30 @@ def refused(text: str) -> list[str]:
             "alerts: {rules: {Mine: {for: 5m}}}",
             "1:24: alerts.rules.Mine: needs either `over` (a ratio) or `over_s` (seconds)",
         ),
+        ("alerts: {routes: [{channel: '#a'}]}", "1:19: alerts.routes[0]: needs `match`"),
+        (
+            "alerts: {routes: [{match: severity}]}",
+            "1:27: alerts.routes[0].match: is no matcher of Alertmanager: `severity` is no matcher: "
+            'write label="value", or with !=, =~ or !~',
+        ),
+        (
+            "alerts: {routes: [{match: 'a=b', mention: [oncal]}]}",
+            '1:43: alerts.routes[0].mention: must be a text ("" for none), not a list',
+        ),
+        (
+            "alerts: {routes: [{match: 'a=b', mention: oncal}]}",
+            '1:43: alerts.routes[0].mention: is neither a key of `roles` nor a Slack id: "oncal"; did you mean oncall?',
+        ),
+        (
+            "alerts: {watchdog: {channel: incident}}",
+            '1:30: alerts.watchdog.channel: must begin with "#", in quotes: "#incident"',
+        ),
+        (
+            "alerts: {cluster_label: 'a b'}",
+            "1:25: alerts.cluster_label: must be a label's name (letters, digits and _), not \"a b\"",
+        ),
+        ("alerts: {rollup: {over: 0}}", "1:25: alerts.rollup.over: must be at least 1, not 0"),
+        ("alerts: {severities: {fatal: [x]}}", "1:23: alerts.severities.fatal: is not a key here"),
         ("access: [{roles: oncall}]", "1:10: access[0]: needs `may` and `verbs`"),
         (
             "access: [{roles: [oncal], may: submit, verbs: '*'}]",
