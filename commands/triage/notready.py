@@ -3,17 +3,19 @@
 Used by pods.py and `debug startup`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Confidence, Gap, Seen
 from commands.phrase import span
 from commands.podreads import ContainerView, EventView
+from commands.scheduling import Backends, BackendView
 from commands.triage import lastlog, probes
 from commands.triage.rule import Diagnosing, Diagnosis
 from commands.triage.scene import Scene, cause, named, node
-from commands.wording import one_line
-from commands.workloads import Members, MemberView
+from commands.wording import one_line, unread
+from commands.workloads import Members, MemberView, ServicesOf, ServiceView
 
 _GATE_HINT = "target-health.elbv2.k8s.aws/"
 _OWN = (
@@ -27,14 +29,15 @@ _OWN = (
 
 
 def diagnose(scene: Scene, container: ContainerView) -> Diagnosing:
-    siblings = _siblings(scene)
-    seen = yield (*lastlog.reads(scene.pod, container), *siblings)
+    siblings, services = _siblings(scene), (ServicesOf(scene.pod.namespace), Backends(scene.pod.namespace))
+    seen = yield (*lastlog.reads(scene.pod, container), *siblings, *services)
     words = lastlog.heard(scene.pod, container, seen, current_first=True)
     start = _start_of_others(scene, seen, siblings)
     probe = _probe(scene)
     findings = (
         *_lost_node(scene), *_gates(scene), *_failing(scene, container, probe),
-        *(probes.advice(scene, container, probe, start) if probe else ()), *words.findings,
+        *(probes.advice(scene, container, probe, start) if probe else ()), *_left(scene, *(seen[read] for read in services)),
+        *words.findings,
     )  # fmt: skip
     text, confidence = _headline(scene, container, probe, words.telling)
     logs = Suggestion("Its log", f"logs {scene.pod.place} --container {container.name}")
@@ -153,6 +156,30 @@ def _gates(scene: Scene) -> tuple[Finding, ...]:
             "T3-4.0", "Readiness gate", Light.YELLOW, f"{', '.join(closed)} not met{balancer}", evidence=said
         ),
     )
+
+
+# --- Who serves meanwhile ---------------------------------------------------------------------------------
+
+
+def _left(
+    scene: Scene, services: Sequence[ServiceView] | Gap, backends: Sequence[BackendView] | Gap
+) -> tuple[Finding, ...]:
+    """How many addresses its Services have left without it."""
+    if isinstance(services, Gap) or isinstance(backends, Gap):
+        gap = next(each for each in (services, backends) if isinstance(each, Gap))
+        return (unread("TF-2.2", "Addresses of its Services", gap),)
+    return tuple(
+        _service(each.name, sum(one.service == each.name for one in backends))
+        for each in services
+        if each.selector.items() <= scene.pod.labels.items()
+    )
+
+
+def _service(name: str, ready: int) -> Finding:
+    if not ready:
+        return Finding("TF-2.2", f"Service {name}", Light.RED, "has no address left: requests to it fail")
+    left = "1 other address serves" if ready == 1 else f"{ready} other addresses serve"
+    return Finding("TF-2.2", f"Service {name}", Light.GREEN, f"{left} without it")
 
 
 # --- How long others took ---------------------------------------------------------------------------------

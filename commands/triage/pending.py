@@ -12,7 +12,7 @@ from typing import Any
 from commands.finding import Finding, Light, Suggestion
 from commands.fitting import has_affinity, tolerates
 from commands.model import Confidence, Gap, Read, Seen
-from commands.phrase import mebibytes, millicores, span
+from commands.phrase import counted, mebibytes, millicores, span
 from commands.scheduling import Newcomer, NodeDetail, NodeDetails, Placement, Placements, PodDetail
 from commands.triage.rule import Diagnosing, Diagnosis
 from commands.triage.scene import Scene, cause
@@ -179,7 +179,9 @@ class Room:
 def _amount(name: str, amount: float) -> str:
     if name == _CPU:
         return f"{millicores(max(amount, 0.0))} CPU"
-    return f"{mebibytes(max(amount, 0.0))} memory" if name == _MEMORY else f"{max(amount, 0.0):g} {name}"
+    if name == _MEMORY:
+        return f"{mebibytes(max(amount, 0.0))} memory"
+    return counted(int(max(amount, 0.0)), "pod") if name == "pods" else f"{max(amount, 0.0):g} {name}"
 
 
 def _room(scene: Scene, nodes: tuple[NodeDetail, ...] | None, seen: Seen) -> Room | None:

@@ -21,7 +21,7 @@ from commands.podreads import (
     Resources,
 )
 from commands.reads import Nodes, NodeView, Now, Query, Vector
-from commands.scheduling import Needs, Newcomer, NodeDetail, NodeDetails, Placement, Placements
+from commands.scheduling import Backends, Needs, Newcomer, NodeDetail, NodeDetails, Placement, Placements
 from commands.scheduling import PodDetail as Applicant
 from commands.site import ClusterSite
 from commands.triage.rule import Subject
@@ -36,7 +36,7 @@ from commands.triagereads import (
     PodSpecOf,
     ProbeView,
 )
-from commands.workloads import Members, Referred, ReferredView
+from commands.workloads import Members, Referred, ReferredView, ServicesOf, ServiceView
 
 SITE = ClusterSite()
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
@@ -145,9 +145,10 @@ def world(about: PodDetail | None = None, **answers: Any) -> dict[str, Any]:
         4096.0 * MI,
         {"kubernetes.io/arch": "arm64", "topology.kubernetes.io/region": "eu-west-1"},
     )
+    services = (ServiceView("web", {"app": "web"}), ServiceView("db", {"app": "db"}))
     held: dict[type[Read], Any] = {
         Now: NOW, PodDetails: seen, PodSpecOf: spec(), PodRows: (row(status=seen[0].status, ready=seen[0].ready),),
-        Events: (), Changes: ChangesSeen(()), ContainerLog: log(), Query: Vector(()), Members: (), Nodes: (node_view,),
+        Events: (), Changes: ChangesSeen(()), ContainerLog: log(), Query: Vector(()), Members: (), ServicesOf: services, Backends: (), Nodes: (node_view,),
         NodeDetails: (node("n1"), node("n2", "b")), Placements: (placed("n1", 1.5), placed("n2", 0.5)),
         Referred: ReferredView(False), ImageTags: ("1.4", "1.4.1", "1.6"), Claim: None, Newcomer: applicant(),
     }  # fmt: skip

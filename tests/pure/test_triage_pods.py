@@ -12,7 +12,7 @@ from commands.finding import Finding, Light
 from commands.model import Confidence, Gap
 from commands.podreads import ContainerLog, Ending, Events, LogText
 from commands.reads import Query, Sample, Vector
-from commands.scheduling import Taint
+from commands.scheduling import BackendView, Taint
 from commands.triage import pods, throttling
 from commands.triage.rule import Diagnosis, Subject
 from commands.triage.table import rule_for
@@ -454,6 +454,15 @@ def test_a_refused_connection_is_the_port_or_nobody_listens() -> None:
     assert "wrong port, or it is not listening" in text(diagnosis)
     ports = [each for each in diagnosis.findings if each.label == "Probe port"]
     assert ports[0].value == "the readiness probe asks port 9090; the container declares 8080"
+
+
+def test_who_serves_meanwhile_is_counted() -> None:
+    said = "Readiness probe failed: HTTP probe failed with statuscode: 503"
+    alone = one(unready(said), "TF-2.2")
+    assert (alone.label, alone.light) == ("Service web", Light.RED)
+    two = tuple(BackendView("shop", "web", f"web-{n}", "n1") for n in range(2))
+    assert one(unready(said, Backends=two), "TF-2.2").value == "2 other addresses serve without it"
+    assert one(unready(said, Backends=GAP), "TF-2.2").light is Light.UNKNOWN
 
 
 def test_a_slow_answer_gets_numbers() -> None:
