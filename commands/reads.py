@@ -355,11 +355,13 @@ class PodExposition(Read):
 class HeartbeatView:
     """last: when Alertmanager's webhook last reached the bot; None: never yet.
 
-    listening_since: the latest start of a bot process; None where none was noted.
+    listening_since: the latest start of a bot process; None where none was noted. watchdog: when the always-firing
+    Watchdog was last heard; None: never yet, so that nobody can miss it.
     """
 
     last: datetime | None
     listening_since: datetime | None
+    watchdog: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

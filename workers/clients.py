@@ -32,8 +32,8 @@ from workers.trail import TrailSource
 class Own:
     """Answers what only the bot itself knows of a cluster.
 
-    beat: the name under which its webhooks are noted; with one cluster every webhook is its, with several
-    those whose `cluster` label names it.
+    beat: the name under which its webhooks are noted, and its Watchdog by the same one; with one cluster every
+    webhook is its, with several those whose `cluster` label names it.
     """
 
     def __init__(self, state: State, beat: str) -> None:
@@ -49,7 +49,8 @@ class Own:
         try:
             if isinstance(read, EvidenceKept):
                 return frozenset(uid for uid in read.uids if self._state.marked(f"evidence:{uid}"))
-            return HeartbeatView(self._state.heard(self._beat), self._state.heard("bot-start"))
+            watchdog = self._state.heard(self._beat.replace("webhook", "watchdog", 1))
+            return HeartbeatView(self._state.heard(self._beat), self._state.heard("bot-start"), watchdog)
         except RedisError as error:
             raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
 

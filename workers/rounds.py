@@ -121,7 +121,7 @@ class Rounds:
     def miss_watchdogs(self) -> None:
         """Tell when the Watchdog of a cluster is not heard any more, and when it is heard again."""
         for cluster in self._site.clusters.values():
-            beat = self._state.heard(f"watchdog-{cluster.name}")
+            beat = self._state.heard(beat_of(self._site, cluster.name))
             if beat is not None:
                 self._miss(cluster, beat)
 
@@ -155,6 +155,11 @@ class Rounds:
     def _channel(self, place: str) -> str:
         """Of a key of `channels`, or the channel itself."""
         return (self._site.channel(place) if hasattr(self._site.channels, place) else "") or place
+
+
+def beat_of(site: Site, cluster: str) -> str:
+    """Under which name a cluster's Watchdog is noted: of the only one, every Watchdog is."""
+    return f"watchdog-{cluster}" if len(site.clusters) > 1 else "watchdog"
 
 
 def _missing(cluster: str) -> str:

@@ -6,4 +6,4 @@ Each verb has its file; this one only lists them. What a diagnosis reads and say
 from commands.alert import care, silence, triage, unsilence
 from commands.command import Command
 
-COMMANDS: tuple[Command, ...] = (triage.TRIAGE, *care.COMMANDS, silence.SILENCE, unsilence.UNSILENCE)
+COMMANDS: tuple[Command, ...] = (triage.TRIAGE, *care.CARE, silence.SILENCE, unsilence.UNSILENCE)

@@ -46,4 +46,4 @@ MARK = Command(
     names="ALERT WORD",
     decides=True,
 )
-COMMANDS: tuple[Command, ...] = (ACK, OWN, SNOOZE, MARK)
+CARE = (ACK, OWN, SNOOZE, MARK)

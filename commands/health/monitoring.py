@@ -31,6 +31,9 @@ from commands.wording import Fact, buttons, one_line, took, unread, worst_first
 
 BEAT = timedelta(minutes=10)  # the always-firing Watchdog is sent again well within this
 _BEAT_MEND = "Check Alertmanager's webhook receiver and that a Watchdog alert is always firing."
+_WATCHDOG_MEND = (
+    "Route an alert named Watchdog that always fires to the bot's receiver (kube-prometheus has one)."
+)
 
 _PROMETHEUS = (Probe("prometheus", "/-/healthy"), Probe("prometheus", "/-/ready"))
 _ALERTMANAGER = (Probe("alertmanager", "/-/healthy"), Probe("alertmanager", "/-/ready"))
@@ -224,7 +227,9 @@ def heartbeat(site: ClusterSite, view: HeartbeatView | Gap, now: datetime | Gap)
         gap = Gap("no Alertmanager is configured", "Set monitoring.alertmanager.url.")
         return unread(key, label, gap, threshold)
     if last is not None and now - last <= BEAT:
-        return Finding(key, label, Light.GREEN, f"last webhook {span(now - last)} ago", threshold)
+        return _beating(
+            Finding(key, label, Light.GREEN, f"last webhook {span(now - last)} ago", threshold), view
+        )
     waiting = _waiting(view, now)
     if waiting:
         before = () if last is None else (f"last webhook {span(now - last)} ago, before the bot's start",)
@@ -241,6 +246,14 @@ def heartbeat(site: ClusterSite, view: HeartbeatView | Gap, now: datetime | Gap)
         suggestions=buttons(Light.RED, Suggestion("Alert routes", "alert routes")),
         mend=_BEAT_MEND,
     )
+
+
+def _beating(found: Finding, view: HeartbeatView) -> Finding:
+    """Alerts reach us; whether their silence would be noticed depends on a Watchdog."""
+    if view.watchdog is not None:
+        return found
+    unguarded = f"{found.value}; no Watchdog was ever heard, so nobody would be told when alerts stop"
+    return replace(found, light=Light.YELLOW, value=unguarded, mend=_WATCHDOG_MEND)
 
 
 def _waiting(view: HeartbeatView, now: datetime) -> str:

@@ -11,9 +11,9 @@ from tests.drift.tree import PRODUCT, Module, imports_of, is_within, modules, no
 
 # Pure beside everything under commands/.
 PURE = (
-    "bot/access.py", "bot/alertbody.py", "bot/alertcard.py", "bot/alerts.py", "bot/alertthread.py", "bot/alertwords.py", "bot/blocks.py",
-    "bot/changecard.py", "bot/changethread.py",
-    "bot/changewords.py", "bot/findings.py", "bot/rights.py", "bot/render.py",
+    "bot/access.py", "bot/alertbody.py", "bot/alertcard.py", "bot/alerts.py", "bot/alertthread.py", "bot/alertwords.py",
+    "bot/blocks.py", "bot/careviews.py", "bot/changecard.py", "bot/changethread.py",
+    "bot/changewords.py", "bot/duties.py", "bot/findings.py", "bot/storms.py", "bot/rights.py", "bot/render.py",
 )  # fmt: skip
 
 # What a pure module may import of the standard library: nothing here reads a clock, a file, the network,
@@ -36,6 +36,7 @@ PURE_MORE: Mapping[str, tuple[str, ...]] = {
     "bot/alertthread.py": ("bot.alertwords", "bot.blocks", "bot.findings"),
     "bot/alertcard.py": ("bot.alertwords", "bot.blocks"),
     "bot/alertwords.py": ("bot.blocks",),
+    "bot/careviews.py": ("bot.blocks",),
     "bot/changethread.py": ("bot.blocks", "bot.changecard", "bot.changewords", "bot.findings"),
     "bot/changecard.py": ("bot.blocks", "bot.changewords", "bot.findings"),
     "bot/changewords.py": ("bot.blocks",),
@@ -64,13 +65,13 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     # Its exceptions are everybody's who must say "the store does not answer".
     "redis.exceptions": (
         "bot/state.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
-        "workers/scheduler.py", "workers/__main__.py",
-        "workers/clients.py", "workers/trail.py",
+        "workers/scheduler.py", "workers/rounds.py", "workers/lookout.py", "workers/__main__.py",
+        "workers/clients.py", "workers/trail.py", "workers/casebook.py",
         "workers/jobs.py",
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
     "rq": ("bot/state.py", "workers/__main__.py"),
-    "pydantic": ("bot/state.py",),
+    "pydantic": ("bot/state.py", "bot/casebook.py"),
     "yaml": (
         "bot/settings.py", "bot/sitefile.py", "bot/sitevalues.py", "bot/manifest.py",
         "workers/link.py",  # a kubeconfig
@@ -96,8 +97,10 @@ CATCH_ALL: Mapping[str, str] = {
     "commands/catalog.py": "whatever a command file raises, its name must be told",
     "workers/engine.py": "a part runs in a thread of its own: raised again where the request can be failed",
     "workers/jobs.py": "the top of a job: the request is failed, then it is raised again for RQ",
+    "workers/lookout.py": "a thread that ends would leave nobody to compare with Alertmanager",
     "workers/podtable.py": "carried to the thread that asked",
     "workers/reader.py": "carried to the thread that asked",
+    "workers/rounds.py": "a thread that ends would leave nobody to remind",
     "workers/scheduler.py": "a thread that ends would leave the calendar without a clock",
 }
 

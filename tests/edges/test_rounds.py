@@ -187,7 +187,7 @@ def test_a_storm_whose_beginner_died_before_anybody_joined_ends_by_itself(watch:
 
 
 def test_a_watchdog_that_falls_silent_is_told_once_and_its_return_too(watch: Watch) -> None:
-    watch.beat(f"watchdog-{CLUSTER}", NOW)
+    watch.beat("watchdog", NOW)
     watch.at(NOW + 9 * MINUTE)
     watch.listens(NOW - 60 * MINUTE)
     watch.rounds.miss_watchdogs()
@@ -200,7 +200,7 @@ def test_a_watchdog_that_falls_silent_is_told_once_and_its_return_too(watch: Wat
     assert (notice.channel, notice.mention) == (SITE.channels.incidents, ALICE.user)
     watch.at(NOW + 23 * MINUTE)
     watch.listens(NOW - 60 * MINUTE)
-    watch.beat(f"watchdog-{CLUSTER}", watch.now)
+    watch.beat("watchdog", watch.now)
     at_once(*[Rounds(watch.state, SITE, now=lambda: watch.now).miss_watchdogs] * 4)
     (notice,) = watch.records("notice")
     assert "heard again" in notice.text
@@ -212,7 +212,7 @@ def test_a_watchdog_that_falls_silent_is_told_once_and_its_return_too(watch: Wat
 
 
 def test_after_the_bot_was_down_the_watchdog_gets_its_time_before_anybody_is_called(watch: Watch) -> None:
-    watch.beat(f"watchdog-{CLUSTER}", NOW)
+    watch.beat("watchdog", NOW)
     watch.at(NOW + 300 * MINUTE)
     watch.listens(NOW + 299 * MINUTE)
     watch.rounds.miss_watchdogs()
@@ -310,7 +310,7 @@ def test_rounds_that_die_before_any_write_are_made_up_and_nothing_is_told_twice(
     """Each duty is one transaction: before it nothing has happened, after it nothing is left to do."""
     group = watch.book.put(numbered(1, severity=Severity.CRITICAL))
     blow(watch.book, (numbered(10 + n) for n in range(30)))
-    watch.beat(f"watchdog-{CLUSTER}", NOW)
+    watch.beat("watchdog", NOW)
     watch.at(NOW + 12 * MINUTE)
     watch.listens(NOW)
     for _ in range(3):

@@ -203,7 +203,7 @@ def monitoring_answers(**worse: Any) -> dict[Read, Any]:
         AlertmanagerStatus(): AlertmanagerView("0.27.0", "ready", 3),
         Targets(): ALL_UP,
         GrafanaHealth(): GrafanaView("10.4.1", "ok", "d9a2b7c"),
-        WebhookHeartbeat(): HeartbeatView(NOW - MINUTE, NOW - HOUR),
+        WebhookHeartbeat(): HeartbeatView(NOW - MINUTE, NOW - HOUR, NOW - MINUTE),
     }
     return green | {named[name]: value for name, value in worse.items()}
 

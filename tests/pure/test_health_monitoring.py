@@ -232,8 +232,10 @@ NO_ALERTMANAGER = replace(SITE, monitoring=Monitoring(alertmanager=Alertmanager(
 
 
 def ago(last, start):
-    """A view by the minutes since the last webhook and since the bot's start."""
-    return HeartbeatView(*(None if minutes is None else NOW - minutes * MINUTE for minutes in (last, start)))
+    """A view by the minutes since the last webhook and since the bot's start; the Watchdog is set up."""
+    return HeartbeatView(
+        *(None if minutes is None else NOW - minutes * MINUTE for minutes in (last, start)), watchdog=NOW
+    )
 
 
 @pytest.mark.parametrize(
@@ -262,6 +264,12 @@ def test_a_bot_that_listens_must_have_heard_a_webhook_within_ten_minutes(site, v
         line = finding(section(inquiry, monitoring_answers(beat=view)), "DH-3.7", "Alert delivery")
         assert (line.light, line.value) == (light, value)
         assert bool(line.alarm) == (light is R)
+
+
+def test_alerts_that_arrive_without_a_watchdog_would_stop_unnoticed_and_nobody_is_called():
+    line = finding(judged(beat=replace(ago(1, 60), watchdog=None)), "DH-3.7", "Alert delivery")
+    assert (line.light, line.alarm) == (Y, "")
+    assert "no Watchdog was ever heard" in line.value and "Watchdog" in line.mend
 
 
 def test_while_it_waits_for_the_first_webhook_it_says_what_to_check_and_when_the_last_one_came():
