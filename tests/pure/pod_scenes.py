@@ -148,7 +148,8 @@ def world(about: PodDetail | None = None, **answers: Any) -> dict[str, Any]:
     services = (ServiceView("web", {"app": "web"}), ServiceView("db", {"app": "db"}))
     held: dict[type[Read], Any] = {
         Now: NOW, PodDetails: seen, PodSpecOf: spec(), PodRows: (row(status=seen[0].status, ready=seen[0].ready),),
-        Events: (), Changes: ChangesSeen(()), ContainerLog: log(), Query: Vector(()), Members: (), ServicesOf: services, Backends: (), Nodes: (node_view,),
+        Events: (), Changes: ChangesSeen(()), ContainerLog: log(), Query: Vector(()), Members: (),
+        ServicesOf: services, Backends: (), Nodes: (node_view,),
         NodeDetails: (node("n1"), node("n2", "b")), Placements: (placed("n1", 1.5), placed("n2", 0.5)),
         Referred: ReferredView(False), ImageTags: ("1.4", "1.4.1", "1.6"), Claim: None, Newcomer: applicant(),
     }  # fmt: skip
