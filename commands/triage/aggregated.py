@@ -27,7 +27,7 @@ def aggregated(subject: Subject, site: ClusterSite) -> Diagnosing:
     listed = Finding(KEY, label, Light.RED if bad else Light.GREEN, value, evidence=lines)
     if meant is None:
         return Diagnosis(None, (listed,), HEALTH)
-    namespace, _, service = meant.service.partition("/")
+    namespace, _, service = meant.service.partition(":")[0].partition("/")
     asked = Endpoints(namespace, service)
     behind: tuple[EndpointView, ...] | Gap = (yield (asked,))[asked]
     return Diagnosis(

@@ -21,6 +21,7 @@ from commands.triagereads import InstanceView, NodeClaimView
 from commands.wording import one_line
 
 CERTAIN, LIKELY, POSSIBLE = Confidence.CERTAIN, Confidence.LIKELY, Confidence.POSSIBLE
+FULL = 0.95  # of the memory in use: from here on a kubelet may starve
 _ZONE = "topology.kubernetes.io/zone"
 # Taints and events by which Karpenter, EKS and the node termination handler tell of a machine that goes away.
 _SPOT = re.compile(r"spot-?(?:itn|interrupt|termination)", re.IGNORECASE)
@@ -33,7 +34,7 @@ _MAINTENANCE = re.compile(
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What was seen of one node. lease: how long ago it was renewed. instance: None where it was not read, or EC2
-    has none; then gone is the id that EC2 knows nothing of."""
+    has none; then gone is the id that EC2 knows nothing of. memory: the share in use when it was heard last."""
 
     machine: Machine
     lease: timedelta | None = None
@@ -41,6 +42,7 @@ class Facts:
     gone: str = ""
     events: tuple[EventView, ...] = ()
     claim: NodeClaimView | None = None
+    memory: float = 0.0
 
     @property
     def name(self) -> str:
@@ -231,6 +233,10 @@ def _pressed(facts: Facts) -> Told:
 def _silent(facts: Facts) -> Told:
     if not facts.is_silent:
         return None
+    if facts.memory >= FULL:
+        return f"{_silence(facts)}; {facts.memory:.0%} of its memory was in use then".replace(
+            "%", " %"
+        ), LIKELY
     machine = facts.instance
     if machine and (machine.system, machine.instance) == ("ok", "ok"):
         return (

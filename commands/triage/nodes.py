@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from commands.alertreads import Matrix, QueryRange
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Gap, Reads, Seen
 from commands.nodestatus import is_ready
@@ -18,7 +19,9 @@ from commands.reads import Condition, Nodegroup, NodegroupView, Nodes, NodeView,
 from commands.scheduling import PodDetail, PodsOnNode
 from commands.site import ClusterSite
 from commands.triage import machine, nodecause, targets
+from commands.triage.load import USED
 from commands.triage.machine import Machine
+from commands.triage.measured import share
 from commands.triage.nodecause import Facts
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triagereads import Instance, InstanceView, NodeClaims, NodeClaimView, NodeLease, ProviderId
@@ -26,6 +29,7 @@ from commands.wording import age, one_line, unread
 
 KEY = "AL-28"
 LATE = timedelta(seconds=40)  # a kubelet renews its lease every ten seconds; the API server waits this long
+_BEFORE = timedelta(hours=1)  # a node that fell silent was heard in it
 _NODEGROUP = "eks.amazonaws.com/nodegroup"
 
 
@@ -61,7 +65,8 @@ def _one(found: Machine, site: ClusterSite) -> Diagnosing:
     name = found.name
     asked = _of_cluster(name)
     more = _of_nodegroup(found, site)
-    seen = yield (*asked, *more)
+    before = QueryRange(USED.asked(found.words).expr, _BEFORE)
+    seen = yield (*asked, *more, before)
     provider = seen[ProviderId(name)]
     told = (yield (Instance(provider),)) if isinstance(provider, str) and provider else Seen({})
     instance = _instance(provider, told)
@@ -72,6 +77,7 @@ def _one(found: Machine, site: ClusterSite) -> Diagnosing:
         _asked(provider) if instance is None else "",
         _events(seen[Events(kind="Node", name=name)]),
         _claim(seen[NodeClaims()], name),
+        _last(seen[before]),
     )
     findings = (
         found.finding(),
@@ -81,6 +87,7 @@ def _one(found: Machine, site: ClusterSite) -> Diagnosing:
         *_karpenter(seen[NodeClaims()], name),
         _pods(seen[PodsOnNode(name)]),
         *_others(found),
+        _memory(seen[before]),
         _told(seen[Events(kind="Node", name=name)], found.now),
     )
     return Diagnosis(nodecause.cause(facts), findings, found.steps)
@@ -144,9 +151,12 @@ def _machine(provider: str | Gap | None, instance: InstanceView | Gap | None) ->
     checks = f"system check {instance.system or 'unknown'}, instance check {instance.instance or 'unknown'}"
     spot = ", spot" if instance.is_spot else ""
     value = f"{instance.id} {instance.state}, {checks} ({instance.type or 'type unknown'}{spot})"
+    reason = (one_line(instance.reason),) if instance.reason else ()
+    if instance.unread and instance.state == "running":
+        said = f"its checks: {one_line(instance.unread.reason)}"
+        return Finding(KEY, label, Light.UNKNOWN, value, evidence=(said, *reason), mend=instance.unread.mend)
     is_well = instance.state == "running" and (instance.system, instance.instance) == ("ok", "ok")
     light = Light.RED if not is_well else Light.YELLOW if instance.events else Light.GREEN
-    reason = (one_line(instance.reason),) if instance.reason else ()
     return Finding(KEY, label, light, value, evidence=(*reason, *instance.events))
 
 
@@ -168,6 +178,26 @@ def _health(asked: Nodegroup, group: NodegroupView | Gap | None) -> Finding:
 def _claim(claims: Sequence[NodeClaimView] | Gap | None, node: str) -> NodeClaimView | None:
     known = () if claims is None or isinstance(claims, Gap) else claims
     return next((claim for claim in known if claim.node == node), None)
+
+
+def _last(memory: Matrix | Gap) -> float:
+    """The share of memory that was in use when node-exporter was heard last; 0 where it was not."""
+    points = (
+        [] if isinstance(memory, Gap) else [series.points[-1][1] for series in memory.series if series.points]
+    )
+    return max(points, default=0.0)
+
+
+def _memory(memory: Matrix | Gap) -> Finding:
+    label = "Memory in use when last heard"
+    if isinstance(memory, Gap):
+        return unread(KEY, label, memory)
+    if not _last(memory):
+        return unread(
+            KEY, label, Gap("no data in the last hour", "Let Prometheus scrape node-exporter on it.")
+        )
+    light = Light.RED if _last(memory) >= nodecause.FULL else Light.GREEN
+    return Finding(KEY, label, light, share(_last(memory)))
 
 
 def _karpenter(claims: Sequence[NodeClaimView] | Gap | None, node: str) -> tuple[Finding, ...]:

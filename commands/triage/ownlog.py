@@ -61,9 +61,9 @@ SOME = 1e-9  # a number that should be zero
 
 
 def gauge(
-    label: str, template: str, say: Callable[[float], str], *by: str, bad: float | None = SOME
+    label: str, template: str, unit: Callable[[float], str], *by: str, bad: float | None = SOME
 ) -> Gauge:
-    return Gauge(label, template, say, tuple(dict.fromkeys(_METRIC.findall(template))), by, bad)
+    return Gauge(label, template, unit, tuple(dict.fromkeys(_METRIC.findall(template))), by, bad)
 
 
 def increase(label: str, metric: str, *by: str) -> Gauge:

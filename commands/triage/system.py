@@ -173,22 +173,22 @@ def _requested(resource: str) -> str:
     return f'(max by (namespace, pod, container) (kube_pod_container_resource_requests{{resource="{resource}"}}) * {_LIVE})'
 
 
-def _overcommit(resource: str, noun: str, say: Callable[[float], str]) -> Rule:
+def _overcommit(resource: str, noun: str, unit: Callable[[float], str]) -> Rule:
     room = f'max by (node) (kube_node_status_allocatable{{resource="{resource}"}})'
     gauges = (
         Gauge(
-            f"{noun} requested", f"sum{_requested(resource)}", say, ("kube_pod_container_resource_requests",)
+            f"{noun} requested", f"sum{_requested(resource)}", unit, ("kube_pod_container_resource_requests",)
         ),
         Gauge(
             f"{noun} left when the largest node fails",
             f"sum({room}) - max({room})",
-            say,
+            unit,
             ("kube_node_status_allocatable",),
         ),
         Gauge(
             f"{noun} requested by namespace",
             f"topk(5, sum by (namespace) {_requested(resource)})",
-            say,
+            unit,
             ("kube_pod_container_resource_requests",),
             ("namespace",),
         ),

@@ -117,8 +117,10 @@ def _claim(view: ClaimView | Gap | None) -> Finding:
     zone = f" in {view.zone}" if view.zone else ""
     value = f"{view.phase}, {size(view.capacity)}{zone}, {', '.join(view.modes) or 'no mode'}"
     pods = tuple(f"mounted by {pod}" for pod in view.pods) or ("mounted by no pod",)
-    light = Light.GREEN if view.phase == "Bound" else Light.RED
-    return Finding(KEY, label, light, value, evidence=((view.resizing,) if view.resizing else ()) + pods)
+    light = Light.RED if view.phase != "Bound" else Light.UNKNOWN if view.unread else Light.GREEN
+    more = (*((view.resizing,) if view.resizing else ()), *(one_line(gap.reason) for gap in view.unread))
+    mend = next((gap.mend for gap in view.unread if gap.mend), "")
+    return Finding(KEY, label, light, value, evidence=(*pods, *more), mend=mend)
 
 
 def _larger(
@@ -135,7 +137,7 @@ def _larger(
         value = f"not as it is: {by} does not allow it (allowVolumeExpansion)"
         return (Finding(KEY, label, Light.RED, value, evidence=("make a larger claim and copy the data",)),)
     if view.expandable is None:
-        return (unread(KEY, label, Gap(f"{by} could not be read: whether it allows that is not known")),)
+        return (unread(KEY, label, _class_unread(view)),)
     proposed = proposal(view.capacity, readings[0].value * (readings[2].value or view.capacity), pace)
     line = (
         f"kubectl -n {view.namespace} patch pvc {view.name} --type merge -p"
@@ -146,6 +148,12 @@ def _larger(
         "an EBS volume takes this once in six hours, and never gets smaller again",
     )
     return (Finding(KEY, label, Light.GREEN, f"possible ({by}): {proposed} GiB proposed", evidence=said),)
+
+
+def _class_unread(view: ClaimView) -> Gap:
+    return next(
+        iter(view.unread), Gap(f"whether {view.storage_class or 'its StorageClass'} allows it is not known")
+    )
 
 
 def proposal(capacity: float, used: float, pace: Growth | None) -> int:

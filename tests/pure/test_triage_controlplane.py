@@ -143,7 +143,7 @@ def test_an_api_server_within_its_objective_has_no_cause() -> None:
 # --- aggregated APIs ------------------------------------------------------------------------------
 
 METRICS = ApiServiceView(
-    "v1beta1.metrics.k8s.io", "kube-system/metrics-server",
+    "v1beta1.metrics.k8s.io", "kube-system/metrics-server:443",
     Condition("Available", "False", "MissingEndpoints", "endpoints for service/metrics-server have no addresses"),
 )  # fmt: skip
 
@@ -153,7 +153,7 @@ def test_an_aggregated_api_is_followed_to_its_pods(name: str) -> None:
     behind = {ApiServices: (METRICS,), Endpoints: (EndpointView("10.0.0.9", "metrics-server-x", False),)}
     found = told(name, {"name": "v1beta1.metrics.k8s.io"}, behind)
     assert cause(found) == (
-        "API v1beta1.metrics.k8s.io is down: Service kube-system/metrics-server has none of its 1 pod ready: "
+        "API v1beta1.metrics.k8s.io is down: Service kube-system/metrics-server:443 has none of its 1 pod ready: "
         "“endpoints for service/metrics-server have no addresses”"
     )
     assert found.suggestions[0].text == "pod show kube-system/metrics-server-x"

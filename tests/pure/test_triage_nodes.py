@@ -23,7 +23,7 @@ from triage_world import (
 )
 
 from commands import reads
-from commands.alertreads import QueryRange, ScrapeTargets
+from commands.alertreads import Matrix, QueryRange, ScrapeTargets, Series
 from commands.effects import Target
 from commands.finding import Light
 from commands.model import Confidence, Gap
@@ -120,6 +120,11 @@ NOT_READY = {
         "the kubelet, or its way to the API server",
         LIKELY,
     ),
+    "its memory was full when it fell silent": (
+        {**SILENT, QueryRange: Matrix((Series({}, ((1.0, 0.7), (2.0, 0.981))),))},
+        "the kubelet of ip-10-0-3-17 stopped reporting 3 min ago; 98 % of its memory was in use then",
+        LIKELY,
+    ),
     "nobody could ask AWS": (
         {**SILENT, Instance: HIDDEN},
         "the kubelet of ip-10-0-3-17 stopped reporting 3 min ago: the machine, its kubelet, or the way to the API server",
@@ -151,7 +156,7 @@ def test_a_node_that_is_not_ready(given, text, confidence):
     assert found.cause and found.cause.confidence is confidence
 
 
-def test_all_that_an_expert_would_look_up_is_there():
+def test_all_that_an_expert_would_look_up_is_there() -> None:
     pods = tuple(
         PodDetail(Target("Pod", "shop", f"web-5d9f8c7b6d-x7k2{n}", f"u{n}"), {}, NODE, "Running", True, Needs({}),
                   Owner("ReplicaSet", "web-5d9f8c7b6d", "u"))
@@ -171,23 +176,32 @@ def test_all_that_an_expert_would_look_up_is_there():
     ]
 
 
-def test_what_is_hidden_is_said_and_hides_nothing_else():
+def test_what_is_hidden_is_said_and_hides_nothing_else() -> None:
     found = told(
         "KubeNodeNotReady", ON_NODE, {**SILENT, ProviderId: HIDDEN, NodeLease: HIDDEN, NodeClaims: HIDDEN}
     )
-    assert unknown(found) == ["Kubelet's lease", "EC2 instance", "Karpenter"]
+    hidden = ["Kubelet's lease", "EC2 instance", "Karpenter", "Memory in use when last heard"]
+    assert unknown(found) == hidden
     assert "stopped reporting 3 min ago" in cause(found)  # by the condition, as the lease is not known
     dark = Dark({reads.Now: NOW}).drive(Subject("KubeNodeNotReady", ON_NODE))
     assert dark.cause is None
     assert {finding.light for finding in dark.findings} == {Light.UNKNOWN}
 
 
-def test_an_address_is_as_good_as_a_name():
+def test_checks_of_a_running_machine_that_were_not_read_are_not_green() -> None:
+    unread = machine(system="", instance="", unread=Gap("forbidden", "Allow ec2:DescribeInstanceStatus."))
+    found = told("KubeNodeNotReady", ON_NODE, {**SILENT, Instance: unread})
+    shown = {finding.label: finding for finding in found.findings}
+    assert shown["EC2 instance"].light is Light.UNKNOWN
+    assert shown["EC2 instance"].mend == "Allow ec2:DescribeInstanceStatus."
+
+
+def test_an_address_is_as_good_as_a_name() -> None:
     found = told("KubeNodeNotReady", {"instance": "10.0.3.17:9100"}, SILENT)
     assert "ip-10-0-3-17 stopped reporting" in cause(found)
 
 
-def test_kubelets_that_only_prometheus_does_not_see():
+def test_kubelets_that_only_prometheus_does_not_see() -> None:
     scraped = {
         Nodes: (node(),),
         ScrapeTargets: (target("10.0.3.17:10250", "server returned HTTP status 403 Forbidden"),),
@@ -336,13 +350,13 @@ def test_without_numbers_there_is_no_cause_and_nothing_is_well(name):
     assert "is it scraped?" in empty.findings[0].mend
 
 
-def test_a_gauge_that_is_not_a_number_is_no_load():
+def test_a_gauge_that_is_not_a_number_is_no_load() -> None:
     found = told("NodeCPUHighUsage", ON_NODE, HERE | {"idle|iowait|steal": float("nan")})
     assert found.cause is None
     assert found.findings[0].light is Light.UNKNOWN
 
 
-def test_series_are_looked_for_under_every_name_of_the_machine():
+def test_series_are_looked_for_under_every_name_of_the_machine() -> None:
     world = Dark({Nodes: (node(),), reads.Now: NOW})
     world.drive(Subject("NodeCPUHighUsage", {"instance": "10.0.3.17:9100"}))
     asked = next(read for read in world.asked if isinstance(read, reads.Query))
@@ -352,7 +366,7 @@ def test_series_are_looked_for_under_every_name_of_the_machine():
 # --- pressure, and disks --------------------------------------------------------------------------
 
 
-def test_memory_that_runs_out_names_who_holds_it_and_who_was_killed():
+def test_memory_that_runs_out_names_who_holds_it_and_who_was_killed() -> None:
     given = {
         Nodes: (node(pressure=("MemoryPressure",)),),
         "MemAvailable": 0.97,
@@ -373,7 +387,7 @@ def test_memory_by_other_names(name):
     assert cause(found) == "ip-10-0-3-17 is short of memory (91 % in use)"
 
 
-def test_an_eviction_names_what_ran_out_and_who_paid():
+def test_an_eviction_names_what_ran_out_and_who_paid() -> None:
     evicted = event(
         "Evicted", "The node was low on resource: ephemeral-storage.", "Pod", "web-7", namespace="shop"
     )
@@ -386,14 +400,14 @@ def test_an_eviction_names_what_ran_out_and_who_paid():
     )
 
 
-def test_process_ids_that_run_out():
+def test_process_ids_that_run_out() -> None:
     given = {Nodes: (node(pressure=("PIDPressure",)),), "container_processes": {WHO: 20_000.0}}
     assert cause(told("KubeNodePressure", ON_NODE, given)) == (
         "ip-10-0-3-17 is short of process ids; most by shop/web-7, 20,000"
     )
 
 
-def test_nobody_knows_who_was_killed_where_pods_are_hidden():
+def test_nobody_knows_who_was_killed_where_pods_are_hidden() -> None:
     found = told("HostOomKillDetected", ON_NODE, HERE | {PodDetails: HIDDEN, "MemAvailable": 0.5})
     assert unknown(found)[-1] == "Killed for memory in the last hour"
     dark = Dark({Nodes: (node(),), reads.Now: NOW}).drive(Subject("HostOomKillDetected", ON_NODE))
@@ -425,7 +439,7 @@ def test_a_disk_that_fills_says_how_long_it_lasts_and_who_writes(name):
     assert [each.text for each in found.cause.suggestions] == ["pod show shop/web-7", f"node disk {NODE}"]
 
 
-def test_a_disk_that_does_not_grow_is_not_said_to_get_full():
+def test_a_disk_that_does_not_grow_is_not_said_to_get_full() -> None:
     found = told("NodeFilesystemAlmostOutOfSpace", ROOT, FULL | {QueryRange: falling(12 * GIB, 0.0)})
     assert cause(found) == "/ on ip-10-0-3-17 is 91 % full, 12 GiB left, not growing"
 
@@ -439,7 +453,7 @@ def test_inodes_that_run_out(name):
     )
 
 
-def test_a_disk_without_numbers_still_says_what_its_kubelet_does():
+def test_a_disk_without_numbers_still_says_what_its_kubelet_does() -> None:
     failed = event("ImageGCFailed", "wanted to free 9 bytes, but freed 0")
     found = told(
         "NodeFilesystemAlmostOutOfSpace",

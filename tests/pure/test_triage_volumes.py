@@ -8,7 +8,7 @@ from triage_world import GIB, HIDDEN, NOW, Dark, cause, event, falling, told, un
 from commands import reads
 from commands.alertreads import Matrix, QueryRange, Series
 from commands.finding import Finding, Light
-from commands.model import Confidence
+from commands.model import Confidence, Gap
 from commands.podreads import Events
 from commands.triage.filling import growth
 from commands.triage.rule import Diagnosis, Subject
@@ -56,9 +56,13 @@ def test_a_storage_class_that_forbids_it_is_named() -> None:
     assert (
         shown(found)["Make it larger"].value == "not as it is: gp2 does not allow it (allowVolumeExpansion)"
     )
-    unknown_class = ClaimView("shop", "data-db-0", "Bound", 50 * GIB, storage_class="gp2")
+    forbidden = Gap("storageclasses: forbidden", "Let the bot get storageclasses.")
+    unknown_class = ClaimView(
+        "shop", "data-db-0", "Bound", 50 * GIB, storage_class="gp2", unread=(forbidden,)
+    )
     found = told("KubePersistentVolumeFillingUp", LABELS, FULL | {Claim: unknown_class})
-    assert shown(found)["Make it larger"].light is Light.UNKNOWN
+    assert shown(found)["Make it larger"].value == "unknown: storageclasses: forbidden"
+    assert shown(found)["Claim"].mend == forbidden.mend
 
 
 def test_a_volume_that_is_being_resized_is_not_resized_again() -> None:
