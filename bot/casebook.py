@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from bot import storms
 from bot.state import KEEP, THREADS, Change, State, Stored, Taken, milliseconds, new_id
 from commands.alertreads import Occurrence, OccurrencePage
+from commands.alertroutes import severity_of
 from commands.model import Alert, AlertGroup, Care, Severity, Storm
 from commands.site import Site
 
@@ -138,10 +139,11 @@ class Casebook:
     def _note(self, change: Change, group: AlertGroup, alert: Alert) -> None:
         """Write an occurrence down once: what it began as stays, its end may come and go."""
         starts_at = _start(alert, group)
+        rules = self._site.clusters.get(group.cluster, self._site).alerts
         occurrence = Occurrence(
-            fingerprint=alert.fingerprint, name=alert.name, labels=alert.labels, severity=group.severity,
-            cluster=group.cluster, starts_at=starts_at, ends_at=None, group=group.id, episode=group.episode,
-            oncall=self._site.oncall(starts_at),
+            fingerprint=alert.fingerprint, name=alert.name, labels=alert.labels,
+            severity=severity_of(rules, alert.labels), cluster=group.cluster, starts_at=starts_at, ends_at=None,
+            group=group.id, episode=group.episode, oncall=self._site.oncall(starts_at),
         )  # fmt: skip
         change.pipe.set(_body(alert), _OCCURRENCE.dump_json(occurrence), nx=True)
         if alert.status == "firing":

@@ -1,9 +1,11 @@
 """The book of alerts in a real Redis: what is open, what ever fired, which group is meant, storms."""
 
+import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
@@ -11,9 +13,11 @@ from slack_sdk import WebClient
 
 from bot.casebook import Casebook
 from bot.courier import Courier, Pace
+from bot.intake import Intake
 from bot.outbox import Outbox, Sent
 from bot.state import KEEP, State
 from commands.alertreads import GroupOf, Occurrence, Occurrences, OpenGroups
+from commands.catalog import Catalog
 from commands.model import Alert, AlertGroup, Care, Judged, Judgement, Severity, Storm
 from commands.site import OnCall, Site
 from sandbox.slack import SlackStandIn
@@ -164,6 +168,28 @@ def test_names_of_what_is_gone_are_trimmed(book: Book) -> None:
     book.state.redis.delete(f"sre:alert:{group.id}")
     book.book.trim(NOW)
     assert book.state.redis.zcard("sre:groups:ids") == book.state.redis.hlen("sre:threads") == 0
+
+
+def test_an_occurrence_is_as_grave_as_its_own_label_says(book: Book) -> None:
+    book.put(numbered(1, build.alert(severity="page"), build.alert(pod="b", severity="ticket")))
+    assert {each.severity for each in book.fired()} == {Severity.CRITICAL, Severity.WARNING}
+
+
+def test_the_intake_writes_the_book_in_the_transaction_of_the_group(book: Book) -> None:
+    intake = Intake(book.state, Catalog.load(), SITE, now=lambda: book.now)
+    body = json.loads((Path(__file__).parents[1] / "payloads" / "am-firing.json").read_text())
+    at = datetime.fromisoformat(body["alerts"][0]["startsAt"])
+    for minute in range(3):
+        book.now = at + minute * MINUTE
+        intake.take(json.dumps(body).encode())
+    (group,) = book.book.open_groups()
+    assert len(book.fired()) == len(group.alerts)
+    for alert in body["alerts"]:
+        alert |= {"status": "resolved", "endsAt": (at + 3 * MINUTE).isoformat()}
+    book.now = at + 4 * MINUTE
+    intake.take(json.dumps(body | {"status": "resolved"}).encode())
+    assert book.book.open_groups() == ()
+    assert {each.ends_at for each in book.fired()} == {at + 3 * MINUTE}
 
 
 # --- which one is meant ---
