@@ -4,7 +4,7 @@ One transaction stores the group together with everything that follows from it: 
 and the audit line. It asks Redis and nobody else. Called by bot/web.py alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
@@ -52,7 +52,7 @@ class Intake:
             f"Alertmanager sends {size / 1_000_000:.0f} MB at once, and no more than {most / 1_000_000:.0f} MB are "
             "taken: that group is not shown. Set `max_alerts` in its webhook_config, or group by more labels."
         )
-        self._tell("alerts-too-large", text, timedelta(hours=1))
+        self._tell(text, {"alerts-too-large": timedelta(hours=1)})
 
     def _hear(self, heard: Notification) -> None:
         cluster = self._cluster(heard)
@@ -150,14 +150,19 @@ class Intake:
             f"Alerts come from a cluster `{cluster[:100]}`, which the configuration does not name (it has {known}). They "
             "are shown and not diagnosed. Name it under `clusters`, or set `alerts.cluster_label`."
         )
-        self._tell(f"unknown-cluster:{cluster}", text, timedelta(days=1))
+        # Where a label names hundreds that nobody knows, the next one is told of when its alert is heard again.
+        self._tell(
+            text, {f"unknown-cluster:{cluster}": timedelta(days=1), "unknown-cluster": timedelta(minutes=10)}
+        )
 
-    def _tell(self, mark: str, text: str, pause: timedelta) -> None:
-        """Into the channel of alerts, unless it was said so lately."""
+    def _tell(self, text: str, pauses: Mapping[str, timedelta]) -> None:
+        """Into the channel of alerts, unless one of these was said so lately."""
         notice = Notice(new_id("N"), self._site.channel("alerts"), text, self._now())
         change = self._state.change().put(notice, was="", keep=KEEP).show(notice, priority=2)
+        for mark, pause in pauses.items():
+            change.once(mark, notice.id, pause)
         try:
-            change.once(mark, notice.id, pause).commit()
+            change.commit()
         except Taken:
             return
 

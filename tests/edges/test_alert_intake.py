@@ -148,6 +148,13 @@ def test_a_cluster_that_nobody_knows_is_shown_and_told_of_once(door: Door) -> No
     assert "`mars`" in text and "`eu`, `us`" in text
 
 
+def test_hundreds_of_clusters_that_nobody_knows_make_no_storm_of_notices(door: Door) -> None:
+    for number in range(20):
+        assert door.post(body(alert(cluster=f"planet-{number}"))) == 200
+    assert len(door.groups()) == 20
+    assert len(door.notices()) == 1
+
+
 def test_without_a_label_the_address_tells_the_cluster_and_parts_the_groups(door: Door) -> None:
     us = replace(SITE.clusters["us"], urls=replace(SITE.urls, alertmanager="https://am.us.example.com"))
     door.intake._site = replace(SITE, clusters={**SITE.clusters, "us": us})
