@@ -57,6 +57,8 @@ class Lookout:
         """Look out until told to stop, one worker each time."""
         while not stop.wait(_TICK.total_seconds()):
             for cluster in self._site.clusters:
+                if stop.is_set():
+                    return
                 try:
                     self._state.change().once(f"lookout:{cluster}", "1", EVERY).commit()
                     self.look(cluster)
