@@ -1,7 +1,7 @@
 """The questions about alerts: to the bot's own store, to Alertmanager and to Prometheus.
 
-Answers are plain facts, as in commands/reads.py. The store's are answered by workers/casebook.py, the others by
-workers/signals.py.
+Answers are plain facts, as in commands/reads.py. The store's are answered by workers/casebook.py, Alertmanager's by
+workers/alertmanager.py, Prometheus's by workers/prometheus.py, the pages of runbooks by workers/runbooks.py.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,7 @@ from bot import access
 from bot.access import Deed, Holder, Kind
 from commands.change import Change, Doing, Planning, Verifying, Who
 from commands.command import Command
-from commands.effects import DenyTraffic, Target
+from commands.effects import DenyTraffic, Target, Unsilence
 from commands.model import SCHEDULER, Actor, Args
 from commands.plan import Step, Wave
 from commands.site import AccessRule, ClusterSite, is_like
@@ -342,3 +342,23 @@ def test_grants_say_what_and_where_and_by_which_rule() -> None:
         f"ask for `node *`, only nodes `blue-*` or labelled `{GROUP}` (rule 1 of `access`, as `oncall`)",
         "ask for `node *`, only nodes labelled `gpu=*`; clusters `eu-*` (rule 2 of `access`, as `oncall`)",
     )
+
+
+@pytest.mark.parametrize(
+    ("namespace", "limited", "ok"),
+    [
+        ("shop", (), True),
+        ("shop", ("shop",), True),
+        ("pay", ("shop",), False),
+        ("", (), True),
+        ("", ("shop",), False),
+    ],
+)
+def test_a_silence_that_names_no_namespace_is_about_all_of_them(
+    namespace: str, limited: tuple[str, ...], ok: bool
+) -> None:
+    target = Target("Silence", namespace, "R1", "")
+    plan = build.plan(waves=(Wave("x", (Step("s", Unsilence(target), "s"),)),), nodes=())
+    deed = Deed.planned(Args("alert", "silence", "A1"), "eu-1", plan)
+    rules = (AccessRule(("oncall",), ("submit",), ("alert *",), namespaces=limited),)
+    assert access.may_submit(Holder("U1", ("oncall",)), rules, deed).ok is ok

@@ -550,3 +550,27 @@ def test_a_kind_before_the_name_is_kept_where_a_flag_takes_it(typed: str, flags:
 def test_a_kind_that_is_typed_twice_must_be_the_same() -> None:
     with pytest.raises(UsageError, match="disagree"):
         grammar.parse("deploy history sts/web --kind ds", KINDED)
+
+
+# --- Label matchers -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "token", "label"),
+    [
+        ('why="a b"', "why=a b", 'why="a b"'),
+        ('pod=~"web 1|db"', 'pod=~"web 1|db"', 'pod=~"web 1|db"'),
+        ('severity!="x"', 'severity!="x"', 'severity!="x"'),
+        ('{a="b c",d!~"e"}', '{a="b c",d!~"e"}', '{a="b c",d!~"e"}'),
+        ("a=b", "a=b", ""),
+    ],
+)
+def test_a_label_matcher_keeps_its_quotation_marks_beside_what_a_flag_would_be(
+    typed: str, token: str, label: str
+) -> None:
+    (found,) = grammar._tokens(grammar._clean(typed))
+    assert (found.text, found.label) == (token, label)
+
+
+def test_what_only_begins_like_a_matcher_stays_plain_words() -> None:
+    assert [each.text for each in grammar._tokens('because x!="foo bar')] == ["because", 'x!="foo', "bar"]
