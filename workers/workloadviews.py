@@ -246,7 +246,37 @@ def autoscaler_view(found: Json) -> workloads.AutoscalerView:
         now=int(status.get("currentReplicas") or 0),
         wanted=int(status.get("desiredReplicas") or 0),
         keda=keda or (name.removeprefix("keda-hpa-") if name.startswith("keda-hpa-") else ""),
+        metrics=tuple(_metric_views(spec, status)),
+        conditions=conditions(status),
     )
+
+
+def _metric_views(spec: Json, status: Json) -> Iterator[workloads.MetricView]:
+    """Each aim of the spec with what the autoscaler last read of it: both lists name their metrics alike."""
+    read = {_metric_name(each): _metric_part(each) for each in status.get("currentMetrics") or ()}
+    for each in spec.get("metrics") or ():
+        name = _metric_name(each)
+        now = part(read.get(name, {}), "current")
+        yield workloads.MetricView(name, _amount(now), _amount(part(_metric_part(each), "target")))
+
+
+def _metric_part(metric: Json) -> Json:
+    """What stands under its type: "type": "ContainerResource" is described by "containerResource"."""
+    kind = str(metric.get("type") or "")
+    return part(metric, kind[:1].lower() + kind[1:])
+
+
+def _metric_name(metric: Json) -> str:
+    told = _metric_part(metric)
+    name = str(told.get("name") or part(told, "metric").get("name") or metric.get("type") or "")
+    return f"{told['container']}/{name}" if told.get("container") else name
+
+
+def _amount(value: Json) -> str:
+    """A share of the request first, as `kubectl get hpa` does; then an average, then a sum."""
+    if value.get("averageUtilization") is not None:
+        return f"{value['averageUtilization']}%"
+    return str(value.get("averageValue") or value.get("value") or "")
 
 
 def budget_view(found: Json) -> workloads.BudgetTerms:
