@@ -25,7 +25,7 @@ from commands.triage.measured import share
 from commands.triage.nodecause import Facts
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triagereads import Instance, InstanceView, NodeClaims, NodeClaimView, NodeLease, ProviderId
-from commands.wording import age, one_line, unread
+from commands.wording import KEPT, age, one_line, unread
 
 KEY = "AL-28"
 LATE = timedelta(seconds=40)  # a kubelet renews its lease every ten seconds; the API server waits this long
@@ -68,7 +68,7 @@ def _one(found: Machine, site: ClusterSite) -> Diagnosing:
     before = QueryRange(USED.asked(found.words).expr, _BEFORE)
     seen = yield (*asked, *more, before)
     provider = seen[ProviderId(name)]
-    told = (yield (Instance(provider),)) if isinstance(provider, str) and provider else Seen({})
+    told = (yield (Instance(provider),)) if isinstance(provider, str) and _asked(provider) else Seen({})
     instance = _instance(provider, told)
     facts = Facts(
         found,
@@ -136,8 +136,9 @@ def _instance(provider: str | Gap | None, told: Seen) -> InstanceView | Gap | No
 
 
 def _asked(provider: str | Gap | None) -> str:
-    """The id of the machine that EC2 was asked for, "" where it was not."""
-    return provider.rpartition("/")[2] if isinstance(provider, str) else ""
+    """The id of the machine that EC2 is asked for; "" for one that is none of its (Fargate, another cloud)."""
+    name = provider.rpartition("/")[2] if isinstance(provider, str) else ""
+    return name if name.startswith("i-") else ""
 
 
 def _machine(provider: str | Gap | None, instance: InstanceView | Gap | None) -> Finding:
@@ -146,6 +147,10 @@ def _machine(provider: str | Gap | None, instance: InstanceView | Gap | None) ->
         return unread(KEY, label, instance)
     if not provider:
         return unread(KEY, label, Gap("the node does not say which machine it is"))
+    if not _asked(provider):
+        return Finding(
+            KEY, label, Light.GREEN, f"none: {one_line(provider if isinstance(provider, str) else '')}"
+        )
     if instance is None:
         return Finding(KEY, label, Light.RED, f"EC2 knows no {_asked(provider)}")
     checks = f"system check {instance.system or 'unknown'}, instance check {instance.instance or 'unknown'}"
@@ -230,7 +235,7 @@ def _pods(pods: Sequence[PodDetail] | Gap) -> Finding:
     owners = Counter(_owner(pod) for pod in running)
     lines = tuple(f"{name}: {counted(count, 'pod')}" for name, count in owners.most_common())
     value = f"{counted(len(running), 'pod')} of {counted(len(owners), 'owner')}"
-    return Finding(KEY, label, Light.YELLOW if running else Light.GREEN, value, evidence=lines)
+    return Finding(KEY, label, Light.YELLOW if running else Light.GREEN, value, evidence=lines[:KEPT])
 
 
 def _owner(pod: PodDetail) -> str:
@@ -247,7 +252,7 @@ def _others(found: Machine) -> tuple[Finding, ...]:
         return ()
     lines = tuple(f"{node.name} in {nodecause.zone(node) or 'no zone'}" for node in bad)
     value = f"{len(bad)} of {len(found.nodes)} are not Ready either"
-    return (Finding(KEY, "Other nodes", Light.RED, value, evidence=lines),)
+    return (Finding(KEY, "Other nodes", Light.RED, value, evidence=lines[:KEPT]),)
 
 
 def _events(events: Sequence[EventView] | Gap) -> tuple[EventView, ...]:

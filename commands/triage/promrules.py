@@ -9,7 +9,7 @@ from commands.phrase import counted, span
 from commands.site import ClusterSite
 from commands.triage.measured import seconds
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
-from commands.wording import one_line, unread
+from commands.wording import KEPT, one_line, unread
 
 KEY = "AR-5"
 _MONITORING = (Suggestion("Monitoring", "health monitoring"),)
@@ -22,7 +22,7 @@ def failing_rules(subject: Subject, site: ClusterSite) -> Diagnosing:
     if isinstance(rules, Gap):
         return Diagnosis(None, (unread(KEY, label, rules),), _MONITORING)
     bad = [rule for rule in rules if rule.health == "err"]
-    lines = tuple(f"{rule.name} (group {rule.group}): {one_line(rule.last_error)}" for rule in bad)
+    lines = tuple(f"{rule.name} (group {rule.group}): {one_line(rule.last_error)}" for rule in bad[:KEPT])
     found = Finding(
         KEY, label, Light.RED if bad else Light.GREEN, f"{len(bad)} of {len(rules)}", evidence=lines
     )

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from commands.alertreads import ScrapeTarget, ScrapeTargets
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Cause, Confidence, Gap
+from commands.nodestatus import is_ready, status
 from commands.phrase import counted, shortly
 from commands.podreads import PodDetail, PodDetails
 from commands.podstatus import status_light
-from commands.reads import Endpoints, EndpointView
+from commands.reads import Endpoints, EndpointView, Nodes, NodeView
 from commands.site import ClusterSite
+from commands.triage.machine import is_called
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
-from commands.wording import one_line, unread
+from commands.wording import KEPT, one_line, unread
 
 KEY = "AL-30"
 LOOKED_AT = 3  # pods behind targets that are down
@@ -87,14 +89,19 @@ def down(subject: Subject, site: ClusterSite) -> Diagnosing:
     meant = [target for target in targets if _is_meant(target, subject)]
     bad = [target for target in meant if target.health == "down"]
     pods = _pods(bad, () if isinstance(behind, Gap) else behind)
-    answers = yield tuple(pods)
+    answers = yield (*pods, *((Nodes(),) if bad else ()))
     details = {read: answers[read] for read in pods}
+    nodes: Sequence[NodeView] | Gap = answers.get(Nodes(), ())
+    dead = _dead(bad, () if isinstance(nodes, Gap) else nodes)
     findings = (
         _told(meant, bad, subject),
         *_backed(subject, behind),
+        *_machines(nodes, dead),
         *(_pod(read, details[read]) for read in details),
     )
     sick = [pod for found in details.values() if not isinstance(found, Gap) for pod in found if _is_sick(pod)]
+    if dead:
+        return Diagnosis(_dead_cause(subject, bad, dead), findings, _steps(sick))
     return Diagnosis(_cause(subject, meant, bad, sick), findings, _steps(sick))
 
 
@@ -123,9 +130,29 @@ def _namespace(target: ScrapeTarget) -> str:
 
 
 def _pod_name(target: ScrapeTarget, by_address: dict[str, str]) -> str:
-    host = re.sub(r":\d+$", "", target.instance).strip("[]")
     known = target.labels.get("pod") or target.discovered.get("__meta_kubernetes_pod_name", "")
-    return known or by_address.get(host, "")
+    return known or by_address.get(_host(target), "")
+
+
+_ON_NODE = ("node", "__meta_kubernetes_pod_node_name", "__meta_kubernetes_node_name")
+
+
+def _dead(bad: Sequence[ScrapeTarget], nodes: Sequence[NodeView]) -> list[NodeView]:
+    """Nodes that are not Ready and that a target is on, or is."""
+    names = {
+        name
+        for target in bad
+        for name in (
+            _host(target),
+            *({**target.discovered, **target.labels}.get(key, "") for key in _ON_NODE),
+        )
+        if name
+    }
+    return [node for node in nodes if not is_ready(node) and any(is_called(node, name) for name in names)]
+
+
+def _host(target: ScrapeTarget) -> str:
+    return re.sub(r":\d+$", "", target.instance).strip("[]")
 
 
 def _is_sick(pod: PodDetail) -> bool:
@@ -142,7 +169,7 @@ def _told(meant: Sequence[ScrapeTarget], bad: Sequence[ScrapeTarget], subject: S
         return Finding(KEY, label, Light.RED, "none: Prometheus finds nothing to scrape")
     lines = tuple(
         f"{shortly(target.instance)}: {in_words(target.last_error)}: {one_line(target.last_error)}"
-        for target in bad
+        for target in bad[:KEPT]
     )
     light = Light.RED if bad else Light.GREEN
     return Finding(KEY, label, light, f"{len(bad)} of {len(meant)} down", "all up", lines)
@@ -175,6 +202,24 @@ def _pod(read: PodDetails, pods: Sequence[PodDetail] | Gap) -> Finding:
     return Finding(KEY, label, Light.RED if _is_sick(pod) else Light.GREEN, value, evidence=said)
 
 
+def _machines(nodes: Sequence[NodeView] | Gap, dead: Sequence[NodeView]) -> tuple[Finding, ...]:
+    """The nodes that explain targets; nothing where they are well."""
+    label = "Nodes behind them"
+    if isinstance(nodes, Gap):
+        return (unread(KEY, label, nodes),)
+    lines = tuple(f"{node.name}: {status(node)}" for node in dead)
+    return (Finding(KEY, label, Light.RED, f"{len(dead)} not Ready", evidence=lines),) if dead else ()
+
+
+def _dead_cause(subject: Subject, bad: Sequence[ScrapeTarget], dead: Sequence[NodeView]) -> Cause:
+    job, first = subject.scrape_job or "the job", dead[0]
+    more = f" (and {len(dead) - 1} more)" if len(dead) > 1 else ""
+    text = f"{counted(len(bad), 'target')} of {job} down: node {shortly(first.name)} is {status(first)}{more}"
+    return Cause(
+        text, Confidence.LIKELY, (Suggestion(f"Show {shortly(first.name)}", f"node show {first.name}"),)
+    )
+
+
 def _cause(
     subject: Subject, meant: Sequence[ScrapeTarget], bad: Sequence[ScrapeTarget], sick: Sequence[PodDetail]
 ) -> Cause | None:
@@ -183,7 +228,7 @@ def _cause(
         text = f"Prometheus finds no target of {job} at all: its Service or its pods are gone, or the selector does not fit"
         return Cause(text, Confidence.LIKELY, _steps(sick))
     if not bad:
-        text = f"all {counted(len(meant), 'target')} of {job} are up again"
+        text = f"{counted(len(meant), 'target')} of {job}, and none is down any more"
         return Cause(text, Confidence.CERTAIN)
     which = f"{len(bad)} of {counted(len(meant), 'target')} of {job} {'is' if len(bad) == 1 else 'are'} down"
     if sick:

@@ -5,14 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from triage_world import HIDDEN, Dark, cause, pod, target, told, unknown
+from triage_world import HIDDEN, NODE, Dark, cause, node, pod, target, told, unknown
 
 from commands import reads
 from commands.alertreads import Rules, RuleView, ScrapeTargets
 from commands.finding import Light
 from commands.model import Confidence, Gap
 from commands.podreads import ContainerLog, LogText, PodDetails
-from commands.reads import Endpoints, EndpointView, Query
+from commands.reads import Endpoints, EndpointView, Nodes, Query
 from commands.triage.rule import Subject
 from commands.triage.targets import in_words
 
@@ -111,11 +111,21 @@ def test_targets_whose_pods_are_well_are_told_in_prometheus_words() -> None:
     assert found.cause and found.cause.confidence is CERTAIN
 
 
+def test_a_target_on_a_node_that_is_not_ready_is_the_nodes() -> None:
+    lost = "dial tcp 10.0.3.17:9100: connect: no route to host"
+    given = {ScrapeTargets: (target("10.0.3.17:9100", lost),), Nodes: (node(ready="Unknown"), node("n2"))}
+    found = told("TargetDown", {"job": "node-exporter"}, given)
+    assert cause(found) == "1 target of node-exporter down: node ip-10-0-3-17 is NotReady"
+    assert found.cause and found.cause.suggestions[0].text == f"node show {NODE}"
+    hidden = told("TargetDown", {"job": "node-exporter"}, given | {Nodes: HIDDEN})
+    assert "there is no way to the address" in cause(hidden)
+    assert unknown(hidden) == ["Nodes behind them"]
+
+
 def test_a_job_without_targets_and_one_that_is_well_again() -> None:
     assert "no target of web at all" in cause(told("TargetDown", WEB, {}))
-    assert (
-        cause(told("TargetDown", {"job": "web"}, {ScrapeTargets: (target(),)}))
-        == "all 1 target of web are up again"
+    assert cause(told("TargetDown", {"job": "web"}, {ScrapeTargets: (target(),)})) == (
+        "1 target of web, and none is down any more"
     )
 
 

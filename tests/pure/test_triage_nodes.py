@@ -196,6 +196,14 @@ def test_checks_of_a_running_machine_that_were_not_read_are_not_green() -> None:
     assert shown["EC2 instance"].mend == "Allow ec2:DescribeInstanceStatus."
 
 
+def test_a_node_that_is_no_instance_of_ec2_is_not_said_to_be_gone() -> None:
+    fargate = "aws:///eu-central-1a/0f3c-1d/fargate-ip-10-0-3-17.eu-central-1.compute.internal"
+    found = told("KubeNodeNotReady", ON_NODE, {**SILENT, ProviderId: fargate, Instance: None})
+    assert "stopped reporting" in cause(found)
+    shown = {finding.label: finding.value for finding in found.findings}
+    assert shown["EC2 instance"] == f"none: {fargate}"
+
+
 def test_an_address_is_as_good_as_a_name() -> None:
     found = told("KubeNodeNotReady", {"instance": "10.0.3.17:9100"}, SILENT)
     assert "ip-10-0-3-17 stopped reporting" in cause(found)
