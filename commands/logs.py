@@ -27,7 +27,7 @@ PODS = 20  # pods of one workload that are asked
 LOGS = 40  # logs of them all
 _TAIL, _MOST = 100, 2000
 _SEARCHED = 5000  # lines of each log that are looked through for a text
-_BYTES = 1024 * 1024  # of all logs
+_BYTES = 4 * 1024 * 1024  # of all logs
 _WIDTH = 200
 
 
@@ -279,7 +279,8 @@ def _shown(choice: Choice, lines: Sequence[Entry]) -> tuple[tuple[str, ...], tup
 
 def _note(choice: Choice, heard: Sequence[Heard], now: datetime | None) -> str:
     cut = any(isinstance(each.answer, LogText) and each.answer.is_cut for each in heard)
-    looked = f"the last {choice.lines} lines of each log"
+    limit = min((each.read.limit for each in heard), default=0) // 1024
+    looked = f"at most the last {choice.lines} lines and {limit} kB of each log"
     facts = [
         f"bounded, not followed: as of {now:%H:%M:%S} UTC, ask again for newer ones"
         if choice.follow and now

@@ -190,6 +190,7 @@ def test_a_text_is_a_text_and_no_pattern() -> None:
 def test_of_what_is_found_the_last_lines_of_each_pod_are_shown() -> None:
     section = answered(log=LogText(timed("\n".join(f"hit {n}" for n in range(50)))), grep="hit", tail="2")
     assert section.findings[0].value.startswith("6 lines")
+    assert section.note == "looked through at most the last 5000 lines and 1365 kB of each log"
 
 
 def test_a_run_before_that_never_was_is_said_kindly() -> None:
