@@ -82,9 +82,8 @@ def _who(member: str) -> str:
 
 
 def _firing(group: AlertGroup, workspace: str) -> list[Block]:
-    since = f"since {moment(group.opened)}"
-    place = f"📍 {where(group)}" if where(group) else ""
-    lines = [_who(group.mention) + _headline(group), summary(group), place, f"🕑 {since}"]
+    place = " · ".join(filter(None, (where(group), f"since {moment(group.opened)}")))
+    lines = [_who(group.mention) + _headline(group), summary(group), place]
     lines += [" · ".join(care(group)), _cause(group)]
     return [
         *paragraphs(filter(None, lines)),
@@ -99,7 +98,7 @@ def _cause(group: AlertGroup) -> str:
     """What was found; until then, and where nothing was, it is in the thread what was read. (A card knows no clock.)"""
     if group.cause:
         return cause(group.cause)
-    return "🔎 no cause named yet: the facts are in the thread" if group.triage else ""
+    return "No cause named yet: the facts are in the thread." if group.triage else ""
 
 
 def _listed(group: AlertGroup) -> list[Block]:
@@ -178,7 +177,7 @@ def _origin(group: AlertGroup) -> str:
 
 def _resolved(group: AlertGroup) -> list[Block]:
     """Calm and short: how long it took, where it was, why, and what people call it."""
-    lines = [_headline(group), f"📍 {where(group)}" if where(group) else "", " · ".join(care(group))]
+    lines = [_headline(group), where(group), " · ".join(care(group))]
     if group.cause:
         lines.append(cause(group.cause))
     ended = f"{moment(group.opened)} to {moment(group.updated)}"
@@ -189,8 +188,8 @@ def _resolved(group: AlertGroup) -> list[Block]:
 
 def _member(group: AlertGroup) -> list[Block]:
     """One of a storm, in its thread."""
-    place = f"📍 {where(group)}" if where(group) else ""
-    lines = [_headline(group), summary(group) if group.firing else "", place, " · ".join(care(group))]
+    said = summary(group) if group.firing else ""
+    lines = [_headline(group), said, where(group), " · ".join(care(group))]
     if group.cause:
         lines.append(cause(group.cause))
     if not group.firing:
@@ -218,13 +217,13 @@ def silence_view(carried: str) -> Block:
 
 
 def storm(record: Storm) -> Message:
-    sign = OVER if record.over else "🌊"
+    sign = OVER if record.over else "⚠️"
     state = "over" if record.over else f"{record.firing} fire"
     groups = counted(record.members, "alert group")
     headline = f"{sign} *Alert storm: {groups}, {state}*"
-    when = f"🕑 since {moment(record.opened)}"
+    when = f"since {moment(record.opened)}"
     if record.over:
-        when = f"🕑 {moment(record.opened)}, over after {span(record.updated - record.opened)}"
+        when = f"{moment(record.opened)}, over after {span(record.updated - record.opened)}"
     blocks = [
         *paragraphs([headline, when, *_counts(record)]),
         context("Each group is in this thread; critical ones have their own cards. What is told here is not diagnosed "

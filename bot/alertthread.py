@@ -4,7 +4,7 @@ A triage is a request of its own that is told under the card it is about: it has
 messages as they need. Called by bot/render.py, with a record whose texts are redacted; every one is escaped here.
 """
 
-from bot.alertwords import LINE, cause, line
+from bot.alertwords import LINE, cause, line, person
 from bot.blocks import (
     Block,
     Message,
@@ -37,7 +37,7 @@ def lines(record: AlertGroup | Notice) -> tuple[Message, ...]:
 
 
 def _line(key: str, each: Line) -> Message:
-    by = f" by {mention(each.by)}" if each.by else ""
+    by = f" by {person(each.by)}" if each.by else ""
     said = f"{mention(each.mention)} {escape(each.text)}{by}".strip()
     return Message(key, said, (paragraph(said),), in_thread=True)
 
@@ -110,6 +110,6 @@ def _table(table: tuple[str, ...]) -> list[Block]:
 
 
 def _file(key: str, file: Attachment, words: list[str]) -> Message:
-    sign = "📈" if file.is_image else "📎"
-    said = "\n".join([f"{sign} {line(file.title)}", *words])
+    named = line(file.title) if file.is_image else f"📎 {line(file.title)}"
+    said = "\n".join([named, *words])
     return Message(key, fenced(said, _COMMENT), in_thread=True, file=file)

@@ -119,7 +119,7 @@ def most(group: AlertGroup) -> str:
     told = []
     for label in _BY:
         counts = Counter(alert.labels[label] for alert in group.firing if alert.labels.get(label))
-        if len(counts) > 1:
+        if len(counts) > 1 and counts.most_common(1)[0][1] > 1:
             top = ", ".join(f"{line(value, 60)} {count}" for value, count in counts.most_common(3))
             told.append(f"*{label}* {top}" + (f", {len(counts) - 3} others" if len(counts) > 3 else ""))
     return "\n".join(told[:3])
@@ -132,9 +132,10 @@ def own_labels(alert: Alert, group: AlertGroup) -> Mapping[str, str]:
 
 def more_labels(group: AlertGroup) -> str:
     """The labels that all its alerts share and that are said nowhere else on the card; a few, and how many more."""
+    told = where(group)
     left = {
         k: v for k, v in sorted(group.lead.labels.items())
-        if k not in _SAID and all(alert.labels.get(k) == v for alert in group.alerts)
+        if k not in _SAID and line(v, 120) not in told and all(alert.labels.get(k) == v for alert in group.alerts)
     }  # fmt: skip
     return labelled(left, 8)
 
@@ -151,7 +152,7 @@ def code(text: str) -> str:
 
 
 def cause(found: Cause) -> str:
-    return f"🔎 *{SURE[found.confidence]}:* {line(found.text, 600)}"
+    return f"*{SURE[found.confidence]}:* {line(found.text, 600)}"
 
 
 def person(user: str) -> str:
@@ -162,16 +163,16 @@ def care(group: AlertGroup) -> Iterable[str]:
     """What people have done about it, a phrase each."""
     told = group.care
     if told.owner:
-        yield f"👤 owner {person(told.owner)}"
+        yield f"owner {person(told.owner)}"
     if told.acked:
-        yield f"👀 acknowledged by {person(told.acked_by)} {moment(told.acked)}"
+        yield f"acknowledged by {person(told.acked_by)} {moment(told.acked)}"
     if told.reminded and not told.acked and group.firing:
-        yield f"⏰ nobody had acknowledged it: reminded {moment(told.reminded)}"
+        yield f"⚠️ nobody took notice: reminded {moment(told.reminded)}"
     if told.snoozed and not told.acked and group.firing:
-        yield f"💤 no reminder before {moment(told.snoozed)}"
+        yield f"no reminder before {moment(told.snoozed)}"
     if told.judged:
-        yield f"🏷 {told.judged[-1].judgement} says {person(told.judged[-1].by)}"
+        yield f"{told.judged[-1].judgement}, says {person(told.judged[-1].by)}"
     for silence in told.silences:
         if not silence.ended:
             why = f": {line(silence.why, 120)}" if silence.why else ""
-            yield f"🔕 silenced until {moment(silence.until)} by {person(silence.by)}{why}"
+            yield f"*silenced* until {moment(silence.until)} by {person(silence.by)}{why}"
