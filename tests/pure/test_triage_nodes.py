@@ -204,6 +204,61 @@ def test_a_node_that_is_no_instance_of_ec2_is_not_said_to_be_gone() -> None:
     assert shown["EC2 instance"] == f"none: {fargate}"
 
 
+@pytest.mark.parametrize(
+    "given, label, value",
+    [
+        ({NodeLease: None}, "Kubelet's lease", "none: the kubelet never took one"),
+        ({reads.Now: HIDDEN}, "Kubelet's lease", "unknown: the time is not known"),
+        ({ProviderId: ""}, "EC2 instance", "unknown: the node does not say which machine it is"),
+        ({reads.Nodegroup: HIDDEN}, "Node group workers", "unknown: forbidden: may not list it"),
+        ({reads.Nodegroup: None}, "Node group workers", "EKS knows no such node group"),
+        ({Nodes: MANY[:3] + (node(ready="Unknown"),)}, "Other nodes", "3 of 4 are not Ready either"),
+        ({PodsOnNode: HIDDEN}, "Pods on it", "unknown: forbidden: may not list it"),
+    ],
+)  # fmt: skip
+def test_each_source_says_what_it_has(given, label, value) -> None:
+    found = told("KubeNodeNotReady", ON_NODE, {**SILENT, **given})
+    assert {finding.label: finding.value for finding in found.findings}[label] == value
+
+
+def test_a_pod_that_nothing_makes_anew_is_named() -> None:
+    bare = PodDetail(Target("Pod", "shop", "once", "u"), {}, NODE, "Running", True, Needs({}))
+    found = told("KubeNodeNotReady", ON_NODE, {**SILENT, PodsOnNode: (bare,)})
+    shown = {finding.label: finding.evidence for finding in found.findings}
+    assert shown["Pods on it"] == ("shop/once (nothing makes it anew): 1 pod",)
+
+
+@pytest.mark.parametrize(
+    "taint, text",
+    [
+        (
+            "aws-node-termination-handler/scheduled-maintenance:NoSchedule",
+            "AWS announced maintenance of ip-10-0-3-17",
+        ),
+        (
+            "aws-node-termination-handler/rebalance-recommendation:NoSchedule",
+            "AWS advised to leave the spot instance",
+        ),
+    ],
+)
+def test_what_the_termination_handler_was_told(taint, text) -> None:
+    found = told("KubeNodeNotReady", ON_NODE, {Nodes: (node(ready="Unknown", taints=(taint,)),)})
+    assert cause(found).startswith(text)
+
+
+def test_where_no_node_is_named_the_one_that_is_not_ready_is_meant() -> None:
+    assert "ip-10-0-3-17 stopped reporting" in cause(told("KubeNodeNotReady", {}, SILENT))
+    well = told("KubeNodeNotReady", {}, HERE)
+    assert (well.cause, well.findings[0].value) == (None, "all Ready")
+
+
+def test_an_answer_that_is_not_whole_says_so() -> None:
+    half = reads.Vector((reads.Sample({}, 0.5),), ("store-1 did not answer",))
+    found = told("NodeCPUHighUsage", ON_NODE, HERE | {"idle|iowait|steal": half})
+    assert found.findings[0].light is Light.UNKNOWN
+    assert found.findings[0].evidence == ("partial answer: store-1 did not answer",)
+
+
 def test_an_address_is_as_good_as_a_name() -> None:
     found = told("KubeNodeNotReady", {"instance": "10.0.3.17:9100"}, SILENT)
     assert "ip-10-0-3-17 stopped reporting" in cause(found)
