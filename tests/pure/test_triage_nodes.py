@@ -212,7 +212,7 @@ def test_a_node_that_is_no_instance_of_ec2_is_not_said_to_be_gone() -> None:
         ({ProviderId: ""}, "EC2 instance", "unknown: the node does not say which machine it is"),
         ({reads.Nodegroup: HIDDEN}, "Node group workers", "unknown: forbidden: may not list it"),
         ({reads.Nodegroup: None}, "Node group workers", "EKS knows no such node group"),
-        ({Nodes: MANY[:3] + (node(ready="Unknown"),)}, "Other nodes", "3 of 4 are not Ready either"),
+        ({Nodes: (*MANY[:3], node(ready="Unknown"))}, "Other nodes", "3 of 4 are not Ready either"),
         ({PodsOnNode: HIDDEN}, "Pods on it", "unknown: forbidden: may not list it"),
     ],
 )  # fmt: skip
