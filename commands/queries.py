@@ -25,7 +25,7 @@ from commands.site import ClusterSite, ServiceSite
 
 # share: between 0 and 1 by its nature. ratio: may exceed 1 (a budget overspent, CPU over its request).
 # The others are no percentages: `amounts` reads them.
-Unit = Literal["share", "ratio", "count", "cores", "bytes"]
+Unit = Literal["share", "ratio", "count", "cores", "bytes", "seconds", "per second", "bytes per hour"]
 OnEmpty = Literal["ok", "unknown", "zero"]
 
 
@@ -95,6 +95,33 @@ _CPU_LIMIT = (
     'max by (namespace, pod, container) (kube_pod_container_resource_limits{$scope,resource="cpu"}) > 0'
 )
 _MEMORY_LIMIT = _CPU_LIMIT.replace("cpu", "memory")
+# What a JVM calls its collections and its heap depends on who exports them (C45): the first that is there.
+_COLLECTED = " or ".join(
+    f"sum by (namespace, pod) (max by (namespace, pod, gc, cause, action, name)"
+    f" (rate({name}{{$scope}}[$window])))"
+    for name in (
+        "jvm_gc_collection_seconds_sum",
+        "jvm_gc_pause_seconds_sum",
+        "jvm_gc_duration_seconds_sum",
+        "jvm_gc_collection_seconds_total",
+    )
+)
+_HEAP = " or ".join(
+    f'sum by (namespace, pod) (max by (namespace, pod, id, pool) ({name}{{$scope,{label}="heap"}}))'
+    for name, label in (
+        ("jvm_memory_used_bytes", "area"),
+        ("jvm_memory_bytes_used", "area"),
+        ("jvm_memory_used_bytes", "jvm_memory_type"),
+    )
+)
+# A pool without a limit says -1.
+_HEAP_MOST = _HEAP.replace("bytes_used", "bytes_max").replace("used_bytes", "max_bytes")
+_LOST = " + ".join(
+    f"rate(container_network_{direction}_{what}_total{{$scope}}[$window])"
+    for direction in ("receive", "transmit")
+    for what in ("packets_dropped", "errors")
+)
+_POOL = '{namespace="$namespace"}'
 _PERIODS = (
     "sum by (namespace, pod) (max by (namespace, pod, container)"
     ' (rate(container_cpu_cfs_{kind}_total{{$scope,container!=""}}[$window])))'
@@ -255,6 +282,78 @@ QUERIES: Mapping[str, NamedQuery] = {
             ("container_memory_working_set_bytes",),
         ),
         NamedQuery(
+            "Q-rps",
+            "requests a second",
+            _REQUESTS,
+            "per second",
+            ("http_requests_total",),
+        ),
+        NamedQuery(
+            "Q-p95",
+            "the time within which 95 of 100 requests are answered, over all paths",
+            "histogram_quantile(0.95, sum by (le)"
+            f" (rate(http_request_duration_seconds_bucket{{{_SERVICE}}}[$window])))",
+            "seconds",
+            ("http_request_duration_seconds_bucket",),
+        ),
+        NamedQuery(
+            "Q-leak",
+            "how the working set grew over the window, by pod",
+            "deriv((sum by (namespace, pod) (max by (namespace, pod, container)"
+            f" (container_memory_working_set_bytes{{{_RUNNING}}})))[$window:5m]) * 3600",
+            "bytes per hour",
+            ("container_memory_working_set_bytes",),
+        ),
+        NamedQuery(
+            "Q-oom",
+            "containers whose last end was a kill at the memory limit",
+            "sum by (namespace, pod, container) (max by (namespace, pod, container)"
+            ' (kube_pod_container_status_last_terminated_reason{$scope,reason="OOMKilled"})) > 0',
+            "count",
+            ("kube_pod_container_status_last_terminated_reason",),
+            on_empty="zero",
+        ),
+        NamedQuery(
+            "Q-gc",
+            "share of time a JVM collects garbage, by pod",
+            _COLLECTED,
+            "ratio",
+            ("jvm_gc_collection_seconds_sum", "jvm_gc_pause_seconds_sum", "jvm_gc_duration_seconds_sum"),
+            on_nan="no data",
+        ),
+        NamedQuery(
+            "Q-heap",
+            "heap in use of the largest it may become, by pod",
+            f"({_HEAP}) / (({_HEAP_MOST}) > 0)",
+            "ratio",
+            ("jvm_memory_used_bytes", "jvm_memory_bytes_used"),
+            on_nan="no data",
+        ),
+        NamedQuery(
+            "Q-dbpool",
+            "connections of the application's pool that are in use",
+            f"sum($active{_POOL}) / (sum($active{_POOL}) + sum($idle{_POOL}))",
+            "share",
+            ("db_connections_active", "db_connections_idle"),
+            on_nan="no connections",
+        ),
+        NamedQuery(
+            "Q-netdrop",
+            "packets of a pod that are dropped or bad, a second",
+            f"sum by (namespace, pod) (max by (namespace, pod, interface) ({_LOST})) > 0",
+            "per second",
+            ("container_network_receive_packets_dropped_total",),
+            on_empty="zero",
+        ),
+        NamedQuery(
+            "Q-dns",
+            "the time within which CoreDNS answers 95 of 100 questions",
+            "histogram_quantile(0.95, sum by (le) (rate(coredns_dns_request_duration_seconds_bucket[$window])))",
+            "seconds",
+            ("coredns_dns_request_duration_seconds_bucket",),
+            on_nan="no data",
+        ),
+        NamedQuery(
             "Q-targets",
             "1 when an expected job has no target at all",
             'absent(up{job="$job"})',
@@ -288,6 +387,8 @@ def query(
         "service": about.service,
         "deployment": about.deployment,
         "job": job,
+        "active": site.db_pool.metrics.active,
+        "idle": site.db_pool.metrics.idle,
     }
     numbers = {
         "window": promql_duration(window),

@@ -98,7 +98,7 @@ class ContainerSpec:
     """What a container declares. kind: "", "init" or "sidecar". env: literal values by name, never one of a Secret,
     none under a name that sounds secret, no password in an address. refs: what it takes settings and files from
     ("ConfigMap/web-config:LOG_LEVEL", "Secret/db" for all keys), optional ones left out. command: what it runs, as
-    typed; "" where the image says."""
+    typed; "" where the image says. named: the ports that have a name."""
 
     name: str
     image: str
@@ -110,6 +110,7 @@ class ContainerSpec:
     refs: tuple[str, ...] = ()
     user: int | None = None
     read_only_root: bool = False
+    named: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,9 +255,23 @@ class Quotas(Read):
 
 
 @dataclass(frozen=True, slots=True)
+class ServicePort:
+    """target: the port of the pods, as written: a number ("8080"), or the name of a container's port."""
+
+    port: int
+    target: str
+    name: str = ""
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceView:
+    """address: its cluster IP, "" of one without (headless)."""
+
     name: str
     selector: Mapping[str, str]
+    address: str = ""
+    ports: tuple[ServicePort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

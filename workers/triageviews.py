@@ -88,6 +88,11 @@ def _container(spec: Json, container: Json, kind: str) -> ContainerSpec:
         refs=tuple(dict.fromkeys(_refs(spec, container))),
         user=own.get("runAsUser", part(spec, "securityContext").get("runAsUser")),
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
+        named={
+            str(each["name"]): int(each["containerPort"])
+            for each in container.get("ports") or ()
+            if each.get("name")
+        },
     )
 
 

@@ -304,8 +304,22 @@ def quota_view(found: Json) -> workloads.QuotaView:
 
 
 def service_view(found: Json) -> workloads.ServiceView:
-    selector = part(part(found, "spec"), "selector")
-    return workloads.ServiceView(str(part(found, "metadata")["name"]), dict(selector))
+    spec = part(found, "spec")
+    address = str(spec.get("clusterIP") or "")
+    return workloads.ServiceView(
+        str(part(found, "metadata")["name"]),
+        dict(part(spec, "selector")),
+        "" if address == "None" else address,
+        tuple(_service_port(each) for each in spec.get("ports") or ()),
+    )
+
+
+def _service_port(found: Json) -> workloads.ServicePort:
+    port = int(found["port"])
+    target = str(found.get("targetPort") or port)
+    return workloads.ServicePort(
+        port, target, str(found.get("name") or ""), str(found.get("protocol") or "TCP")
+    )
 
 
 def ingress_view(found: Json) -> workloads.IngressView:

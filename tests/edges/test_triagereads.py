@@ -310,6 +310,7 @@ def test_a_pod_is_told_as_it_is_declared(api: Api) -> None:
         refs=("Secret/all", "ConfigMap/web-config:COLOUR", "Secret/db:key", "ConfigMap/web-files:a.yaml"),
         user=1000,
         read_only_root=True,
+        named={"http": 8080},
     )
     assert api.read(PodSpecOf("shop", "nobody")) is None
 
