@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import urllib3
 import yaml
@@ -31,12 +31,15 @@ from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
 
 ALERT_TOKEN = "sandbox-alertmanager-token"
-READY_SECONDS = 30
+READY_SECONDS = 60
+PATIENCE = 60  # seconds; only says that it happens at all, on the busiest machine
 WATCH_SECONDS = 0.2
 
 _ROOT = Path(__file__).resolve().parent.parent
 # What a process needs to run at all; everything else of the caller's environment stays away.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
+
+T = TypeVar("T")
 
 
 class Member:
@@ -271,11 +274,13 @@ class House:
             thread.join()
 
 
-def wait_until(predicate: Callable[[], Any], *, seconds: float, what: str) -> None:
-    """For what has no feed to wait on; says what did not happen."""
+def wait_until(predicate: Callable[[], T], what: str = "it is so", *, seconds: float = PATIENCE) -> T:
+    """For what has no feed to wait on: what the predicate answers, once that is true; or says what did not
+    happen."""
     deadline = time.monotonic() + seconds
     nothing = threading.Event()
-    while not predicate():
+    while not (found := predicate()):
         if time.monotonic() > deadline:
             raise ChildFailed(f"not within {seconds:g} s: {what}")
         nothing.wait(POLL_SECONDS)
+    return found

@@ -5,7 +5,7 @@ people are asked in between is tests/edges/test_change.py's.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from commands.podreads import (
 from commands.scheduling import QUARANTINE
 from commands.site import ClusterSite
 from sandbox.controlplane import ControlPlane
+from sandbox.house import PATIENCE, wait_until
 from sandbox.kube import KubeStandIn, build
 from sandbox.kube.faults import Break
 from sandbox.testkubelet import TestKubelet
@@ -108,7 +109,7 @@ class Shop:
         return self.until(verb, plan, set())
 
     def until(self, verb: str, plan: Plan, proved: set[str]) -> Verdict:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             assert time.monotonic() < deadline, "it does not come to an end"
             verdict = self.verify(verb, plan)
@@ -453,12 +454,12 @@ def test_the_real_controllers_let_an_isolated_pod_go_and_take_it_back(state: Sta
 
         with TestKubelet(plane, ("node-1",)):
             shop = Shop(Plane(), state, plane.kubeconfig)
-            eventually(complete)
+            wait_until(complete)
             name = names()[0]
             labels = plane.request("GET", f"{pods}/{name}")["metadata"]["labels"]
             plan = shop.plan("isolate", name)
             assert shop.carry_out("isolate", plan).result is Result.SUCCEEDED
-            eventually(lambda: len(names()) == 3 and complete())
+            wait_until(lambda: len(names()) == 3 and complete())
             held = plane.request("GET", f"{pods}/{name}")["metadata"]
             assert held["labels"][QUARANTINE] == WHO.request
             assert not held["labels"].keys() & {"app", "pod-template-hash"}
@@ -467,7 +468,7 @@ def test_the_real_controllers_let_an_isolated_pod_go_and_take_it_back(state: Sta
             [surplus] = [finding for finding in plan.findings if finding.key == "release.surplus"]
             assert "one too many" in surplus.value
             assert shop.carry_out("release", plan).result is Result.SUCCEEDED
-            eventually(lambda: len(names()) == 2)
+            wait_until(lambda: len(names()) == 2)
             survivors = [plane.request("GET", f"{pods}/{each}")["metadata"] for each in names()]
             assert all(each["labels"] == labels for each in survivors)
             gone = names()[0]
@@ -487,10 +488,3 @@ class Plane:
 
     def tick(self) -> None:
         time.sleep(0.1)
-
-
-def eventually(check: Callable[[], Any], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "not so in time"
-        time.sleep(0.05)

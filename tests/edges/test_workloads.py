@@ -44,6 +44,7 @@ from commands.workloads import (
     WorkloadView,
 )
 from sandbox.controlplane import ControlPlane
+from sandbox.house import wait_until
 from sandbox.kube import KubeStandIn, build
 from sandbox.kube.behaviours import Behaviour, CrashLoop, Healthy, ImagePullError
 from workers import workloads
@@ -129,12 +130,11 @@ class World:
         return Reader([self.cluster, Rehearsals(self.cluster.api), self.rest], timedelta(seconds=20))
 
     def until(self, wanted: Callable[[], Any]) -> Any:
-        end = time.monotonic() + 30
-        while not (found := wanted()):
-            assert time.monotonic() < end, "not so in 30 s"
+        def settled() -> Any:
             self.settle()
-            time.sleep(0.05)
-        return found
+            return wanted()
+
+        return wait_until(settled)
 
     def view(self, kind: str, space: str) -> WorkloadView:
         (found,) = self.read(Workload(space, "web", kind))

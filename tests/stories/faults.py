@@ -19,7 +19,7 @@ from typing import Any, Self
 from rq import Worker
 
 from bot.state import State, connect
-from sandbox.house import House, Member, wait_until
+from sandbox.house import PATIENCE, House, Member, wait_until
 from sandbox.kube import KubeStandIn, build
 from sandbox.redis_server import RedisServer
 from sandbox.slack import Delivery, SlackStandIn
@@ -27,9 +27,6 @@ from sandbox.slack.cast import Cast, Room, default_cast
 from tests.build import audit_lines
 
 Json = dict[str, Any]
-
-# Only says that it happens at all: how long each take-over really took is printed, and depends on the machine.
-PATIENCE = 30
 
 ALERTS = "#sre-alerts"
 SECTIONS = ("section:slo", "section:cluster", "section:monitoring", "section:app")

@@ -178,7 +178,7 @@ class RealWorld:
     def watchdog(self) -> None:
         """The alert that always fires, so that silence can be told from peace."""
         self.alertmanager.alert({"alertname": "Watchdog", "severity": "none"})
-        wait_until(lambda: "stored" in self.house.get("/metrics")[1], seconds=20, what="the Watchdog arrives")
+        wait_until(lambda: "stored" in self.house.get("/metrics")[1], what="the Watchdog arrives")
 
     def _furnish(self) -> None:
         """The manual's shop: three nodes, two Deployments, one Service, all pods running."""
@@ -190,14 +190,12 @@ class RealWorld:
             self.cluster.request("POST", "/apis/apps/v1/namespaces/sre-shop/deployments", deployment)
         service = build.service("backend-service", "sre-shop", selector={"app": "backend"}, port=8080)
         self.cluster.request("POST", "/api/v1/namespaces/sre-shop/services", service)
-        wait_until(lambda: len(self._bound()) == sum(PODS.values()), seconds=30, what="every pod has a node")
+        wait_until(lambda: len(self._bound()) == sum(PODS.values()), what="every pod has a node")
         for number, pod in enumerate(self._bound(), start=1):
             status = build.pod_status(pod["spec"], ip=f"10.244.0.{number}")
             self.cluster.set_pod_status("sre-shop", pod["metadata"]["name"], status)
-        wait_until(
-            lambda: self._ready_endpoints() == PODS["backend"], seconds=30, what="every endpoint is ready"
-        )
-        wait_until(self._is_measured, seconds=30, what="Prometheus has rates")
+        wait_until(lambda: self._ready_endpoints() == PODS["backend"], what="every endpoint is ready")
+        wait_until(self._is_measured, what="Prometheus has rates")
 
     def _bound(self) -> list[dict[str, Any]]:
         pods = self.cluster.request("GET", "/api/v1/namespaces/sre-shop/pods")["items"]

@@ -28,6 +28,7 @@ from commands.plan import Standing as Stands
 from commands.reads import Now
 from commands.site import AccessRule, Approvals, ClusterSite, Monitoring, Namespaces, Prometheus, Roles, Site
 from sandbox.controlplane import ControlPlane
+from sandbox.house import PATIENCE, wait_until
 from sandbox.kube import KubeStandIn, build
 from sandbox.kube.behaviours import Healthy, ImagePullError, NeverReady, NeverTerminates
 from sandbox.testkubelet import Fate, TestKubelet
@@ -45,7 +46,6 @@ ALICE, BOB, CAROL = records.ALICE, records.BOB, Actor("U0CAROL0001", records.TEA
 CATALOG = Catalog.load()
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-PATIENCE = 40.0
 
 _ROOTS = {
     "Namespace": ("/api/v1", "namespaces"),
@@ -71,15 +71,6 @@ FATES: Mapping[str, tuple[Any, Fate]] = {
     "never gone": (NeverTerminates(), Fate(gone_after=None)),
     "no image": (ImagePullError(), Fate(waiting="ImagePullBackOff")),
 }
-
-
-def until(check: Callable[[], Any], why: str = "", seconds: float = PATIENCE) -> Any:
-    """What the check answers, once that is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"not so in time: {why}"
-        time.sleep(0.03)
-    return found
 
 
 class World:
@@ -112,7 +103,7 @@ class World:
             status, node = self.call("GET", f"/api/v1/nodes/{name}")
             return status == 200 and not node["spec"].get("taints")
 
-        until(is_open, f"{name} takes pods")
+        wait_until(is_open, f"{name} takes pods")
 
     def fare(self, fate: str, namespace: str, *, name: str = "*", image: str = "*") -> None:
         stand_in, real = FATES[fate]
@@ -253,7 +244,7 @@ class Road:
         return {s.effect.target.path: marks[s.key] for s in request.plan.steps if s.key in marks}
 
     def until_blocked(self, id: str) -> None:
-        until(
+        wait_until(
             lambda: any(mark.standing is Stands.BLOCKED for mark in self.marks(id).values()),
             f"{id} waits for a budget",
         )
@@ -263,7 +254,7 @@ class Road:
             progress = self.request(id).progress
             return progress is not None and any(words in line for line in progress.waiting)
 
-        until(waits, f"{id} waits for {words}")
+        wait_until(waits, f"{id} waits for {words}")
 
     def lines(self, id: str) -> list[dict[str, str]]:
         """Of the audit, oldest first."""
@@ -359,7 +350,7 @@ class Road:
             pods = self.living(**labels)
             return len(pods) == count and all(map(_is_ready, pods))
 
-        until(ready, f"{count} pods of {labels} are ready in {self.space}")
+        wait_until(ready, f"{count} pods of {labels} are ready in {self.space}")
 
     @contextmanager
     def _only(self, node: str) -> Iterator[None]:
@@ -388,12 +379,12 @@ class Road:
             seen = found.get("status", {}).get("observedGeneration", 0) >= found["metadata"]["generation"]
             return seen and images == {image} and len(pods) == count and all(map(_is_ready, pods))
 
-        until(rolled, f"{kind} {name} runs {image} in {self.space}")
+        wait_until(rolled, f"{kind} {name} runs {image} in {self.space}")
 
     def budget(self, name: str, least: int, **labels: str) -> None:
         """Returns when its controller has counted."""
         self.make(build.pdb(name, selector=labels, min_available=least))
-        until(
+        wait_until(
             lambda: self.there("PodDisruptionBudget", name).get("status", {}).get("observedGeneration"),
             f"budget {name} is counted",
         )

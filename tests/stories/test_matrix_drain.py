@@ -6,7 +6,7 @@ and the audit.
 
 import pytest
 from matrix import Case, Matrix, Runs, sentence
-from road import BOB, CAROL, Road, until
+from road import BOB, CAROL, Road
 
 from commands.finding import Light
 from commands.model import Request
@@ -14,6 +14,7 @@ from commands.model import State as Standing
 from commands.plan import Go, Plan
 from commands.plan import Standing as Mark
 from sandbox.controlplane import ControlPlane
+from sandbox.house import wait_until
 from sandbox.kube import build
 
 MATRIX = Matrix("drain")
@@ -72,7 +73,7 @@ def lame(road: Road, node: str) -> None:
     road.world.fare("never ready", road.space, name="lame-*")
     template = {"nodeSelector": {"kubernetes.io/hostname": f"{road.space}-{node}"}}
     road.make(build.deployment("lame", labels={"app": "lame", **GUARDED}, template=template))
-    until(lambda: road.on(node, app="lame"), "the lame pod is bound")
+    wait_until(lambda: road.on(node, app="lame"), "the lame pod is bound")
 
 
 def tight(road: Road) -> None:
@@ -128,7 +129,7 @@ def a_node_is_emptied_of_what_moves_and_of_nothing_else(road: Road) -> None:
 def a_pod_without_a_controller_goes_only_when_two_agree_to_that(road: Road) -> None:
     road.add_nodes(2)
     road.make(build.pod("alone", node=f"{road.space}-1"))
-    until(lambda: road.on("1"), "it is there")
+    wait_until(lambda: road.on("1"), "it is there")
     blocked = road.request(road.ask(f"drain {road.space}-1"))
     assert blocked.state is Standing.BLOCKED and keys(road.plan(blocked.id), Light.RED) == {"drain.orphan"}
     id = road.ask(f"drain {road.space}-1 --orphans")
@@ -164,7 +165,7 @@ def a_pod_that_came_back_elsewhere_under_its_name_is_left_alone(road: Road) -> N
     done = road.begin(id)
     road.until_blocked(id)
     road.remove("Pod", "db-0")
-    [fresh] = until(lambda: list(road.on("2", app="db").values()), "db-0 is on the other node")
+    [fresh] = wait_until(lambda: list(road.on("2", app="db").values()), "db-0 is on the other node")
     request = road.ended(done)
     assert request.state is Standing.SUCCEEDED, request.verdict
     assert road.on("2", app="db") == {"db-0": fresh} and evicted(road) == []
@@ -198,7 +199,7 @@ def a_pod_that_never_goes_leaves_a_part_undone_and_is_named(road: Road) -> None:
     road.approve(id)
     done = road.begin(id)
     road.until_waiting(id, slow)
-    until(lambda: not road.on("1", app="web"), "the other went")
+    wait_until(lambda: not road.on("1", app="web"), "the other went")
     road.later(minutes=1)
     request = road.ended(done)
     assert request.state is Standing.PARTIAL and request.verdict
@@ -231,7 +232,7 @@ def a_budget_that_never_frees_ends_it_in_time_and_is_named_with_its_pods(road: R
     webs = road.on("1", app="web")
     done = road.begin(id)
     road.until_blocked(id)
-    until(lambda: not road.on("1", app="free"), "the free one went")
+    wait_until(lambda: not road.on("1", app="free"), "the free one went")
     road.later(hours=1)
     request = road.ended(done)
     assert request.state is Standing.PARTIAL and request.verdict
@@ -395,7 +396,7 @@ def a_second_drain_waits_behind_the_first(road: Road) -> None:
     road.until_blocked(id)
     road.approve(other)
     second = road.begin(other)
-    until(lambda: road.request(other).behind == id, "the second stands behind the first")
+    wait_until(lambda: road.request(other).behind == id, "the second stands behind the first")
     assert not road.is_closed("3") and "queued" in road.said(other)
     road.cancel(id)
     assert road.ended(first).state is Standing.CANCELLED
@@ -408,7 +409,7 @@ def a_cancel_begins_nothing_more_and_says_what_stands(road: Road) -> None:
     webs = road.on("1", app="web")
     done = road.begin(id)
     road.until_blocked(id)
-    until(lambda: not road.on("1", app="free"), "the free one went")
+    wait_until(lambda: not road.on("1", app="free"), "the free one went")
     road.cancel(id)
     request = road.ended(done)
     heal(road)
@@ -523,7 +524,7 @@ def an_eviction_whose_answer_was_lost_is_not_done_twice(road: Road) -> None:
     road.approve(id)
     done = road.begin(id)
     notes = lambda: [mark.note for path, mark in road.marks(id).items() if "/" in path]  # noqa: E731
-    until(lambda: notes() == ["is going", "is going"], "both were looked at again")
+    wait_until(lambda: notes() == ["is going", "is going"], "both were looked at again")
     road.world.fare("well", road.space)
     request = road.ended(done)
     assert request.state is Standing.SUCCEEDED, request.verdict

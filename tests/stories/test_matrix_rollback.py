@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from gate import Rule
 from matrix import Case, Matrix, Runs, sentence
-from road import BOB, CAROL, STRATEGIC, Road, until
+from road import BOB, CAROL, STRATEGIC, Road
 
 from commands.finding import Light
 from commands.model import Request
@@ -16,6 +16,7 @@ from commands.model import State as Standing
 from commands.plan import Go, Plan
 from commands.plan import Standing as Mark
 from commands.workloads import RESTARTED_AT
+from sandbox.house import wait_until
 from sandbox.kube import build
 
 MATRIX = Matrix("roll")
@@ -247,7 +248,7 @@ def unanswered(road: Road, text: str) -> tuple[str, "Future[Request]", Rule]:
     away = road.gate.rule("cut", "P[AU]T*", "*/deployments/web*")
     done = road.begin(id)
     road.until_waiting(id, "on its way")
-    until(lambda: next(iter(road.marks(id).values())).tries > 1, "it was tried again")
+    wait_until(lambda: next(iter(road.marks(id).values())).tries > 1, "it was tried again")
     [mark] = road.marks(id).values()
     assert mark.standing is Mark.TRYING and road.request(id).state is Standing.APPLYING
     return id, done, away
@@ -352,7 +353,9 @@ def a_restart_replaces_every_pod_and_keeps_the_rest(road: Road) -> None:
     request = road.go("restart web")
     holds(road, request)
     uids = {pod["metadata"]["uid"] for pod in before}
-    until(lambda: not uids & {pod["metadata"]["uid"] for pod in road.living(app="web")}, "all are others")
+    wait_until(
+        lambda: not uids & {pod["metadata"]["uid"] for pod in road.living(app="web")}, "all are others"
+    )
     template = road.there("Deployment", "web")["spec"]["template"]["metadata"]
     assert template["annotations"].get(RESTARTED_AT) and road.image("Deployment", "web") == NEW
     assert [pod["metadata"]["uid"] for pod in road.pods(app="other")] == [
@@ -406,7 +409,9 @@ def a_quota_without_room_is_a_risk_and_then_what_is_left_is_named(road: Road) ->
     web(road)
     kind = {"kind": "ResourceQuota", "apiVersion": "v1"}
     road.make({**kind, "metadata": {"name": "few"}, "spec": {"hard": {"pods": "3"}}})
-    until(lambda: road.there("ResourceQuota", "few").get("status", {}).get("used"), "the quota is counted")
+    wait_until(
+        lambda: road.there("ResourceQuota", "few").get("status", {}).get("used"), "the quota is counted"
+    )
     id = road.ask("scale web 5")
     assert "deploy.quota" in keys(road.plan(id), Light.YELLOW)
     road.approve(id)
