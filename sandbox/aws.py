@@ -70,7 +70,7 @@ class Aws:
     def reset(self) -> None:
         """Forget everything that was created."""
         with urllib3.PoolManager() as pool:
-            answer = pool.request("POST", f"{self.endpoint_url}/moto-api/reset", timeout=10)
+            answer = pool.request("POST", f"{self.endpoint_url}/moto-api/reset", timeout=60)
         if answer.status != 200:
             raise RuntimeError(f"moto did not reset: {answer.status}")
 

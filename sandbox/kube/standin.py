@@ -247,7 +247,7 @@ class KubeStandIn:
                 return count
         raise TimeoutError(f"still changing after {limit} ticks")
 
-    def wait_for(self, predicate: Callable[[KubeStandIn], Any], timeout: float = 5.0) -> Any:
+    def wait_for(self, predicate: Callable[[KubeStandIn], Any], timeout: float = 60.0) -> Any:
         """What the predicate answers, once that is true; asked again after every change."""
         changed = threading.Event()
         stop = self.store.listen(lambda _: changed.set())

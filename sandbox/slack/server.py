@@ -249,7 +249,7 @@ class SlackStandIn(Actions):
         with self.workspace.changed:
             return transcript.channel(self.workspace, self.workspace.channel(channel), ephemerals=ephemerals)
 
-    def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:
+    def wait_for(self, predicate: Callable[[], T], timeout: float = 60.0) -> T:
         """Wait until `predicate()` is true, looking again at every change; returns what it returned.
 
         It is called with the workspace locked: it may look, but must not act or call the API."""

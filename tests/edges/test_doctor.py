@@ -46,7 +46,7 @@ class House:
     monitoring: RudeServer
     settings: Settings
 
-    def checks(self, settings: Settings | None = None, patience: float = 5.0) -> list[Check]:
+    def checks(self, settings: Settings | None = None, patience: float = 30.0) -> list[Check]:
         return examine(settings or self.settings, {}, patience)
 
     def of(self, about: str, settings: Settings | None = None) -> list[Check]:

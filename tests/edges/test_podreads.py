@@ -33,7 +33,7 @@ from workers.cluster import Cluster
 MIB = 2**20
 
 
-def soon(seconds: float = 5) -> float:
+def soon(seconds: float = 30) -> float:
     return time.monotonic() + seconds
 
 

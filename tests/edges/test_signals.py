@@ -40,7 +40,7 @@ def site(url: str, access: Any = "direct") -> ClusterSite:
     )
 
 
-def soon(seconds: float = 5) -> float:
+def soon(seconds: float = 30) -> float:
     return time.monotonic() + seconds
 
 

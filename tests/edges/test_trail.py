@@ -62,9 +62,9 @@ def rewrite(state: State, lines: Stored) -> None:
 
 def asked(state: State, verb: str, bucket: Any = None, **source: Any) -> Section:
     """What the command says, over the real reader."""
-    reader = Reader((Own(state, "webhook"), TrailSource(state.trail, bucket, **source)))
+    sources = (Own(state, "webhook"), TrailSource(state.trail, bucket, **source))
     (part,) = verifying.parts(Args("audit", verb), ClusterSite()).values()
-    return walk(part.inquiry, reader, time.monotonic() + 20)
+    return walk(part.inquiry, Reader(sources, timedelta(seconds=60)), time.monotonic() + 60)
 
 
 def chain(state: State, bucket: Any = None) -> Finding:
@@ -322,7 +322,9 @@ def test_the_recipe_of_the_manual_checks_an_export_and_sees_a_change(state: Stat
 def said(state: State, line: str) -> Section:
     parsed = grammar.parse(line, COMMANDS)
     (part,) = parsed.command.parts(parsed.args, ClusterSite()).values()
-    return walk(part.inquiry, Reader((TrailSource(state.trail, None),)), time.monotonic() + 5)
+    return walk(
+        part.inquiry, Reader((TrailSource(state.trail, None),), timedelta(seconds=60)), time.monotonic() + 60
+    )
 
 
 def test_the_trail_is_told_in_lines_and_kept_as_a_file(state: State) -> None:

@@ -796,7 +796,7 @@ def rollouts(api: Api) -> str:
     )
     path = f"/apis/{group}/v1alpha1/namespaces/{api.namespace()}/rollouts"
     # The real server begins to serve it a moment later.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while api.get(path).status_code != 200:
         assert time.monotonic() < deadline
     return path

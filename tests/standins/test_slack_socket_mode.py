@@ -43,7 +43,7 @@ def opened(slack: SlackStandIn, client: WebClient) -> ClientConnection:
 
 
 def received(socket: ClientConnection) -> dict[str, Any]:
-    message: dict[str, Any] = json.loads(socket.recv(timeout=5))
+    message: dict[str, Any] = json.loads(socket.recv(timeout=60))
     return message
 
 
