@@ -20,11 +20,12 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot import careviews, render
+from bot import alertcard, careviews, render
 from bot.desk import Desk, Receipt, Said
 from bot.people import People
 from bot.state import new_id
-from commands.model import Actor, Place
+from commands import grammar
+from commands.model import Actor, Args, Place
 
 Redact = Callable[[str], str]
 
@@ -51,6 +52,8 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
     bolt.view(re.compile("^(approve|reject)$"))(listen.on_reason)
     bolt.action(re.compile("^alert:(ack|own|hand|snooze|mark)$"))(listen.on_care)
     bolt.view(re.compile("^alert:(own|mark)$"))(listen.on_choice)
+    bolt.action("alert:silence")(listen.on_silence)
+    bolt.view("silence")(listen.on_silencing)
     bolt.action(re.compile("^link:"))(lambda ack: ack())  # Slack reports presses of link buttons, too
     bolt.event("app_mention")(listen.on_message)
     bolt.event("message")(listen.on_message)
@@ -133,6 +136,30 @@ class _Listeners:
             ack()
         else:
             ack(response_action="errors", errors={"choice": self._redact(receipt.text)})
+
+    def on_silence(self, ack: Ack, body: dict[str, Any]) -> None:
+        """Opens the window for how long and why. It comes back without a place, so it carries that, too."""
+        value, place = _value(body["actions"][0]), _pressed_in(body)
+        window = alertcard.silence_view(f"{value} {place.channel} {place.thread}")
+        if not _opened(self._client, body["trigger_id"], window):
+            line = f'`alert silence {value.partition(" ")[0]} --for 1h --why "…"`'
+            said = Said(_presser(body), _beside(body), "alert silence", body["trigger_id"])
+            self._desk.whisper(said, Receipt(f"Slack did not open the window. Type {line} in its place."))
+        ack()
+
+    def on_silencing(self, ack: Ack, body: dict[str, Any]) -> None:
+        """The window's line, as if its sender had typed it in the thread of the alert."""
+        view = body["view"]
+        values, carried = view["state"]["values"], (view.get("private_metadata") or "").split()
+        length = _value(values["for"]["for"])
+        why = values["reason"]["reason"].get("value") or ""
+        args = Args("alert", "silence", carried[0], {"for": length, "why": why})
+        place = Place(carried[-2], carried[-1])
+        receipt = _submit(self._desk, Said(_presser(body), place, grammar.format(args), view["id"]))
+        if receipt.accepted:
+            ack()
+        else:
+            ack(response_action="errors", errors={"reason": self._redact(receipt.text)})
 
     def on_message(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """A mention, or a direct message. Raising makes Slack deliver it again."""

@@ -12,7 +12,7 @@ from threading import Lock, Thread
 
 from bot.state import KEEP, Conflict, State, Stored
 from commands.catalog import Catalog
-from commands.model import AlertGroup, Cause, Request
+from commands.model import AlertGroup, Cause, Request, Severity
 from commands.triage.rule import verdict
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def note_cause(state: State, catalog: Catalog, request: Request) -> None:
 def _write(state: State, stored: Stored[AlertGroup], cause: Cause) -> None:
     told = replace(stored.record, cause=cause)
     change = state.change().put(told, was=stored.version, keep=None if told.firing else KEEP)
-    change.show(told, priority=1).commit()
+    change.show(told, priority=0 if told.severity is Severity.CRITICAL else 2).commit()
 
 
 def _group_of(request: Request) -> str:

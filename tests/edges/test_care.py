@@ -16,7 +16,7 @@ from bot.outbox import Outbox, Sent
 from bot.people import People
 from bot.state import State, connect
 from commands.catalog import Catalog
-from commands.model import Actor, AlertGroup, Care, Judgement, Place, Severity
+from commands.model import Actor, AlertGroup, Care, Judgement, Place, Request, Severity
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
 from sandbox.slack.workspace import User
@@ -326,7 +326,7 @@ def house(running: House) -> House:
 
 def posted(house: House) -> tuple[str, str]:
     """A critical group with its card in Slack; its id and the card's ts."""
-    group = Book(house.state, SITE).put(numbered(1, severity=Severity.CRITICAL))
+    group = Book(house.state, SITE).put(numbered(1, severity=Severity.CRITICAL, cluster="prod-eu1"))
     sent_all(house.state, house.slack)
     return group.id, Outbox(house.state).sent(f"alert:{group.id}")["1:card"].ts
 
@@ -388,3 +388,29 @@ def test_a_mention_in_the_thread_acknowledges_its_alert(house: House) -> None:
     id, ts = posted(house)
     house.slack.mention("bob", "#sre-alerts", "ack", thread_ts=ts)
     assert care_of(house, id).acked_by == BOB.user
+
+
+def test_a_silence_is_asked_for_in_a_window_and_planned_in_the_thread(house: House) -> None:
+    id, ts = posted(house)
+    house.slack.press("alice", "#sre-alerts", ts, "alert:silence")
+    view = house.slack.views("alice")[-1]
+    said = house.slack.submit_view("alice", view["id"], {"for": "2h", "reason": "we know, disk ordered"})
+    assert (said.status, said.body) == (200, {})
+    (request,) = requests_of(house)
+    assert request.text == f'alert silence {id} --cluster prod-eu1 --for 2h --why "we know, disk ordered"'
+    assert (request.actor.user, request.place.thread) == (ALICE.user, ts)
+
+
+def test_what_cannot_be_silenced_is_said_inside_the_window(house: House) -> None:
+    _, ts = posted(house)
+    house.slack.press("dave", "#sre-alerts", ts, "alert:silence")
+    view = house.slack.views("dave")[-1]
+    said = house.slack.submit_view("dave", view["id"], {"for": "1h", "reason": "x"})
+    assert said.body["response_action"] == "errors"
+    assert requests_of(house) == []
+
+
+def requests_of(house: House) -> list[Request]:
+    ids = (key.decode().rpartition(":")[2] for key in house.state.redis.scan_iter("sre:request:R*"))
+    found = (house.state.request(id) for id in ids)
+    return [stored.record for stored in found if stored is not None]
