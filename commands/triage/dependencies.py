@@ -31,7 +31,11 @@ class Answer:
 
     @property
     def host(self) -> str:
-        return urlsplit(self.about.url).hostname or ""
+        return host(self.about.url)
+
+
+def host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def reads(site: ClusterSite) -> tuple[Fetch, ...]:

@@ -4,17 +4,19 @@ Asked for the whole namespace, because a query cannot know which pods are a serv
 Used by the diagnoses of errors, of latency and of the layers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from commands.finding import Finding, Light
-from commands.model import Gap, Seen
+from commands.model import Gap, Reads, Seen
 from commands.phrase import counted
 from commands.queries import PARTIAL_MEND, QUERIES, amounts, partial, query
 from commands.reads import Query, Vector
 from commands.site import ClusterSite, ServiceSite
+from commands.triage import served
 from commands.triage.measured import share
+from commands.triage.rule import Subject
 from commands.triage.whose import is_of
 from commands.wording import one_line, unread
 
@@ -56,6 +58,23 @@ def mine(answer: Vector | Gap, service: ServiceSite) -> dict[str, float] | None:
         for labels, value in sorted(found.items(), key=lambda each: -each[1])
         if is_of(labels[0], name) or labels[0] == name
     }
+
+
+def worst_pod(subject: Subject, site: ClusterSite, name: str) -> Generator[Reads, Seen, str | Gap]:
+    """The pod the labels name; else, by this query, the worst of their service's, or of the namespace's."""
+    if subject.pod:
+        return subject.pod
+    read = query(site, name, window=_WINDOW, namespace=subject.namespace)
+    answer: Vector | Gap = (yield (read,))[read]
+    if isinstance(answer, Gap):
+        return answer
+    is_named = subject.service or subject.workload[1]
+    known = {"/".join(labels): value for labels, value in amounts(answer, _LABELS).items()}
+    found = mine(answer, served.of(subject, site)) if is_named else known
+    worst = max(found or {}, key=lambda who: (found or {})[who], default="")
+    return worst.partition("/")[0] or Gap(
+        "no data", f"No series of {', '.join(QUERIES[name].metrics)} for its pods: is a limit set?"
+    )
 
 
 def killed(asked: Asked, seen: Seen) -> int | None:

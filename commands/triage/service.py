@@ -13,9 +13,9 @@ from commands.model import Cause, Confidence, Gap, Seen
 from commands.phrase import span
 from commands.podreads import PodRow, PodRows
 from commands.queries import amounts, measured, query, quoted
-from commands.reads import Endpoints, EndpointView, Now, Query, Vector
+from commands.reads import Endpoints, Now, Query, Vector
 from commands.site import ClusterSite, ServiceSite
-from commands.triage import blame, changed, dependencies, onset, saturation, served, signs, tails
+from commands.triage import blame, changed, dependencies, onset, saturation, served, signs, tails, wiring
 from commands.triage.measured import plain, share
 from commands.triage.onset import Onset
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
@@ -231,15 +231,7 @@ class _Told:
     # --- the rest
 
     def _endpoints(self) -> Finding:
-        key, label = "TF-2.2", f"Endpoints of {self.service.service or self.service.name}"
-        found: Sequence[EndpointView] | Gap = self.seen[self.asked.behind]
-        if isinstance(found, Gap):
-            return unread(key, label, found)
-        standing = [each for each in found if not each.terminating]
-        waiting = tuple(f"{each.pod or each.address}: not ready" for each in standing if not each.ready)
-        ready = len(standing) - len(waiting)
-        light = Light.RED if not ready else Light.YELLOW if waiting else Light.GREEN
-        return Finding(key, label, light, f"{ready} of {len(standing)} ready", evidence=waiting)
+        return wiring.endpoints(self.service.service or self.service.name, self.seen[self.asked.behind])
 
     def _hourly(self) -> Finding:
         key, label = "T1-1.1", "Pattern in time"
