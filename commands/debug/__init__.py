@@ -4,6 +4,14 @@ Each verb has its file; this one only lists them. The questions about pods are t
 """
 
 from commands.command import Command
-from commands.debug import startup
+from commands.debug import database, errors, latency, layers, memory, network, startup
 
-COMMANDS: tuple[Command, ...] = (startup.STARTUP,)
+COMMANDS: tuple[Command, ...] = (
+    layers.LAYERED,
+    errors.ERRORS,
+    latency.LATENCY,
+    startup.STARTUP,
+    database.DATABASE,
+    memory.MEMORY,
+    network.NETWORK,
+)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from commands.command import Command, Flag, Part, Parts
+from commands.debug.verdict import LABEL, inquiry
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Cause, Confidence, Gap, Inquiry
 from commands.phrase import counted
@@ -20,7 +21,7 @@ from commands.triage.scene import is_well
 from commands.triage.whose import Wanted, wanted
 from commands.wording import unread
 
-_KEY, _LABEL = "T3-0", "Verdict"
+_KEY, _LABEL = "T3-0", LABEL
 # The worst first; what is not here comes behind, what runs last.
 _ORDER = (
     "CrashLoopBackOff",
@@ -39,24 +40,7 @@ def parts(args: Args, site: ClusterSite) -> Parts:
 
 
 def _inquiry(about: Wanted, site: ClusterSite) -> Inquiry:
-    found = yield from diagnose(about, site)
-    verdict = _verdict(found)
-    return Diagnosis(
-        found.cause,
-        (*verdict, *found.findings),
-        found.suggestions,
-        found.table,
-        found.attachments,
-        found.note,
-    ).section("startup", f"Start of {about.path}")
-
-
-def _verdict(found: Diagnosis) -> tuple[Finding, ...]:
-    """The cause as the first line; the others are what it rests on."""
-    if found.cause is None:
-        return ()
-    said = {Confidence.CERTAIN: "", Confidence.LIKELY: "likely: ", Confidence.POSSIBLE: "perhaps: "}
-    return (Finding(_KEY, _LABEL, Light.RED, f"{said[found.cause.confidence]}{found.cause.text}"),)
+    return (yield from inquiry(diagnose(about, site), "startup", f"Start of {about.path}", _KEY))
 
 
 def diagnose(about: Wanted, site: ClusterSite) -> Diagnosing:

@@ -38,10 +38,10 @@ class Engine:
 
 
 def _gauge(
-    label: str, template: str, say: Callable[[float], str], by: tuple[str, ...] = _BY, none: str = ""
+    label: str, template: str, words: Callable[[float], str], by: tuple[str, ...] = _BY, none: str = ""
 ) -> Gauge:
     names = tuple(dict.fromkeys(word for word in _words(template) if word.startswith(("pg_", "mongodb_"))))
-    return Gauge(label, template, say, names, by, none=none)
+    return Gauge(label, template, words, names, by, none=none)
 
 
 def _words(text: str) -> list[str]:

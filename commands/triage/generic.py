@@ -5,6 +5,7 @@ names nothing in the cluster gets its own words back, sorted by what tells most.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from commands.finding import Finding, Light, Suggestion
@@ -14,12 +15,13 @@ from commands.podreads import Events, EventView
 from commands.podstatus import pod_light
 from commands.reads import Now, Pods, PodSurvey
 from commands.site import ClusterSite
-from commands.triage import autoscaling, jobs, workloads
+from commands.triage import autoscaling, jobs, network, nodes, pods, targets, volumes, workloads
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.wording import one_line, unread
 
 KEY = "AR-5"
 _SHOWN = 8
+Diagnose = Callable[[Subject, ClusterSite], Diagnosing]
 _PLAIN = ("alertname", "severity", "prometheus", "cluster", "receiver")
 
 
@@ -89,13 +91,44 @@ def labels(subject: Subject) -> Finding:
     return Finding(KEY, "Labels", Light.YELLOW, counted(len(told), "label"), evidence=tuple(sorted(told)))
 
 
-_Shape = tuple[Callable[[Subject], object], Callable[[Subject, ClusterSite], Diagnosing]]
+# --- What a topic knows of it ---------------------------------------------------------------------------
+
+
+def borrowed(diagnose: Diagnose) -> Diagnose:
+    """A topic's facts for an alert that is not its own. Its cause is one only where something is red: that a node is
+    Ready again, or a target up, is no cause of anything."""
+
+    def asked(subject: Subject, site: ClusterSite) -> Diagnosing:
+        found = yield from diagnose(subject, site)
+        is_red = any(each.light is Light.RED for each in found.findings)
+        own = (*found.findings, labels(subject))
+        return replace(found, cause=found.cause if is_red else None, findings=own)
+
+    return asked
+
+
+def _is_of_exporter(subject: Subject) -> bool:
+    """The label is the exporter's own Service, which every alert from it bears."""
+    return subject.scrape_job in ("kube-state-metrics", "node-exporter", "kubelet")
+
+
+_Shape = tuple[Callable[[Subject], object], Diagnose]
+# What node-exporter tells is of its machine, though its own pod's labels stand on it.
 _SHAPES: tuple[_Shape, ...] = (
+    (lambda subject: subject.instance and "node-exporter" in subject.scrape_job, borrowed(nodes.not_ready)),
     (lambda subject: subject.namespace and subject.job, jobs.diagnose),
     (lambda subject: subject.namespace and subject.cronjob, jobs.diagnose_schedule),
     (lambda subject: subject.namespace and subject.autoscaler, autoscaling.diagnose_autoscaler),
     (lambda subject: subject.namespace and subject.budget, autoscaling.diagnose_budget),
+    (lambda subject: subject.namespace and subject.claim, volumes.filling),
     (lambda subject: subject.namespace and subject.workload[1], workloads.diagnose),
+    (lambda subject: subject.namespace and subject.pod, pods.diagnose),
+    (lambda subject: subject.node, borrowed(nodes.not_ready)),
+    (
+        lambda subject: subject.namespace and subject.service and not _is_of_exporter(subject),
+        borrowed(network.of_labels),
+    ),
+    (lambda subject: subject.instance and subject.scrape_job, borrowed(targets.down)),
     (lambda subject: subject.namespace, by_namespace),
     (lambda subject: True, by_labels),
 )

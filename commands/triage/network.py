@@ -63,6 +63,21 @@ def diagnose(service: ServiceSite, site: ClusterSite) -> Diagnosing:
     return Diagnosis(_cause(service, found, findings), findings, offers)
 
 
+def wired(service: ServiceSite, site: ClusterSite) -> Diagnosing:
+    """Only what the API server says of it: selector, ports, endpoints."""
+    found = yield from _behind(service)
+    if isinstance(found, Diagnosis):
+        return found
+    asked = _specs(found)
+    seen = (yield asked) if asked else Seen({})
+    findings = (
+        wiring.selected(service.namespace, found.view, found.pods, found.example),
+        *wiring.ports(found.view, seen[asked[0]] if asked else None),
+        wiring.endpoints(found.view.name, found.endpoints),
+    )
+    return Diagnosis(_cause(service, found, findings), findings)
+
+
 # --- The Service and its pods -----------------------------------------------------------------------------
 
 
@@ -135,10 +150,15 @@ def _is_inside(site: ClusterSite) -> bool:
     return site.monitoring.access == "direct"
 
 
+def _specs(found: _Behind) -> tuple[PodSpecOf, ...]:
+    """How one of its pods is declared: they are all made from one template."""
+    pod = found.pods[0] if found.pods and not isinstance(found.pods, Gap) else found.example
+    return (PodSpecOf(pod.namespace, pod.name),) if pod else ()
+
+
 def _looked(found: _Behind, site: ClusterSite) -> Generator[Reads, Seen, tuple[Seen, PodSpec | Gap | None]]:
     names: tuple[Resolve, ...] = (Resolve(found.host, tried.TIMES),) if _is_inside(site) else ()
-    pod = found.pods[0] if found.pods and not isinstance(found.pods, Gap) else found.example
-    specs = (PodSpecOf(pod.namespace, pod.name),) if pod else ()
+    specs = _specs(found)
     seen = yield (*_numbers(found.service, site), Policies(found.service.namespace), *names, *specs)
     return seen, seen[specs[0]] if specs else None
 
