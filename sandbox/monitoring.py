@@ -100,6 +100,23 @@ class _Server:
     def log(self) -> str:
         return self._child.tail()
 
+    def kill(self) -> None:
+        """SIGKILL: what it had not written down is gone."""
+        self._child.kill()
+
+    def restart(self) -> None:
+        """On the same port and data, whether it runs or was killed."""
+        self._child.stop()
+        self._child.start()
+        self._child.wait_ready(self._is_ready, seconds=READY_SECONDS)
+
+    def counted(self, name: str, **labels: str) -> float:
+        """The sum of what its own metrics say under this name and these labels."""
+        page = self._pool.request("GET", f"{self.url}/metrics", timeout=10).data.decode()
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        rows = [row for row in page.splitlines() if row.partition("{")[0].partition(" ")[0] == name]
+        return sum(float(row.rpartition(" ")[2]) for row in rows if all(each in row for each in wanted))
+
     def reload(self, config: Config | None = None, *, files: Mapping[str, Config] | None = None) -> None:
         """Take a changed configuration; a wrong one raises Refused and the running one stays."""
         self._config = self._config if config is None else config

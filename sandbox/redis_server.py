@@ -84,6 +84,9 @@ class RedisServer:
     def pid(self) -> int:
         return self._child.pid
 
+    def is_running(self) -> bool:
+        return self._child.is_running()
+
     def stop(self) -> None:
         """Orderly, with the temporary folder; a second call does nothing."""
         self._closing.close()
