@@ -87,6 +87,7 @@ class KubeStandIn:
             log_level="critical",
             access_log=False,
             timeout_graceful_shutdown=2,
+            timeout_keep_alive=3600,  # as a real one: who closes first loses a request that is on its way
             http="h11",
             ws="none",
             **options,

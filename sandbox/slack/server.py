@@ -165,15 +165,21 @@ class SlackStandIn(Actions):
         self.port = listener.getsockname()[1]
         self._address()
         config = uvicorn.Config(
-            self._app, log_config=None, access_log=False, http="h11", ws="websockets-sansio", lifespan="off"
+            self._app,
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=3600,  # who closes first loses a request that is on its way
+            http="h11",
+            ws="websockets-sansio",
+            lifespan="off",
         )
         self._server = _Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="slack-stand-in", daemon=True
         )
         self._thread.start()
-        if not self._server.ready.wait(10):
-            raise RuntimeError("the Slack stand-in did not start within 10 s")
+        if not self._server.ready.wait(60):
+            raise RuntimeError("the Slack stand-in did not start within 60 s")
         return self
 
     def stop(self) -> None:
