@@ -34,13 +34,13 @@ def diagnose(service: ServiceSite, site: ClusterSite, engine: str = "") -> Diagn
     there: Vector | Gap = seen[THERE]
     if isinstance(there, Gap):
         blind = unread("TD-0", "Databases", there)
-        return Diagnosis(None, (blind, own, *_asks(_meant(engine))))
+        return Diagnosis(None, (blind, own))
     found = [each for each in _meant(engine) if _is_there(each, there)]
     if not found:
-        return Diagnosis(_cause((own,)), (_none(engine), own, *_asks(_meant(engine))))
+        return Diagnosis(_cause((own,)), (_none(engine), own))
     told = yield from _checked(found)
     findings = (*told, own)
-    return Diagnosis(_cause(findings), (*findings, *_asks(found)))
+    return Diagnosis(_cause(findings), findings)
 
 
 def _meant(engine: str) -> tuple[Engine, ...]:
@@ -52,21 +52,12 @@ def _is_there(engine: Engine, there: Vector) -> bool:
 
 
 def _none(engine: str) -> Finding:
+    """With what only its owner can look at."""
     wanted = {"postgres": "postgres_exporter", "mongodb": "mongodb_exporter"}
     mend = f"Scrape {wanted.get(engine, 'postgres_exporter or mongodb_exporter')} with Prometheus."
-    return Finding(
-        "TD-0", "Databases", Light.UNKNOWN, "cannot see the database: no exporter's series", mend=mend
-    )
-
-
-def _asks(engines: Sequence[Engine]) -> tuple[Finding, ...]:
-    """What only a person can look at."""
-    lines = tuple(f"{engine.name}: {ask}" for engine in engines for ask in engine.asks)
-    return (
-        Finding(
-            "TD-2.2", "For the database's owner", Light.UNKNOWN, "to be looked at by hand", evidence=lines
-        ),
-    )
+    asks = tuple(f"for its owner, {each.name}: {ask}" for each in _meant(engine) for ask in each.asks)
+    value = "cannot see the database: no exporter's series"
+    return Finding("TD-0", "Databases", Light.UNKNOWN, value, evidence=asks, mend=mend)
 
 
 # --- The checks -------------------------------------------------------------------------------------------

@@ -129,10 +129,9 @@ def nodes(service: ServiceSite, site: ClusterSite) -> Diagnosing:
     ready = nodestatus.readiness(mine, now)
     loads = tuple(_load(label, name, seen[reads[name]], names, limit) for name, label, limit in asked)
     blind = (unread("TF-4.1", "Nodes of its pods", listed),) if isinstance(listed, Gap) else ()
-    red = ready if ready.light is Light.RED else None
-    cause = (
-        Cause(f"{ready.value}: {ready.evidence[0]}", Confidence.LIKELY, ready.suggestions) if red else None
-    )
+    red = next((each for each in (ready, *loads) if each.light is Light.RED), None)
+    text = f"{red.label} of its nodes: {'; '.join(red.evidence[:3]) or red.value}" if red else ""
+    cause = Cause(text, Confidence.LIKELY, red.suggestions) if red else None
     return Diagnosis(cause, (ready, *loads, *blind), (Suggestion("Nodes", "node list"),))
 
 

@@ -132,10 +132,12 @@ def _value(answer: Vector | Gap) -> float | None:
 def _words(value: float, site: ClusterSite, began: Onset | None) -> str:
     """ "95 of 100 requests take up to 235 ms (objective 200 ms) since 10:04 UTC, before 40 ms"."""
     objective = seconds(site.slo.latency.target_ms / 1000)
-    when = (
-        f" {began.words}, before {seconds(began.usual)}" if began and began.at and not began.is_older else ""
-    )
-    return f"95 of 100 requests take up to {seconds(value)} (objective {objective}){when}"
+    return f"95 of 100 requests take up to {seconds(value)} (objective {objective}){_when(began)}"
+
+
+def _when(began: Onset | None) -> str:
+    known = began and began.at and not began.is_older
+    return f" {began.words}, before {seconds(began.usual)}" if began and known else ""
 
 
 def _latency(
@@ -161,7 +163,7 @@ def _latency(
     rate = _value(seen[asked.rate])
     facts = (went, *((f"{plain(rate)} requests a second",) if rate is not None else ()))
     light = Light.RED if value > objective else Light.GREEN
-    return Finding(key, label, light, _words(value, site, began), threshold, facts)
+    return Finding(key, label, light, f"{seconds(value)}{_when(began)}", threshold, facts)
 
 
 def _interpolated(answer: Vector | Gap, objective: float) -> tuple[Finding, ...]:
@@ -216,7 +218,9 @@ def _together(service: ServiceSite, slow_ones: Matrix | Gap, held: Matrix | Gap)
     mine = [each.points for each in held.series if is_of(each.labels.get("pod", ""), name)]
     known = [r for each in mine if (r := onset.correlation(onset.points(slow_ones), each)) is not None]
     if not known:
-        return Finding(key, label, Light.GREEN, "nothing to compare: one of them stood still")
+        return Finding(
+            key, label, Light.GREEN, "nothing to compare: too few points, or one of them stood still"
+        )
     r = max(known)
     if r >= _TOGETHER:
         return Finding(key, label, Light.RED, f"throttling rises with the latency (r = {r:.2f} over 3 h)")

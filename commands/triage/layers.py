@@ -14,12 +14,12 @@ from commands.model import Cause, Confidence, Gap
 from commands.phrase import counted
 from commands.podreads import Events, EventView, PodRow, PodRows
 from commands.podstatus import status_light
-from commands.queries import amounts, query
+from commands.queries import amounts, error_budget, query
 from commands.reads import Vector
 from commands.site import ClusterSite, ServiceSite
-from commands.triage import ground, network, pods, refused, served, tails
+from commands.triage import ground, network, onset, pods, refused, served, tails
 from commands.triage.beside import beside
-from commands.triage.measured import each_second, seconds, share
+from commands.triage.measured import each_second, plain, seconds, share
 from commands.triage.rule import Diagnosing, Diagnosis, Subject
 from commands.triage.scene import is_well
 from commands.wording import one_line, unread
@@ -28,6 +28,7 @@ _NOW = timedelta(minutes=5)
 _WEEK = timedelta(days=7)
 _PODS = 6  # whose containers are looked at
 _SHOWN = 6
+_FLOOR = 0.001  # a share of errors below is none that began
 
 Layer = Callable[[ServiceSite, ClusterSite], Diagnosing]
 
@@ -45,9 +46,10 @@ def users(service: ServiceSite, site: ClusterSite) -> Diagnosing:
     """What they feel, now and at the same time a week ago."""
     asked = {name: query(site, name, service=service, window=_NOW) for name, _, _ in _SLI}
     past = {name: QueryRange(read.expr, _NOW, _WEEK, most=1) for name, read in asked.items()}
-    seen = yield (*asked.values(), *past.values())
+    lately = QueryRange(asked["Q-error"].expr, onset.WINDOW, step=onset.STEP, most=1)
+    seen = yield (*asked.values(), *past.values(), lately)
     limits = {
-        "Q-error": (100 - site.slo.success_rate.target) / 100,
+        "Q-error": float(error_budget(site)),
         "Q-p95": site.slo.latency.target_ms / 1000,
     }
     findings = tuple(
@@ -56,9 +58,12 @@ def users(service: ServiceSite, site: ClusterSite) -> Diagnosing:
     )
     errors, rate = _one(seen[asked["Q-error"]]), _one(seen[asked["Q-rps"]])
     felt = errors is not None and errors > limits["Q-error"]
-    text = (
-        f"users affected: {share(errors or 0)} of {each_second(rate)} requests fail" if felt and rate else ""
+    began = (
+        None if isinstance(seen[lately], Gap) else onset.onset(onset.points(seen[lately]), None, floor=_FLOOR)
     )
+    since = f" {began.words}" if began and began.words else ""
+    affected = f"users affected: {share(errors or 0)} of {plain(rate or 0)} requests a second fail{since}"
+    text = affected if felt and rate else ""
     place = served.place(service)
     offers = (
         Suggestion("Why they fail", f"debug 5xx {place}"),
@@ -161,7 +166,11 @@ def _events(found: Sequence[EventView] | Gap, service: ServiceSite) -> Finding:
     mine = [each for each in reversed(found) if each.name.startswith(name)]
     lines = tuple(f"{e.reason} {e.kind} {e.name} ×{e.count}: {one_line(e.message)}" for e in mine[:_SHOWN])
     light = Light.YELLOW if mine else Light.GREEN
-    return Finding(key, label, light, f"{counted(len(mine), 'kind')} of events", evidence=lines)
+    return Finding(key, label, light, _kinds(len(mine)), evidence=lines)
+
+
+def _kinds(number: int) -> str:
+    return f"{counted(number, 'kind')} of events" if number else "none of its own"
 
 
 _FORBIDDEN = re.compile(

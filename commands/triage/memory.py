@@ -284,7 +284,7 @@ def _pace(pace: Growth) -> str:
 def _growing(use: _Use) -> Finding:
     key, label, pace = "TM-1.0", f"Growth of {use.name}, 24 h", use.pace
     went = onset.sparkline(use.points)
-    facts = (went,) if went else ()
+    facts = (f"the last 24 h: {went}",)
     if pace is None:
         return Finding(key, label, Light.UNKNOWN, "too few points since it was started", evidence=facts)
     if pace.per_hour <= 0:

@@ -79,6 +79,11 @@ _MOST_HOURS = 0.7  # of the hours have to have it
 _TIMES = 3.0  # as much as the rest of the hour
 
 
+def is_long(found: Points) -> bool:
+    """Whether there are hours enough to see what comes every hour."""
+    return bool(found) and found[-1][0] - found[0][0] >= _HOURS * 3600
+
+
 def hourly(found: Points, floor: float) -> int | None:
     """The minute of the hour at which it is worse, hour after hour; None where there is none."""
     slots: dict[int, list[float]] = defaultdict(list)
@@ -124,8 +129,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def sparkline(found: Points, width: int = 24) -> str:
     """How it went, in one line: the highest of each stretch, from nothing to the highest of all."""
-    if not found:
-        return ""
+    if len(found) < _FEWEST:
+        return "too few points to show"
     size = max(len(found) / width, 1.0)
     cuts = [int(n * size) for n in range(int(len(found) / size) + 1)]
     tops = [max(v for _, v in found[a:b]) for a, b in pairwise(cuts) if b > a]

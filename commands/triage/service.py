@@ -12,7 +12,7 @@ from commands.finding import Finding, Light, Suggestion
 from commands.model import Cause, Confidence, Gap, Seen
 from commands.phrase import span
 from commands.podreads import PodRow, PodRows
-from commands.queries import amounts, measured, query, quoted
+from commands.queries import amounts, error_budget, measured, query, quoted
 from commands.reads import Endpoints, Now, Query, Vector
 from commands.site import ClusterSite, ServiceSite
 from commands.triage import blame, changed, dependencies, onset, saturation, served, signs, tails, wiring
@@ -142,10 +142,7 @@ class _Told:
             *dependencies.told(dependencies.answers(self.site, self.seen)),
             self._hourly(),
         )
-        offers = (
-            Suggestion("Errors in its log", f"logs {served.place(self.service)} --grep errors"),
-            Suggestion("All five layers", f"debug layers {served.place(self.service)}"),
-        )
+        offers = (Suggestion("All five layers", f"debug layers {served.place(self.service)}"),)
         return Diagnosis(self._cause(found), findings, offers)
 
     # --- the numbers
@@ -169,7 +166,8 @@ class _Told:
     def _errors(self) -> Finding:
         key, label = "TF-1.1", f"Errors of {self.service.name}"
         objective = self.site.slo.success_rate
-        threshold = f"≤ {100 - objective.target:.3g} %"
+        tolerated = 100 * error_budget(self.site)
+        threshold = f"≤ {tolerated.normalize():f} %"
         found = measured(self.site, "Q-error", self.seen[self.asked.errors])
         if found.percent is None:
             return unread(key, label, Gap(found.why, found.mend), threshold)
@@ -238,6 +236,8 @@ class _Told:
         day = self.seen[self.asked.day]
         if isinstance(day, Gap):
             return unread(key, label, day)
+        if not onset.is_long(onset.points(day)):
+            return unread(key, label, Gap("Prometheus has too few hours of it yet"))
         minute = onset.hourly(onset.points(day), _FLOOR)
         blind = ("no data for user or geography: the series bear no such label",)
         if minute is None:
@@ -262,7 +262,7 @@ class _Told:
 
     def _cause(self, found: Sequence[Match]) -> Cause | None:
         felt = self._share
-        if felt is None or felt * 100 <= 100 - self.site.slo.success_rate.target:
+        if felt is None or felt <= float(error_budget(self.site)):
             return None
         reasons, offers, sure = self._reasons(found)
         text = "; ".join((f"{self.service.name}: {self._felt()}", *reasons[:2]))
@@ -271,6 +271,7 @@ class _Told:
     def _reasons(self, found: Sequence[Match]) -> tuple[list[str], tuple[Suggestion, ...], bool]:
         """What may be why, the most telling first, with its way out; and whether that is more than a guess."""
         reasons: list[tuple[str, tuple[Suggestion, ...]]] = []
+        log = Suggestion("Errors in its log", f"logs {served.place(self.service)} --grep errors")
         change = self._rollout()
         if change:
             reasons.append((f"it began {self._when(change)}", _back(change)))
@@ -281,11 +282,13 @@ class _Told:
             reasons.append((named, (show,)))
         reasons += [(each.words, each.suggestions) for each in found if each.is_full]
         reasons += [(words, ()) for words in self._lacking()]
-        is_sure = bool(reasons)
         said = self.said.most
         if said:
             reasons.append((f"its logs say “{said[1]}” ({said[0]} times in 15 min)", ()))
-        return [text for text, _ in reasons], tuple(o for _, offer in reasons for o in offer), is_sure
+        if not reasons:
+            nothing = "nothing that was read explains it"
+            return [*(each.words for each in found[:1] if each.seen), nothing], (log,), False
+        return [text for text, _ in reasons], (*(o for _, offer in reasons for o in offer), log), True
 
     def _lacking(self) -> list[str]:
         behind = self._endpoints()

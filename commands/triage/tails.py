@@ -4,6 +4,7 @@ A few pods, a few hundred lines of each, a quarter of an hour: enough to see wha
 `logs NAME --grep errors`. Used by service.py and layers.py.
 """
 
+import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,7 +37,7 @@ class Tails:
     def most(self) -> tuple[int, str] | None:
         """The error said most often, and how often; None where none is said again and again."""
         found = grouped(self.errors)[:1]
-        return (found[0][0], one_line(headline(found[0][1]), 160)) if found and found[0][0] >= _MANY else None
+        return (found[0][0], one_line(spoken(found[0][1]), 160)) if found and found[0][0] >= _MANY else None
 
     def of(self, *names: str) -> tuple[Entry, ...]:
         """The errors that are of all these families."""
@@ -52,7 +53,7 @@ def heard(rows: Sequence[PodRow]) -> Generator[Reads, Seen, Tails]:
     seen = yield reads
     gaps = [unread("T1-2", f"Pod {read.name}", seen[read]) for read in reads if isinstance(seen[read], Gap)]
     pods = tuple(pod for read in reads if not isinstance(seen[read], Gap) for pod in seen[read])
-    asked = tuple(log for pod in pods for log in _logs(pod))[:_LOGS]
+    asked = tuple(dict.fromkeys(log for pod in pods for log in _logs(pod)))[:_LOGS]
     said = (yield asked) if asked else Seen({})
     errors = tuple(
         entry
@@ -68,6 +69,19 @@ def heard(rows: Sequence[PodRow]) -> Generator[Reads, Seen, Tails]:
     }
     heard_of = sum(isinstance(said[read], LogText) for read in asked)
     return Tails(errors, pods, (*gaps[:1], *silent.values()), heard_of)
+
+
+def spoken(entry: Entry) -> str:
+    """What a line says: of a line in JSON, its message alone."""
+    line = headline(entry)
+    if not line.startswith("{"):
+        return line
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return line
+    said = (found.get(name) for name in ("msg", "message", "error", "err"))
+    return next((each for each in said if isinstance(each, str) and each), line)
 
 
 def _logs(pod: PodDetail) -> tuple[ContainerLog, ...]:
@@ -93,6 +107,6 @@ def told(tails: Tails) -> tuple[Finding, ...]:
     by_family = ", ".join(f"{name} {number}" for name, number in found.most_common())
     value = f"{counted(len(tails.errors), 'error')} in {over}" + (f": {by_family}" if by_family else "")
     lines = tuple(
-        f"{number} × {one_line(headline(entry), 200)}" for number, entry in grouped(tails.errors)[:_SHOWN]
+        f"{number} × {one_line(spoken(entry), 200)}" for number, entry in grouped(tails.errors)[:_SHOWN]
     )
     return (Finding("T1-2.1", "Logs", Light.YELLOW, value, evidence=lines), *tails.gaps)

@@ -86,7 +86,7 @@ def _used(subject: Subject, answer: Vector | Gap, past: Matrix | Gap, mark: floa
         return unread(KEY, label, gap, threshold)
     value = f"{share(found)} of its limit{_since(subject, past)}"
     went = "" if isinstance(past, Gap) else onset.sparkline(onset.points(past))
-    facts = (f"the last 3 h: {went}",) if went else ()
+    facts = () if isinstance(past, Gap) else (f"the last 3 h: {went}",)
     return Finding(KEY, label, Light.RED if found > mark else Light.GREEN, value, threshold, facts)
 
 
