@@ -37,6 +37,7 @@ from sandbox.shop.history import ShopPrometheus
 from sandbox.shop.levers import Levers
 from sandbox.slack import SlackStandIn
 from sandbox.slack.cast import ALICE, BOB
+from sandbox.surroundings import Surroundings
 
 Json = dict[str, Any]
 
@@ -48,6 +49,8 @@ APPROVERS = "S0APPROVERS"  # of the cast
 class Sandbox:
     """Everything, started as far as possible at once; `about` says what is real."""
 
+    house: House
+
     def __init__(self, folder: Path, *, port: int, redis_url: str = "") -> None:
         self.folder = folder.absolute()
         self._given_redis = redis_url
@@ -56,7 +59,8 @@ class Sandbox:
         self.prometheus: Prometheus | None = None
         self.alertmanager: Alertmanager | None = None
         self.kube = KubeStandIn(pace=PACE)
-        self.shop = Shop(self.kube, without=self._lacking)
+        self._surroundings = Surroundings(self)
+        self.shop = Shop(self.kube, without=self._lacking, outside=self._surroundings)
         # No token can pass the API server's proxy, which takes the header for itself.
         self.grafana = Grafana(anonymous=True)
         self.levers = Levers(
@@ -132,8 +136,7 @@ class Sandbox:
         self.kubeconfig = self.kube.kubeconfig(self.folder / "kubeconfig")
         ways = {"grafana": self.grafana.url}
         if "alertmanager" not in self._lacking:
-            config = rules.alertmanager_config(f"http://127.0.0.1:{self._bot_port}/alerts", ALERT_TOKEN)
-            self.alertmanager = closing.enter_context(Alertmanager(config))
+            self.alertmanager = closing.enter_context(Alertmanager(self.alerting()))
             ways["alertmanager"] = self.alertmanager.url
         if "prometheus" not in self._lacking:
             told = self.alertmanager.url if self.alertmanager else ""
@@ -172,6 +175,10 @@ class Sandbox:
         asked = " and on() ".join(f"sum(rate({name}[5m])) > 0" for name in rates)
         return bool(self.prometheus.query(asked)) and 'outcome="stored"' in self.house.get("/metrics")[1]
 
+    def alerting(self, path: str = "/alerts") -> Json:
+        """Alertmanager's configuration; another path than the bot's cuts the way."""
+        return rules.alertmanager_config(f"http://127.0.0.1:{self._bot_port}{path}", ALERT_TOKEN)
+
     def site(self) -> Json:
         """sre-bot.yaml: the manual's defaults, with this cast in its roles."""
         monitored: Json = {"access": "proxy"}
@@ -205,6 +212,8 @@ class Sandbox:
                 {"roles": ["approvers"], "may": ["submit", "approve"], "verbs": ["*"]},
             ],
             "team": {"members": [ALICE.id, BOB.id]},
+            # Alertmanager tells it every 20 s here, so that its silence is noticed while somebody looks.
+            "alerts": {"watchdog": {"silent_for": "90s"}},
         }
 
     def _monitoring_part(self, name: str, server: Prometheus | Alertmanager | None) -> Json:

@@ -20,6 +20,9 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.eks.models import eks_backends
 from moto.server import ThreadedMotoServer
 
+# Hundreds of images that nobody asks for.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
 REGION = "eu-west-1"
 ACCESS_KEY = "sandbox"
 SECRET_KEY = "sandbox"
@@ -82,6 +85,40 @@ class Aws:
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
         )
+
+    def instance(self, id: str, zone: str, region: str | None = None) -> None:
+        """A running EC2 instance of this id; a second call does nothing. Loads moto's EC2, which takes seconds and
+        200 MB, so only when it is needed."""
+        from moto.ec2.models import ec2_backends
+
+        region = region or self.region
+        known = ec2_backends[DEFAULT_ACCOUNT_ID][region]
+        if any(each.id == id for made in known.reservations.values() for each in made.instances):
+            return
+        client = self.client("ec2", region)
+        try:
+            made = client.run_instances(
+                ImageId="ami-0c7e1f4d2a9b35e60",
+                MinCount=1,
+                MaxCount=1,
+                InstanceType="m5.large",
+                Placement={"AvailabilityZone": zone},
+            )
+        finally:
+            client.close()
+        # The API gives ids away as it likes.
+        (given,) = (each["InstanceId"] for each in made["Instances"])
+        for reservation in known.reservations.values():
+            for each in reservation.instances:
+                each.id = id if each.id == given else each.id
+
+    def power(self, id: str, region: str | None = None, *, is_on: bool) -> None:
+        """Start or stop an instance."""
+        client = self.client("ec2", region or self.region)
+        try:
+            (client.start_instances if is_on else client.stop_instances)(InstanceIds=[id])
+        finally:
+            client.close()
 
     def eks_cluster(
         self,

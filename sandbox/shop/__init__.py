@@ -7,8 +7,8 @@
 Owns the clock: once a second faults go on, controllers and kubelets take their turn (so the stand-in must
 not tick by itself), and metrics-server gets its figures. `shop.exporters.url` is what a Prometheus scrapes
 (rules.prometheus_config); the pods answer /healthz, /readyz and /metrics through the API server's proxy.
-inventory.py says what there is, simulation.py how it fares, faults.py what can go wrong, exporters.py what
-is measured of it, levers.py how the page reaches it.
+inventory.py says what there is, simulation.py how it fares, faults.py what can go wrong, exporters.py and
+statemetrics.py what is measured of it, levers.py how the page reaches it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sandbox.kube.status import unavailable
 from sandbox.kube.workloads import template_hash
 from sandbox.shop import inventory
 from sandbox.shop.exporters import CONTENT_TYPE, DISK_FREE, Exporters
+from sandbox.shop.fault import Nothing, Outside
 from sandbox.shop.faults import FAULTS, Fault
 from sandbox.shop.inventory import BACKEND, DISK_GIB
 from sandbox.shop.simulation import Simulation, is_ready
@@ -42,7 +43,8 @@ PACE = Pace(start=1.0, ready=2.0, stop=2.0, crash=1.0, backoff=8.0)
 class Shop:
     """`without` names workloads that are not there, such as a Prometheus nobody could start.
 
-    With `is_live` false only the caller's `beat` moves it, for tests with a clock of their own.
+    With `is_live` false only the caller's `beat` moves it, for tests with a clock of their own. `outside` is what
+    faults reach beyond the cluster: its machines at EC2, the way of its alerts.
     """
 
     def __init__(
@@ -52,8 +54,10 @@ class Shop:
         without: Iterable[str] = (),
         time_source: Callable[[], float] = time.time,
         is_live: bool = True,
+        outside: Outside | None = None,
     ) -> None:
         self.kube = kube
+        self.outside = outside or Nothing()
         self._is_live = is_live
         self._time = time_source
         self._without = tuple(without)
@@ -225,7 +229,7 @@ class Shop:
         match path:
             case "/healthz" | "/readyz":
                 return ProxyAnswer(200, b'{\n  "status": "OK"\n}', as_json)
-            case "/metrics":
+            case "/metrics" if pod["metadata"]["name"] not in self.simulation.conditions.mute_pods:
                 return ProxyAnswer(200, self.exporters.pod_page(pod).encode(), {"Content-Type": CONTENT_TYPE})
             case "/" | "/api/info":
                 name = pod["metadata"]["name"]

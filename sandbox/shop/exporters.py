@@ -11,25 +11,24 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
 from sandbox.kube import KubeStandIn
-from sandbox.shop import inventory
-from sandbox.shop.inventory import BACKEND, CORES, DISK_GIB, MEMORY_MIB
-from sandbox.shop.simulation import BUCKETS, PodMeter, Simulation, is_ready, is_running
+from sandbox.shop import inventory, statemetrics
+from sandbox.shop.inventory import BACKEND, CORES, DISK_GIB, IMAGES_GIB, MEMORY_MIB, VOLUME_GIB
+from sandbox.shop.simulation import BUCKETS, IMAGES_USED, PodMeter, Simulation, is_running
+from sandbox.shop.textformat import Labels, family, quantity, written
 
 Json = dict[str, Any]
-Labels = Mapping[str, str]
-Samples = Iterable[tuple[Labels, float]]
-
-JOBS = ("backend", "kubernetes-nodes", "kube-state-metrics", "kubernetes-cadvisor")
+JOBS = ("backend", "kubernetes-nodes", "kube-state-metrics", "kubernetes-cadvisor", "kubelet")
 MIB = 1024 * 1024
+GIB = 1024 * MIB
+ROOT = {"device": "/dev/nvme0n1p1", "fstype": "xfs", "mountpoint": "/"}
+IMAGES = {"device": "/dev/nvme1n1", "fstype": "xfs", "mountpoint": "/var/lib/containerd"}
 DISK_FREE = 0.71  # of every node's disk
-PERIODS = 20  # of the scheduler's 100 ms, begun for each second of work
-THROTTLED = 0.02  # of them, in which the limit was reached
+INODES_PER_GIB, INODES_FREE = 65_536, 0.9
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -67,7 +66,7 @@ class Exporters:
                 return "application/json", json.dumps(self.targets(job))
             case ["pods", namespace, name]:
                 pod = self._kube.get("pods", name, namespace)
-                page = self.pod_page(pod) if pod and self.is_reachable(pod) else None
+                page = self.pod_page(pod) if pod and self._is_told(pod) else None
             case ["nodes", name, exporter]:
                 page = (
                     None
@@ -75,13 +74,16 @@ class Exporters:
                     else self._node_page(name, exporter)
                 )
             case ["kube-state-metrics"]:
-                page = self.state_page()
+                page = statemetrics.page(self._kube)
             case _:
                 page = None
         return None if page is None else (CONTENT_TYPE, page)
 
     def is_reachable(self, pod: Json) -> bool:
         return is_running(pod) and pod["spec"].get("nodeName") not in self._simulation.conditions.silent_nodes
+
+    def _is_told(self, pod: Json) -> bool:
+        return self.is_reachable(pod) and pod["metadata"]["name"] not in self._simulation.conditions.mute_pods
 
     # --- who is there
 
@@ -97,6 +99,8 @@ class Exporters:
             return [self._node_target(node, "node", "9100") for node in nodes]
         if job == "kubernetes-cadvisor":
             return [self._node_target(node, "cadvisor", "10250") for node in nodes]
+        if job == "kubelet":
+            return [self._node_target(node, "kubelet", "10250") for node in nodes]
         return [self._target("kube-state-metrics", {"instance": "kube-state-metrics:8080"})]
 
     def _pod_target(self, pod: Json) -> Json:
@@ -148,7 +152,12 @@ class Exporters:
             return None
         self._simulation.advance()
         with self._simulation.lock:
-            return self._machine(node) if exporter == "node" else self._containers(name)
+            match exporter:
+                case "node":
+                    return self._machine(node)
+                case "kubelet":
+                    return self._volumes(name)
+            return self._containers(name)
 
     def _machine(self, node: Json) -> str:
         """node-exporter."""
@@ -169,14 +178,27 @@ class Exporters:
             "version": "#1 SMP",
             "domainname": "(none)",
         }
-        root = {"device": "/dev/nvme0n1p1", "fstype": "xfs", "mountpoint": "/"}
+        used = self._simulation.conditions.images_used.get(name, IMAGES_USED)
+        disks = ((ROOT, DISK_GIB, DISK_FREE), (IMAGES, IMAGES_GIB, 1 - used))
         return "".join(
             (
                 family("node_cpu_seconds_total", "counter", cpu),
                 family("node_memory_MemTotal_bytes", "gauge", [({}, MEMORY_MIB * MIB)]),
                 family("node_memory_MemAvailable_bytes", "gauge", [({}, meter.free_mib * MIB)]),
-                family("node_filesystem_size_bytes", "gauge", [(root, DISK_GIB * 1024 * MIB)]),
-                family("node_filesystem_avail_bytes", "gauge", [(root, DISK_GIB * 1024 * MIB * DISK_FREE)]),
+                family("node_filesystem_size_bytes", "gauge", [(disk, gib * GIB) for disk, gib, _ in disks]),
+                family(
+                    "node_filesystem_avail_bytes",
+                    "gauge",
+                    [(disk, gib * GIB * free) for disk, gib, free in disks],
+                ),
+                family(
+                    "node_filesystem_files", "gauge", [(disk, gib * INODES_PER_GIB) for disk, gib, _ in disks]
+                ),
+                family(
+                    "node_filesystem_files_free",
+                    "gauge",
+                    [(disk, gib * INODES_PER_GIB * INODES_FREE) for disk, gib, _ in disks],
+                ),
                 family("node_load1", "gauge", [({}, meter.cpu)]),
                 family("node_uname_info", "gauge", [(uname, 1)]),
             )
@@ -188,6 +210,7 @@ class Exporters:
         memory: list[tuple[Labels, float]] = []
         limits: list[tuple[Labels, float]] = []
         periods: list[tuple[Labels, float]] = []
+        throttled: list[tuple[Labels, float]] = []
         for pod in self._kube.list("pods"):
             if pod["spec"].get("nodeName") != node or not is_running(pod):
                 continue
@@ -202,7 +225,8 @@ class Exporters:
                 memory.append((labels, meter.memory_mib * MIB))
             most = (container.get("resources") or {}).get("limits") or {}
             if most.get("cpu"):  # without a limit there are no periods to be throttled in
-                periods.append(({**place, "container": container["name"]}, meter.cpu_seconds * PERIODS))
+                periods.append(({**place, "container": container["name"]}, meter.periods))
+                throttled.append(({**place, "container": container["name"]}, meter.throttled_periods))
             limit = most.get("memory")
             limits.append(({**place, "container": container["name"]}, quantity(limit) if limit else 0))
         return "".join(
@@ -212,19 +236,44 @@ class Exporters:
                 family("container_memory_usage_bytes", "gauge", ((labels, n * 1.1) for labels, n in memory)),
                 family("container_spec_memory_limit_bytes", "gauge", limits),
                 family("container_cpu_cfs_periods_total", "counter", periods),
+                family("container_cpu_cfs_throttled_periods_total", "counter", throttled),
+            )
+        )
+
+    def _volumes(self, node: str) -> str:
+        """The kubelet, of the volumes that its pods mount."""
+        free: list[tuple[Labels, float]] = []
+        for pod in self._kube.list("pods"):
+            workload = inventory.of_pod(pod)
+            if workload and workload.claim and pod["spec"].get("nodeName") == node and is_running(pod):
+                claim = {"namespace": workload.namespace, "persistentvolumeclaim": workload.claim}
+                free.append((claim, VOLUME_GIB * GIB * (1 - self._simulation.conditions.metrics_used)))
+        inodes = VOLUME_GIB * INODES_PER_GIB
+        return "".join(
+            (
+                family("kubelet_running_pods", "gauge", [({}, sum(map(is_running, self._on(node))))]),
+                family("kubelet_volume_stats_available_bytes", "gauge", free),
                 family(
-                    "container_cpu_cfs_throttled_periods_total",
-                    "counter",
-                    ((labels, n * THROTTLED) for labels, n in periods),
+                    "kubelet_volume_stats_capacity_bytes",
+                    "gauge",
+                    [(claim, VOLUME_GIB * GIB) for claim, _ in free],
+                ),
+                family(
+                    "kubelet_volume_stats_used_bytes",
+                    "gauge",
+                    [(claim, VOLUME_GIB * GIB - left) for claim, left in free],
+                ),
+                family("kubelet_volume_stats_inodes", "gauge", [(claim, inodes) for claim, _ in free]),
+                family(
+                    "kubelet_volume_stats_inodes_free",
+                    "gauge",
+                    [(claim, inodes * INODES_FREE) for claim, _ in free],
                 ),
             )
         )
 
-    def state_page(self) -> str:
-        """kube-state-metrics."""
-        pods, nodes = self._kube.list("pods"), self._kube.list("nodes")
-        deployments = self._kube.list("deployments.apps")
-        return "".join((*_pod_families(pods), *_node_families(nodes), *_deployment_families(deployments)))
+    def _on(self, node: str) -> list[Json]:
+        return [pod for pod in self._kube.list("pods") if pod["spec"].get("nodeName") == node]
 
 
 class _Server(ThreadingHTTPServer):
@@ -257,94 +306,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Ten lines a second would say nothing."""
 
 
-# --- kube-state-metrics ---------------------------------------------------------------------------
-
-_PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
-_UNITS = {"cpu": "core", "memory": "byte"}
-
-
-def _pod_families(pods: Iterable[Json]) -> Iterable[str]:
-    phases: list[tuple[Labels, float]] = []
-    ready: list[tuple[Labels, float]] = []
-    info: list[tuple[Labels, float]] = []
-    resources: dict[str, list[tuple[Labels, float]]] = {"requests": [], "limits": []}
-    restarts: list[tuple[Labels, float]] = []
-    waiting: list[tuple[Labels, float]] = []
-    ended: list[tuple[Labels, float]] = []
-    for pod in pods:
-        metadata, told = pod["metadata"], pod.get("status") or {}
-        of = {"namespace": metadata["namespace"], "pod": metadata["name"], "uid": metadata["uid"]}
-        node = pod["spec"].get("nodeName", "")
-        phases += [({**of, "phase": phase}, told.get("phase") == phase) for phase in _PHASES]
-        word = "true" if is_ready(pod) else "false"
-        ready += [({**of, "condition": each}, each == word) for each in ("true", "false", "unknown")]
-        info.append(({**of, "node": node, "pod_ip": told.get("podIP", "")}, 1))
-        for container in pod["spec"]["containers"]:
-            for kind, rows in resources.items():
-                given = ((container.get("resources") or {}).get(kind) or {}).items()
-                where = {**of, "container": container["name"], "node": node}
-                rows += [
-                    ({**where, "resource": r, "unit": _UNITS.get(r, "integer")}, quantity(v))
-                    for r, v in given
-                ]
-        for status in told.get("containerStatuses") or ():
-            where = {**of, "container": status["name"]}
-            restarts.append((where, status.get("restartCount", 0)))
-            reason = ((status.get("state") or {}).get("waiting") or {}).get("reason")
-            waiting += [({**where, "reason": reason}, 1)] if reason else []
-            last = ((status.get("lastState") or {}).get("terminated") or {}).get("reason")
-            ended += [({**where, "reason": last}, 1)] if last else []
-    yield family("kube_pod_status_phase", "gauge", phases)
-    yield family("kube_pod_status_ready", "gauge", ready)
-    yield family("kube_pod_info", "gauge", info)
-    for kind, rows in resources.items():
-        yield family(f"kube_pod_container_resource_{kind}", "gauge", rows)
-    yield family("kube_pod_container_status_restarts_total", "counter", restarts)
-    yield family("kube_pod_container_status_waiting_reason", "gauge", waiting)
-    yield family("kube_pod_container_status_last_terminated_reason", "gauge", ended)
-
-
-def _node_families(nodes: Iterable[Json]) -> Iterable[str]:
-    conditions: list[tuple[Labels, float]] = []
-    allocatable: list[tuple[Labels, float]] = []
-    cordoned: list[tuple[Labels, float]] = []
-    for node in nodes:
-        of = {"node": node["metadata"]["name"]}
-        for condition in node["status"].get("conditions") or ():
-            where = {**of, "condition": condition["type"]}
-            word = condition["status"].lower()
-            conditions += [({**where, "status": each}, each == word) for each in ("true", "false", "unknown")]
-        for resource, value in node["status"].get("allocatable", {}).items():
-            unit = _UNITS.get(resource, "integer")
-            name = resource.replace("-", "_")
-            allocatable.append(({**of, "resource": name, "unit": unit}, quantity(value)))
-        cordoned.append((of, bool(node["spec"].get("unschedulable"))))
-    yield family("kube_node_status_condition", "gauge", conditions)
-    yield family("kube_node_status_allocatable", "gauge", allocatable)
-    yield family("kube_node_spec_unschedulable", "gauge", cordoned)
-
-
-def _deployment_families(deployments: Iterable[Json]) -> Iterable[str]:
-    wanted: list[tuple[Labels, float]] = []
-    available: list[tuple[Labels, float]] = []
-    for deployment in deployments:
-        metadata = deployment["metadata"]
-        of = {"namespace": metadata["namespace"], "deployment": metadata["name"]}
-        wanted.append((of, deployment["spec"].get("replicas", 1)))
-        available.append((of, (deployment.get("status") or {}).get("availableReplicas", 0)))
-    yield family("kube_deployment_spec_replicas", "gauge", wanted)
-    yield family("kube_deployment_status_replicas_available", "gauge", available)
-
-
-# --- text format ----------------------------------------------------------------------------------
-
-
-def family(name: str, kind: str, samples: Samples) -> str:
-    """One metric in Prometheus' text format; nothing when it has no sample."""
-    lines = [f"{name}{_written(labels)} {_number(value)}\n" for labels, value in samples]
-    return "".join((f"# TYPE {name} {kind}\n", *lines)) if lines else ""
-
-
 def _latency(meter: PodMeter) -> str:
     name = "http_request_duration_seconds"
     lines = []
@@ -353,31 +314,11 @@ def _latency(meter: PodMeter) -> str:
             continue
         labels = {"method": method, "path": path, "status": status}
         for bound, count in zip(BUCKETS, meter.buckets[method, path, status], strict=True):
-            lines.append(f"{name}_bucket{_written({**labels, 'le': f'{bound:g}'})} {int(count)}\n")
-        lines.append(f"{name}_bucket{_written({**labels, 'le': '+Inf'})} {int(number)}\n")
-        lines.append(f"{name}_sum{_written(labels)} {meter.seconds[method, path, status]:.6f}\n")
-        lines.append(f"{name}_count{_written(labels)} {int(number)}\n")
+            lines.append(f"{name}_bucket{written({**labels, 'le': f'{bound:g}'})} {int(count)}\n")
+        lines.append(f"{name}_bucket{written({**labels, 'le': '+Inf'})} {int(number)}\n")
+        lines.append(f"{name}_sum{written(labels)} {meter.seconds[method, path, status]:.6f}\n")
+        lines.append(f"{name}_count{written(labels)} {int(number)}\n")
     return "".join((f"# TYPE {name} histogram\n", *lines)) if lines else ""
-
-
-def _written(labels: Labels) -> str:
-    inside = ",".join(f'{name}="{value}"' for name, value in labels.items())
-    return f"{{{inside}}}" if inside else ""
-
-
-def _number(value: float) -> str:
-    return f"{float(value):.10g}" if isinstance(value, float) else str(int(value))
-
-
-_SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
-
-
-def quantity(text: str) -> float:
-    """A Kubernetes quantity as a number: 100m is 0.1, 128Mi is 134217728."""
-    for suffix, factor in _SUFFIXES.items():
-        if text.endswith(suffix):
-            return float(text.removesuffix(suffix)) * factor
-    return float(text)
 
 
 def _address(node: Json) -> str:

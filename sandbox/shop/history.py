@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sandbox.monitoring import Prometheus
 from sandbox.shop import Shop, rules
-from sandbox.shop.inventory import BACKEND, BACKEND_REVISIONS
+from sandbox.shop.inventory import BACKEND, BACKEND_REVISIONS, MACHINES
 from sandbox.shop.simulation import CPU_PER_REQUEST, REQUESTS_PER_SECOND, Conditions
 
 Json = dict[str, Any]
@@ -32,6 +32,7 @@ STEP = 240
 BAD_FROM, BAD_UNTIL, BAD_SHARE = 9 * 86_400 + 1_200, 9 * 86_400, 0.5
 IMPORT_SECONDS = 30
 HOURLY, OFTEN = 1200, 150  # seconds between two samples
+FILLING = 6 * 3600  # seconds for which a disk and a volume have been filling
 MODES = {"idle": 0.86, "iowait": 0.01, "user": 0.09, "system": 0.04, "steal": 0.0}  # of a core
 PER_POD = REQUESTS_PER_SECOND * CPU_PER_REQUEST / BACKEND.replicas
 
@@ -96,6 +97,8 @@ def _machines(shop: Shop, now: int) -> Iterator[str]:
     yield from _family(rows, "node_cpu_seconds_total", moments, lambda labels: MODES[labels["mode"]])
     for name in ("node_memory_MemTotal_bytes", "node_memory_MemAvailable_bytes", "node_uname_info"):
         yield from _family(rows, name, moments)
+    yield from _filling(rows, "node_filesystem_avail_bytes", now, _is_filling_disk)
+    yield from _filling(_rows(shop, "kubelet"), "kubelet_volume_stats_available_bytes", now, lambda _: True)
 
 
 def _containers(shop: Shop, now: int) -> Iterator[str]:
@@ -104,6 +107,21 @@ def _containers(shop: Shop, now: int) -> Iterator[str]:
     rows = [row for row in _rows(shop, "kubernetes-cadvisor") if row[1].get("container") == BACKEND.name]
     yield from _family(rows, "container_cpu_usage_seconds_total", moments, lambda _: BACKEND.cpu + PER_POD)
     yield from _family(rows, "container_memory_working_set_bytes", moments)
+
+
+def _filling(rows: list[Row], name: str, now: int, is_meant: Callable[[Labels], bool]) -> Iterator[str]:
+    """What has been getting less for six hours, at a pace that takes ten more."""
+    moments = range(now - FILLING, now, STEP)
+    yield f"# TYPE {name} gauge\n"
+    for found, labels, value in rows:
+        if found == name and is_meant(labels):
+            for moment in moments:
+                more = value * (now - moment) / FILLING * 0.6
+                yield f"{name}{_written(labels)} {value + more:.6g} {moment}\n"
+
+
+def _is_filling_disk(labels: Labels) -> bool:
+    return labels["instance"].startswith(f"{MACHINES[0].address}:") and labels["mountpoint"] != "/"
 
 
 def _rows(shop: Shop, job: str) -> list[Row]:

@@ -25,6 +25,7 @@ SHOP, MONITORING, SYSTEM, BOT = "sre-shop", "monitoring", "kube-system", "sre-bo
 NAMESPACES = (SHOP, MONITORING, SYSTEM, BOT)
 
 CORES, MEMORY_MIB, DISK_GIB = 2, 7_934, 80
+IMAGES_GIB, VOLUME_GIB = 50, 20  # of a node's second disk, and of a claim
 # What EKS leaves to pods of an m5.large.
 ALLOCATABLE_CPU, ALLOCATABLE_MIB, MAX_PODS = "1930m", 7_076, 29
 
@@ -72,6 +73,7 @@ class Workload:
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     is_packed: bool = False  # all replicas on one machine
+    claim: str = ""  # of the volume that its one pod mounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ WORKLOADS: Sequence[Workload] = (
         limits=("1", "1Gi"),
         cpu=0.08,
         memory=310,
+        claim="prometheus-data",
     ),
     Workload(
         "Deployment",
@@ -225,9 +228,10 @@ def objects(now: datetime.datetime, without: Iterable[str] = ()) -> list[Json]:
     born = now - AGE
     workloads = [each for each in WORKLOADS if each.name not in left_out]
     found = [_namespace(name) for name in NAMESPACES]
+    found.append(_storage_class(born))
     found += [node(machine, now, born) for machine in MACHINES]
     for number, workload in enumerate(workloads):
-        found += _workload(workload, number, now)
+        found += [*_storage(workload, number, born), *_workload(workload, number, now)]
     found += [_service(*each) for each in SERVICES if each[2] not in left_out]
     found += [_budget(*each) for each in BUDGETS]
     return found
@@ -407,6 +411,9 @@ def _pod_spec(workload: Workload) -> Json:
         container["livenessProbe"] = {"httpGet": {"path": "/healthz", "port": "http"}}
         container["readinessProbe"] = {"httpGet": {"path": "/readyz", "port": "http"}}
     spec: Json = {"containers": [container]}
+    if workload.claim:
+        spec["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": workload.claim}}]
+        container["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
     if workload.on_host:
         spec["hostNetwork"] = True
     if workload.kind == "DaemonSet":
@@ -489,6 +496,61 @@ def _service(name: str, namespace: str, app: str, port: int) -> Json:
         "metadata": {"name": name, "namespace": namespace, "labels": {"app": app}},
         "spec": {"selector": {"app": app}, "ports": [{"name": "http", "port": port, "targetPort": "http"}]},
     }
+
+
+def _storage_class(born: datetime.datetime) -> Json:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "gp3", "creationTimestamp": stamp(born)},
+        "provisioner": "ebs.csi.aws.com",
+        "parameters": {"type": "gp3"},
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": True,
+    }
+
+
+def _storage(workload: Workload, number: int, born: datetime.datetime) -> list[Json]:
+    """A claim and its EBS volume, which is in the zone of the pod that mounts it."""
+    if not workload.claim:
+        return []
+    zone = _machine_of(workload, number, 0).zone
+    uid = _uid("PersistentVolumeClaim", workload.namespace, workload.claim)
+    volume = f"pvc-{uid}"
+    size, modes = {"storage": f"{VOLUME_GIB}Gi"}, ["ReadWriteOnce"]
+    named = {"name": workload.claim, "namespace": workload.namespace, "uid": uid}
+    where = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]}
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {**named, "creationTimestamp": stamp(born)},
+        "spec": {
+            "accessModes": modes,
+            "storageClassName": "gp3",
+            "volumeMode": "Filesystem",
+            "volumeName": volume,
+            "resources": {"requests": size},
+        },
+        "status": {"phase": "Bound", "accessModes": modes, "capacity": size},
+    }
+    disk = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": volume, "creationTimestamp": stamp(born)},
+        "spec": {
+            "accessModes": modes,
+            "capacity": size,
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **named},
+            "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-0" + uid.replace("-", "")[:16]},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [where]}]}},
+            "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": "gp3",
+            "volumeMode": "Filesystem",
+        },
+        "status": {"phase": "Bound"},
+    }
+    return [disk, claim]
 
 
 def _budget(app: str, namespace: str, limit: Mapping[str, int]) -> Json:

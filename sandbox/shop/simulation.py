@@ -34,6 +34,10 @@ DAILY_SWING = 0.35
 MEDIAN_SECONDS, SPREAD = 0.035, 0.7  # p95 is about 110 ms
 CPU_PER_REQUEST = 0.0025
 SYSTEM_CPU, SYSTEM_MEMORY_MIB = 0.09, 900.0  # what a node itself needs
+PERIODS = 20  # of the scheduler's 100 ms, begun for each second of work
+MOST_PERIODS = 10  # in a second
+THROTTLED = 0.02  # of them, in which the limit was reached
+IMAGES_USED, METRICS_USED = 0.74, 0.76  # of the disk of a node's images, and of Prometheus' volume
 LONGEST_STEP = 15.0  # a laptop that slept must not wake up to a million requests
 
 
@@ -44,13 +48,20 @@ class Conditions:
     error_share: float = 0.0001
     latency_factor: float = 1.0
     cpu_extra: float = 0.0  # cores, in every backend pod
+    throttled: float = THROTTLED  # of every backend container's periods
     silent_nodes: set[str] = field(default_factory=set)
+    mute_pods: set[str] = field(default_factory=set)  # that have no metrics page
+    memory_mib: dict[str, float] = field(default_factory=dict)  # of pods, in place of what they should use
+    images_used: dict[str, float] = field(default_factory=dict)  # of nodes' disks, in place of IMAGES_USED
+    metrics_used: float = METRICS_USED
 
 
 @dataclass(slots=True)
 class PodMeter:
     cpu_seconds: float = 0.0
     memory_mib: float = 0.0
+    periods: float = 0.0
+    throttled_periods: float = 0.0
     requests: defaultdict[RequestKey, float] = field(default_factory=lambda: defaultdict(float))
     seconds: defaultdict[RequestKey, float] = field(default_factory=lambda: defaultdict(float))
     buckets: defaultdict[RequestKey, list[float]] = field(
@@ -137,8 +148,13 @@ class Simulation:
     def _run(self, pod: Json, elapsed: float, now: float) -> None:
         meter, workload = self.pods[pod["metadata"]["uid"]], inventory.of_pod(pod)
         meter.cpu_seconds += self.cpu_of(pod, now) * elapsed
+        periods = min(self.cores_of(pod, now) * PERIODS, MOST_PERIODS) * elapsed
+        meter.periods += periods
+        meter.throttled_periods += periods * (self.conditions.throttled if workload is BACKEND else THROTTLED)
         used = workload.memory if workload else 32.0
-        meter.memory_mib = used * (1 + 0.02 * math.sin(now / 97 + used)) if is_running(pod) else 0.0
+        steady = used * (1 + 0.02 * math.sin(now / 97 + used))
+        grown = self.conditions.memory_mib.get(pod["metadata"]["name"], steady)
+        meter.memory_mib = grown if is_running(pod) else 0.0
 
     def _work(self, name: str, pods: Iterable[Json], elapsed: float) -> None:
         here = [pod for pod in pods if pod["spec"].get("nodeName") == name]
