@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.alertbody import Notification
-from commands.alertroutes import gravest
+from commands.alertroutes import gravest, severity_of
 from commands.model import Alert, AlertGroup, Care, Severity
 from commands.phrase import span
 from commands.site import Alerts
@@ -19,6 +19,11 @@ LATE_COPY = timedelta(minutes=1)
 
 _RESOLVED = 50  # resolved alerts kept beside the firing ones: a group that never rests would grow for ever
 _GRAVEST = tuple(Severity)
+
+# Alerts of one group that fire and are kept, and as many again where they are critical. The record is written within
+# the front's short patience with the store, and read every few seconds: what could not be stored would be sent for
+# ever and never shown.
+MOST = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,10 @@ def merge(
 ) -> AlertGroup | None:
     """The group after this notification, or None when it says nothing new (a twin's or a late copy)."""
     rules = rules or Alerts()
+    heard = _within(old, heard, rules)
     if old is None:
         return _opened(heard, to, now, rules, episode=1) if heard.alerts else None
+    heard = _aligned(old, heard)
     changed = _news(old, heard, now)
     if not changed:
         return _repeated(old, heard, now)
@@ -48,6 +55,42 @@ def merge(
             return None  # the end of something whose beginning was never shown: nothing to close
         return _opened(heard, to, now, rules, episode=old.episode + 1, care=_still_silent(old.care, now))
     return _changed(old, heard, changed, to, now, rules)
+
+
+def _within(old: AlertGroup | None, heard: Notification, rules: Alerts) -> Notification:
+    """As much of a body as a record holds; the rest is counted. What is known comes first, so that the same are kept,
+    then what fires and is grave, so that nothing is called over while anything fires."""
+    known = {alert.fingerprint for alert in old.alerts} if old else set()
+    ours = [alert for alert in heard.alerts if alert.fingerprint in known]
+    ended = {alert.fingerprint for alert in ours if alert.status == "resolved"}
+    held = sum(alert.fingerprint not in ended for alert in old.firing) if old else 0
+    others = sorted(
+        (each for each in heard.alerts if each.fingerprint not in known),
+        key=lambda each: _urgency(each, rules),
+    )
+    critical = sum(_urgency(each, rules) == (False, 0) for each in others)
+    room = max(0, MOST - held, min(critical, 2 * MOST - held))
+    if len(others) <= room:
+        return heard
+    return replace(heard, alerts=(*ours, *others[:room]), truncated=heard.truncated + len(others) - room)
+
+
+def _urgency(alert: Alert, rules: Alerts) -> tuple[bool, int]:
+    return alert.status != "firing", _GRAVEST.index(severity_of(rules, alert.labels))
+
+
+def _aligned(old: AlertGroup, heard: Notification) -> Notification:
+    """With the starts that are known. Alertmanager moves a start back when another Prometheus saw the alert earlier,
+    and some senders do not say it again: what overlaps the alert that fires here is that one, and its end is its end."""
+    known = {alert.fingerprint: alert for alert in old.firing}
+    return replace(heard, alerts=tuple(_as_known(known.get(each.fingerprint), each) for each in heard.alerts))
+
+
+def _as_known(known: Alert | None, alert: Alert) -> Alert:
+    if known is None or alert.starts_at >= known.starts_at:
+        return alert
+    is_earlier = alert.ends_at is not None and alert.ends_at <= known.starts_at
+    return alert if is_earlier else replace(alert, starts_at=known.starts_at)
 
 
 def _opened(
@@ -148,13 +191,16 @@ def _is_news(known: Alert | None, alert: Alert, old: AlertGroup, now: datetime) 
     """Whether this is later than what is known: a new start, the end of the known one, or its return.
 
     Alertmanager resolves an alert that Prometheus stopped sending, and fires it again with the same start
-    when Prometheus is back. A twin's late copy of the firing looks the same, but comes within moments.
+    when Prometheus is back, or with an earlier one where a clock was set right. A twin's late copy of the firing
+    looks the same, but comes within moments.
     """
     if known is None or alert.starts_at > known.starts_at:
         return True
-    if alert.starts_at < known.starts_at or alert.status == known.status:
+    if alert.status == known.status:
         return False
-    return alert.status == "resolved" or now - (known.heard or old.updated) > LATE_COPY
+    if alert.status == "resolved":
+        return alert.starts_at == known.starts_at
+    return now - (known.heard or old.updated) > LATE_COPY
 
 
 def _kept(alerts: Iterable[Alert]) -> tuple[Alert, ...]:

@@ -69,7 +69,7 @@ def standing(group: AlertGroup) -> str:
     if group.flaps:
         words.append(f"flapping {group.flaps}")
     if group.truncated:
-        words.append(f"+{group.truncated} not sent by Alertmanager")
+        words.append(f"+{group.truncated} not listed")
     return " · ".join(words)
 
 

@@ -34,6 +34,9 @@ _STORM_KEEP = timedelta(days=7)
 
 _MINUTE = timedelta(minutes=1)
 
+# Of a group with more messages than that in Slack, only those of its last episodes are still known.
+_MESSAGES, _EPISODES = 200, 20
+
 # Groups that fire or have a silence of ours, by when they (again) began; ids of all groups there are.
 _WATCHED, _IDS = "sre:groups:watched", "sre:groups:ids"
 # Occurrences by when they ended, +inf while they fire; since when there are any.
@@ -288,6 +291,7 @@ class Casebook:
             extra -= self._drop(min(extra, 1000))
         for page in _pages([id.decode() for id in self._redis.zrange(_IDS, 0, -1)]):
             self._forget(_IDS, page, [f"sre:alert:{id}" for id in page], self._redis.zrem)
+        self._trim_episodes([id.decode() for id in self._redis.zrange(_IDS, 0, -1)])
         threads = {place.decode(): card.decode() for place, card in self._redis.hscan_iter(THREADS)}
         for page in _pages(list(threads)):
             cards = [f"sre:{threads[place].partition(' ')[0]}" for place in page]
@@ -295,6 +299,27 @@ class Casebook:
         for page in _pages([id.decode() for id in self._redis.hkeys(_STORMS)]):
             for name in (_TOLD, _STORMS):
                 self._forget(name, page, [f"sre:storm:{id}" for id in page], self._redis.hdel)
+
+    def _trim_episodes(self, ids: list[str]) -> None:
+        """Forget what Slack has of a group's old episodes: one that comes and goes is never gone itself."""
+        for page in _pages(ids):
+            pipe = self._redis.pipeline(transaction=False)
+            for id in page:
+                pipe.hlen(f"sre:sent:alert:{id}")
+            many = [id for id, count in zip(page, pipe.execute(), strict=True) if count > _MESSAGES]
+            for stored in self._state.groups(many):
+                self._forget_before(stored.record.id, stored.record.episode - _EPISODES)
+
+    def _forget_before(self, id: str, episode: int) -> None:
+        sent = self._redis.hgetall(f"sre:sent:alert:{id}")
+        old = {key: orjson.loads(body) for key, body in sent.items() if _episode(key) <= episode}
+        if old:
+            places = [f"{each['channel']} {each['ts']}" for each in old.values() if each.get("ts")]
+            pipe = self._redis.pipeline()
+            pipe.hdel(f"sre:sent:alert:{id}", *old)
+            if places:
+                pipe.hdel(THREADS, *places)
+            pipe.execute()
 
     def _drop(self, count: int) -> int:
         """Those that ended first; from here on the store reaches back to the last of them."""
@@ -315,6 +340,12 @@ class Casebook:
         gone = [each for each, is_there in zip(page, pipe.execute(), strict=True) if not is_there]
         if gone:
             remove(name, *gone)
+
+
+def _episode(key: bytes) -> int:
+    """Of a message of a group: the first part of its key."""
+    number = key.partition(b":")[0]
+    return int(number) if number.isdigit() else 0
 
 
 def _times(alert: Alert) -> tuple[str, datetime, datetime | None]:

@@ -1,4 +1,5 @@
-"""Which alert a typed `alert silence` or `alert unsilence` means: by its name, or the one of the thread it stands in.
+"""Which alert a typed `alert silence`, `alert unsilence` or `alert triage` means: by its name, or the one of the thread
+it stands in; and in which cluster it is.
 
 What is no alert's name (label matchers, a request's id) is left to the command. Called by bot/desk.py.
 """
@@ -9,7 +10,7 @@ from bot.casebook import Casebook
 from commands.errors import UsageError
 from commands.model import AlertGroup, Args, Place
 
-_VERBS = ("silence", "unsilence")
+_VERBS = ("silence", "unsilence", "triage")
 _LISTED = 10
 
 

@@ -71,12 +71,25 @@ if redis.call('GET', lane) == ARGV[1] then redis.call('PEXPIRE', lane, ARGV[4]) 
 return 1
 """
 
-# KEYS: claims, sent. ARGV: token, card, message key, what to note. 0 when the claim is somebody else's by now.
-_ATTEMPT = """
-if redis.call('HGET', KEYS[1], ARGV[2]) ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[2], ARGV[3], ARGV[4])
+# What Slack has of a record lives as long as the record does, also where that was last written before anything was
+# sent. KEYS: sent, record. ARGV: message key, what to note, ms to keep it where the record is gone.
+_NOTE = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+local left = redis.call('PTTL', KEYS[2])
+if left == -2 then left = ARGV[3] end
+if tonumber(left) > 0 then redis.call('PEXPIRE', KEYS[1], left) end
 return 1
 """
+
+# As above, and claims; token, card. 0 when the claim is somebody else's by now.
+_ATTEMPT = (
+    """
+if redis.call('HGET', KEYS[3], ARGV[5]) ~= ARGV[4] then return 0 end
+"""
+    + _NOTE
+)
+
+_GONE_KEEP = timedelta(days=1)
 
 # Spends one call of a per-minute budget evenly: returns 0 when it may go now, else the ms to wait.
 # KEYS: budget. ARGV: interval ms, burst.
@@ -132,6 +145,7 @@ class Outbox:
         self._pace = state.redis.register_script(_PACE)
         self._renew = state.redis.register_script(_RENEW)
         self._attempt = state.redis.register_script(_ATTEMPT)
+        self._note = state.redis.register_script(_NOTE)
 
     def claim(self, lease: timedelta) -> Claim | None:
         """The most urgent card that may be sent now, locked for the lease; None when there is none."""
@@ -179,14 +193,14 @@ class Outbox:
 
     def note_sent(self, card: str, key: str, sent: Sent) -> None:
         """What Slack has of a message now; kept as long as its record (bot/state.py, Change.put)."""
-        self._redis.hset(f"sre:sent:{card}", key, orjson.dumps(asdict(sent)))
+        self._note(keys=_sent_keys(card), args=_noted(key, sent))
         if sent.ts and key.endswith("card") and card.startswith(("alert:", "storm:")):
             self._redis.hset(THREADS, f"{sent.channel} {sent.ts}", f"{card} {key}")
 
     def attempt(self, claim: Claim, key: str, sent: Sent) -> None:
         """Write down that a post is about to be made, if the claim still stands; else raises ClaimLost."""
-        keys = [CLAIMS, f"sre:sent:{claim.card}"]
-        if not self._attempt(keys=keys, args=[claim.token, claim.card, key, orjson.dumps(asdict(sent))]):
+        args = [*_noted(key, sent), claim.token, claim.card]
+        if not self._attempt(keys=[*_sent_keys(claim.card), CLAIMS], args=args):
             raise ClaimLost(claim.card)
 
     def forget(self, card: str) -> None:
@@ -220,3 +234,11 @@ class Outbox:
             for name, d in found
         ]
         return tuple(sorted(views, key=lambda view: view.since))
+
+
+def _sent_keys(card: str) -> list[str]:
+    return [f"sre:sent:{card}", f"sre:{card}"]
+
+
+def _noted(key: str, sent: Sent) -> list[str | bytes | int]:
+    return [key, orjson.dumps(asdict(sent)), milliseconds(_GONE_KEEP)]

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from types import ModuleType
 
@@ -72,9 +72,19 @@ class Catalog:
         except UsageError:
             return False
 
-    def offered(self, suggestions: Iterable[Suggestion]) -> tuple[Suggestion, ...]:
-        """Those that would do something when pressed: a word may be planned and not built."""
-        return tuple(suggestion for suggestion in suggestions if self._is_built(suggestion.text))
+    def offered(self, suggestions: Iterable[Suggestion], cluster: str = "") -> tuple[Suggestion, ...]:
+        """Those that would do something when pressed: a word may be planned and not built.
+
+        cluster: which they are about, "" where there is one only; a button that does not say it would act on the
+        cluster of the channel in which it is pressed.
+        """
+        ending = f" --cluster {cluster}" if cluster else ""
+        lines = ((each, each.text.removesuffix(ending)) for each in suggestions)
+        return tuple(
+            replace(each, text=text + ending)
+            for each, text in lines
+            if not _STRAY.search(text) and self._is_built(text)
+        )
 
     def _is_built(self, text: str) -> bool:
         try:
@@ -91,6 +101,10 @@ class Catalog:
     def rows(self) -> frozenset[str]:
         """The manual's rows somebody carries."""
         return frozenset(row for command in self.commands for row in command.rows)
+
+
+# What no suggestion says by itself: a label that was taken for a name says it, and goes on as words of the line.
+_STRAY = re.compile(r"[\x00-\x1f]|--(?:private|cluster)\b")
 
 
 def _found(modules: ModuleType) -> list[Declared]:

@@ -398,7 +398,8 @@ class AlertGroup:
     """An Alertmanager group and all alerts heard of in its current episode.
 
     An episode begins when the first alert fires and the group was quiet (or new); its card is one
-    message. truncated: how many alerts Alertmanager cut from its last body (max_alerts). omitted: how many
+    message. truncated: how many alerts of its last body are not among them, because Alertmanager cut it (max_alerts)
+    or a record holds no more. omitted: how many
     lines of the thread are no longer kept here.
 
     cluster: by its name in the configuration, "" where its label names none that is known. severity: the gravest

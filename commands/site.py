@@ -908,6 +908,10 @@ class Site(Sections):
                 return cluster
         return self.clusters[self.default_cluster]
 
+    def told_apart(self, cluster: str) -> str:
+        """How a command line names the cluster that it is about: "" where there is no other."""
+        return cluster if len(self.clusters) > 1 else ""
+
     def channel(self, key: str) -> str:
         """The channel behind a key of `channels:`, "" when it is not set; the first of several."""
         value: str | tuple[str, ...] = getattr(self.channels, key)

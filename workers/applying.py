@@ -194,7 +194,7 @@ class Applying:
         verdict: Verdict = walk(
             inquiry, self._house.reader(request.cluster), time.monotonic() + VERIFY_SECONDS
         )
-        verdict = replace(verdict, suggestions=self._house.catalog.offered(verdict.suggestions))
+        verdict = replace(verdict, suggestions=self._house.offered(verdict.suggestions, request.cluster))
         proved = [step for step in self._plan.steps if self._is_newly_proved(step, verdict)]
         now = self._house.now()
         marks = {step.key: replace(self._mark(step), standing=Standing.PROVED, at=now) for step in proved}

@@ -131,15 +131,17 @@ class Engine:
         ):
             change = self._state.change()
             read = self._keeper.keep(change, request, section)
-            read = replace(read, findings=tuple(map(self._offered, read.findings)))
+            offered = (self._offered(finding, request.cluster) for finding in read.findings)
+            read = replace(read, findings=tuple(offered))
             sections = tuple(read if held.key == read.key else held for held in stored.record.sections)
             stored = self._save(change, stored, replace(stored.record, sections=sections))
-            note_cause(self._state, self._catalog, stored.record)
-        note_cause(self._state, self._catalog, stored.record)  # a worker before this one may have died over it
+            note_cause(self._state, self._catalog, self._site, stored.record)
+        note_cause(self._state, self._catalog, self._site, stored.record)  # a worker before this one may have died over it
         self._finish(stored, stored.record)
 
-    def _offered(self, finding: Finding) -> Finding:
-        return replace(finding, suggestions=self._catalog.offered(finding.suggestions))
+    def _offered(self, finding: Finding, cluster: str) -> Finding:
+        there = self._site.told_apart(cluster)
+        return replace(finding, suggestions=self._catalog.offered(finding.suggestions, there))
 
     def _parts(self, request: Request) -> dict[str, Part]:
         command = self._catalog.find(request.args)

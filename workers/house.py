@@ -11,6 +11,7 @@ from bot.state import KEEP, State, Stored
 from commands.catalog import Catalog
 from commands.change import Change
 from commands.effects import Effect, Outcome
+from commands.finding import Suggestion
 from commands.model import Request
 from commands.plan import Step
 from commands.site import ClusterSite, Site
@@ -43,6 +44,10 @@ class House:
 
     def cluster(self, request: Request) -> ClusterSite:
         return self.site.cluster_for("", request.cluster)
+
+    def offered(self, suggestions: Iterable[Suggestion], cluster: str) -> tuple[Suggestion, ...]:
+        """Those that would do something when pressed, in this cluster."""
+        return self.catalog.offered(suggestions, self.site.told_apart(cluster))
 
     def change_of(self, request: Request) -> Change:
         """What its command declares; raises LookupError where that changes nothing (any more)."""

@@ -5,6 +5,7 @@ What fires here and is not known to Alertmanager any more ends; who owns which n
 intake, which asks nobody but the store. A source that gives no answer changes nothing.
 """
 
+import hashlib
 import json
 import logging
 import time
@@ -30,6 +31,9 @@ EVERY = timedelta(minutes=5)
 
 # How long the store believes what it was told of namespaces that cannot be read any more.
 NOTES = timedelta(hours=1)
+
+# How long an address is known to be that of the Alertmanager that is asked: of one whose alerts it had.
+SENDERS = timedelta(days=30)
 
 _TICK = timedelta(seconds=5)
 
@@ -84,16 +88,22 @@ class Lookout:
         fingerprints = frozenset(alert.fingerprint for alert in known)
         labels = {tuple(sorted(alert.labels.items())) for alert in known}
         before = frozenset(self._state.recall(f"absent-{cluster}").split())
+        senders = set(self._state.recall(f"senders-{cluster}").split())
         absent: set[str] = set()
         for stored in self._groups(cluster):
             group = stored.record
             same = {a.fingerprint for a in group.firing if tuple(sorted(a.labels.items())) in labels}
+            if same or any(alert.fingerprint in fingerprints for alert in group.firing):
+                senders.add(_sender(group))
+            if group.external_url and _sender(group) not in senders:
+                continue  # of another Alertmanager, or of Grafana: this one never had it
             gone = duties.absent(group, fingerprints | same, self._now())
             again = frozenset(each for each in gone if f"{group.id}/{each}" in before)
             absent |= {f"{group.id}/{each}" for each in gone - again}
             if again:
                 self._end(stored, again)
         self._state.remember(f"absent-{cluster}", " ".join(sorted(absent)), 3 * EVERY)
+        self._state.remember(f"senders-{cluster}", " ".join(sorted(senders)), SENDERS)
 
     def _groups(self, cluster: str) -> list[Stored[AlertGroup]]:
         """Those of this cluster; with one cluster, also those that name none."""
@@ -120,3 +130,8 @@ class Lookout:
             for namespace, notes in namespaces.items()
         }
         self._state.remember(f"notes-{cluster}", json.dumps(told, sort_keys=True), NOTES)
+
+
+def _sender(group: AlertGroup) -> str:
+    """By whose address its alerts came, in a word."""
+    return hashlib.sha256(group.external_url.encode()).hexdigest()[:16]

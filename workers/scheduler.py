@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 from redis.exceptions import RedisError
 
-from bot.state import JOB_TIMEOUT, Run, State, Taken, new_id
+from bot.state import JOB_TIMEOUT, TRIAGE, Run, State, Taken, new_id
 from commands.catalog import Catalog
 from commands.command import Due
 from commands.errors import SayBack
@@ -30,6 +30,9 @@ TICK = timedelta(seconds=1)
 
 # A start this long after the due time is called late on the card.
 LATE = timedelta(minutes=2)
+
+# Diagnoses that are enqueued again in one sweep: more than all workers together can begin in that time.
+TRIAGES = 10
 
 # A claimed due time is remembered far longer than any process may be down.
 _REMEMBER = timedelta(days=90)
@@ -74,12 +77,16 @@ class Scheduler:
 
     def sweep(self) -> None:
         """Give forgotten requests a new hint: their worker died, or the queue was lost."""
+        triages = 0
         for id in self._state.forgotten():
+            triages += id.startswith(TRIAGE)
+            if id.startswith(TRIAGE) and triages > TRIAGES:
+                continue  # they wait for a place: in the queue they would only stand in people's way
             stored = self._state.request(id)
             if stored is None or not stored.record.is_open:
                 self._state.drop_open(id)
                 continue
-            if stored.record.state is Standing.READING:
+            if stored.record.state is Standing.READING and not id.startswith(TRIAGE):
                 log.warning("%s has no worker: enqueued again", id)
             self._state.change().work(stored.record, timeout=JOB_TIMEOUT).commit()
 

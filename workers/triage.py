@@ -13,6 +13,7 @@ from threading import Lock, Thread
 from bot.state import KEEP, Conflict, State, Stored
 from commands.catalog import Catalog
 from commands.model import AlertGroup, Cause, Request, Severity
+from commands.site import Site
 from commands.triage.rule import verdict
 
 log = logging.getLogger(__name__)
@@ -38,8 +39,8 @@ class Bay:
             if id in self._running or len(self._running) >= self._places:
                 return False
             thread = Thread(target=self._work, args=(id,), name=f"triage-{id}", daemon=True)
+            thread.start()  # before it has its place: one that cannot start would keep it for ever
             self._running[id] = thread
-        thread.start()
         return True
 
     def _work(self, id: str) -> None:
@@ -62,7 +63,7 @@ def is_triage(request: Request) -> bool:
     return request.place.under.startswith("alert:")
 
 
-def note_cause(state: State, catalog: Catalog, request: Request) -> None:
+def note_cause(state: State, catalog: Catalog, site: Site, request: Request) -> None:
     """Write what is known to be the matter on the card of the alert; nothing where a newer triage has taken over.
 
     Before each save of the request, so that whoever takes over a request whose worker died does it, too.
@@ -70,7 +71,8 @@ def note_cause(state: State, catalog: Catalog, request: Request) -> None:
     found = verdict(request.sections)
     if found is None or not is_triage(request):
         return
-    cause = replace(found, suggestions=catalog.offered(found.suggestions))
+    there = site.told_apart(request.cluster)
+    cause = replace(found, suggestions=catalog.offered(found.suggestions, there))
     for _ in range(_TRIES):
         stored = state.alert_group(_group_of(request))
         if stored is None or stored.record.triage != request.id or stored.record.cause == cause:

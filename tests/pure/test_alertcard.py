@@ -73,7 +73,7 @@ def pressed(record: Record) -> list[str]:
             group(alert(ends_after=timedelta(minutes=25)), updated=after(minutes=25)),
             "· resolved after 25 min",
         ),
-        (group(truncated=37), "· firing · +37 not sent by Alertmanager"),
+        (group(truncated=37), "· firing · +37 not listed"),
     ],
 )
 def test_the_first_line_says_where_it_stands(record: AlertGroup, words: str) -> None:
