@@ -68,7 +68,8 @@ class Strategy:
 class WorkloadView:
     """replicas: how many pods are asked for (of a DaemonSet, how many nodes should have one); total: how
     many there are. current, update: names of a StatefulSet's revisions. selector: as a query takes it.
-    claims: names of volumeClaimTemplates; keeps_claims: a claim stays when its pod is scaled away."""
+    claims: names of volumeClaimTemplates; keeps_claims: a claim stays when its pod is scaled away.
+    misplaced: nodes that have a DaemonSet's pod and should have none."""
 
     target: Target
     generation: int
@@ -94,6 +95,7 @@ class WorkloadView:
     keeps_claims: bool = True
     history_limit: int = 10
     created: datetime | None = None
+    misplaced: int = 0
 
     @property
     def short(self) -> str:

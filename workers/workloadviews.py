@@ -71,6 +71,7 @@ def _daemon_counts(status: Json) -> dict[str, int]:
         "updated": int(status.get("updatedNumberScheduled") or 0),
         "ready": int(status.get("numberReady") or 0),
         "available": int(status.get("numberAvailable") or 0),
+        "misplaced": int(status.get("numberMisscheduled") or 0),
     }
 
 

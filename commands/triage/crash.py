@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from commands.finding import Finding, Light, Suggestion
+from commands.loglines import entries, telling
 from commands.model import Cause, Gap, Seen
 from commands.phrase import counted, mebibytes, span
 from commands.podreads import ContainerView, Ending, Events, EventView
@@ -35,6 +36,11 @@ class Ended:
     used: float | None = None
     restarts: float | None = None
     gaps: tuple[Finding, ...] = ()
+
+    @property
+    def telling(self) -> str:
+        """The line it comes down to: what it left as its termination message, which no log has to be read for."""
+        return telling(entries(self.ending.message)) or self.words.telling
 
 
 def diagnose(scene: Scene, container: ContainerView) -> Diagnosing:
@@ -121,7 +127,7 @@ def _told(found: Ended) -> Diagnosis:
 def _cause(found: Ended) -> Cause:
     scene, kind = found.scene, found.why.kind
     text = f"{named(scene, found.container)} {_with_numbers(found)}"
-    line = found.words.telling
+    line = found.telling
     if kind in ("error", "aborted", "command") and line:
         text += f": “{one_line(line, 160)}”"
         hint = exits.hint(line)
@@ -189,7 +195,7 @@ def _by_probe(found: Ended) -> tuple[Finding, ...]:
 
 def _permission(found: Ended) -> tuple[Finding, ...]:
     """Which field it likely is, where the log says that something is not permitted."""
-    line = found.words.telling
+    line = found.telling
     declared = found.scene.declared(found.container.name)
     if declared is None or not exits.is_about_permission(line):
         return ()

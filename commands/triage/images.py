@@ -115,7 +115,7 @@ def diagnose(scene: Scene, container: ContainerView) -> Diagnosing:
     reads = _more(scene, container, found)
     seen = (yield reads) if reads else Seen({})
     facts, gaps = _facts(scene, container, found, seen)
-    said = f"{named(scene, container)} does not start: {found.text} ({container.image})"
+    said = f"{named(scene, container)} does not start: {found.text} ({container.image}){_missing(seen)}"
     pulled = Finding(
         "AL-25", "Image pull", Light.RED, found.text,
         evidence=(f"what to do: {found.fix}", *facts, one_line(text, 380), f"image {container.image}"),
@@ -170,6 +170,16 @@ def _secret(name: str, view: ReferredView) -> str:
     if view.keys is not None and not view.keys & {".dockerconfigjson", ".dockercfg"}:
         return f"pull secret {name} is there and is none for a registry: it has no .dockerconfigjson"
     return f"pull secret {name} is there"
+
+
+def _missing(seen: Mapping[Read, object]) -> str:
+    """; of the pull secrets that were to let it in, those that are not there."""
+    gone = [
+        read.name
+        for read, answer in seen.items()
+        if isinstance(read, Referred) and isinstance(answer, ReferredView) and not answer.exists
+    ]
+    return f"; its pull secret {', '.join(gone)} does not exist" if gone else ""
 
 
 def _tags(image: str, tags: object) -> str:

@@ -79,6 +79,8 @@ def zone(node: NodeView) -> str:
 def _steps(facts: Facts) -> tuple[Suggestion, ...]:
     name, short = facts.machine.name, facts.name
     show = Suggestion(f"Show {short}", f"node show {name}")
+    if _closed(facts) and not _leaves(facts):
+        return (Suggestion(f"Uncordon {short}", f"node uncordon {name}"), show)
     if facts.machine.view is None or (is_ready(facts.machine.view) and not _leaves(facts)):
         return (show,)
     return (Suggestion(f"Plan to drain {short}", f"node drain {name} --dry-run"), show)
@@ -268,6 +270,17 @@ def _flaps(facts: Facts) -> Told:
     )
 
 
+def _closed(facts: Facts) -> Told:
+    """Ready, and yet nothing comes to it: said where the alert is about a node, and nothing graver is."""
+    view = facts.machine.view
+    if view is None or not view.unschedulable or not is_ready(view):
+        return None
+    return (
+        f"{facts.name} is closed (cordoned) and Ready: nothing new is started on it until it is opened",
+        CERTAIN,
+    )
+
+
 def _back(facts: Facts) -> Told:
     ready, now = facts.ready, facts.machine.now
     if ready is None or ready.status != "True":
@@ -294,5 +307,6 @@ _IN_ORDER: tuple[Callable[[Facts], Told], ...] = (
     _silent,
     _never,
     _flaps,
+    _closed,
     _back,
 )

@@ -303,6 +303,22 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        (
+            "KubeNodeUnschedulable",
+            "KubernetesNodeUnschedulable",
+            "NodeUnschedulable",
+            "NodeCordoned",
+            "KubeNodeCordoned",
+        ),
+        "A node is closed to new pods, mostly by somebody who did not open it again.",
+        not_ready,
+        (
+            "The audit (`audit trail`) and the node's events tell who closed it, and why.",
+            "Open it again when nothing is being done on it: node uncordon.",
+        ),
+        ("node",),
+    ),
+    Rule(
         ("KubeletDown",),
         "Prometheus gets no numbers from a kubelet (of any, where no node is named).",
         kubelet_down,

@@ -66,9 +66,13 @@ def _not_taken_up(scene: Scene) -> Diagnosis:
 def _more(scene: Scene, found: Refusals) -> tuple[Read, ...]:
     claims = tuple(Claim(scene.pod.namespace, name) for name in (scene.spec.claims if scene.spec else ()))
     about_claims = claims if found.has("claim", "zone", "volumes") else ()
-    nodes: tuple[Read, ...] = (NodeDetails(),) if found.has("room", "zone", "pods", "cordoned") else ()
-    room: tuple[Read, ...] = (Placements(), *_template(scene)) if found.has("room", "pods") else ()
-    return (*about_claims, *nodes, *room)
+    has_room, has_taints = found.has("room", "pods"), found.counts_taints
+    nodes: tuple[Read, ...] = (
+        (NodeDetails(),) if found.has("room", "zone", "pods", "cordoned") or has_taints else ()
+    )
+    room: tuple[Read, ...] = (Placements(),) if has_room else ()
+    template = _template(scene) if has_room or has_taints else ()
+    return (*about_claims, *nodes, *room, *template)
 
 
 def _told(scene: Scene, said: str, found: Refusals, seen: Seen) -> Diagnosis:
@@ -90,7 +94,7 @@ def _told(scene: Scene, said: str, found: Refusals, seen: Seen) -> Diagnosis:
         *_autoscaler_told(scene),
         *gaps,
     )
-    text = _headline(scene, found, room, claims, nodes or ())
+    text = _headline(scene, found, room, claims, nodes or ()) + _taints(found, nodes or (), seen)
     confidence = Confidence.CERTAIN if said else Confidence.POSSIBLE
     return Diagnosis(cause(scene, text, confidence, *_steps(found)), findings)
 
@@ -141,6 +145,22 @@ def _headline(
     return f"{text} ({waiting.name} is {waiting.phase})" if waiting and found.has("claim") else text
 
 
+def _taints(found: Refusals, nodes: Iterable[NodeDetail], seen: Seen) -> str:
+    """Which they are: newer schedulers only count them. Of nodes that it might run on but for them."""
+    template = _newcomer(seen)
+    if template is None or not found.counts_taints:
+        return ""
+    closed = [node for node in nodes if _is_chosen(template, node) and not tolerates(template, node)]
+    hard = ("NoSchedule", "NoExecute")
+    names = sorted({str(taint) for node in closed for taint in node.taints if taint.effect in hard})
+    return f"; the taints there: {', '.join(names[:4])}" if names else ""
+
+
+def _newcomer(seen: Seen) -> PodDetail | None:
+    found = next((answer for read, answer in seen.items() if isinstance(read, Newcomer)), None)
+    return found if isinstance(found, PodDetail) else None
+
+
 def _steps(found: Refusals) -> tuple[Suggestion, ...]:
     load = (Suggestion("Load of the nodes", "node top"),) if found.has("room", "pods") else ()
     closed = (
@@ -189,7 +209,7 @@ def _room(scene: Scene, nodes: tuple[NodeDetail, ...] | None, seen: Seen) -> Roo
     placements: tuple[Placement, ...] | None = _answer(seen, Placements())
     if not nodes or placements is None:
         return None
-    template = next((answer for read, answer in seen.items() if isinstance(read, Newcomer)), None)
+    template = _newcomer(seen)
     wanted = requested(scene)
     used: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for each in placements:
@@ -202,15 +222,19 @@ def _room(scene: Scene, nodes: tuple[NodeDetail, ...] | None, seen: Seen) -> Roo
             {name: whole - used[node.name][name] for name, whole in node.allocatable.items()},
         )
         for node in nodes
-        if node.takes_pods and (not isinstance(template, PodDetail) or may_run(template, node))
+        if node.takes_pods and (template is None or may_run(template, node))
     ]
     return min(rooms, key=_shortfall, default=None)
 
 
 def may_run(pod: PodDetail, node: NodeDetail) -> bool:
     """As far as taints, selector and affinity go."""
+    return _is_chosen(pod, node) and tolerates(pod, node)
+
+
+def _is_chosen(pod: PodDetail, node: NodeDetail) -> bool:
     selected = all(node.labels.get(key) == value for key, value in pod.needs.node_selector)
-    return selected and tolerates(pod, node) and has_affinity(pod, node)
+    return selected and has_affinity(pod, node)
 
 
 def _shortfall(room: Room) -> tuple[float, float]:

@@ -31,6 +31,11 @@ class Refusals:
     def has(self, *kinds: str) -> bool:
         return any(each.kind in kinds for each in self.reasons)
 
+    @property
+    def counts_taints(self) -> bool:
+        """There are taints, and it does not say which (from 1.34 on)."""
+        return any(each.kind == "taint" and "(" not in each.text for each in self.reasons)
+
     def said(self) -> str:
         """ "0/3 nodes: 2 lack CPU, 1 has the taint dedicated=gpu"."""
         words = ", ".join(f"{each.count} {each.text}" if each.count else each.text for each in self.reasons)
@@ -41,9 +46,11 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     (r"Insufficient (?P<resource>\S+)", "room", "too little {resource} left"),
     (r"Too many pods", "pods", "as many pods as may be (network addresses of the instance)"),
     (r"taints? \{(?P<what>[^}]*)\}", "taint", "a taint it does not tolerate ({what})"),
-    (r"taints? that the pod didn't tolerate", "taint", "a taint it does not tolerate"),
-    (r"volume node affinity conflict", "zone", "not in the zone of its volume"),
-    (r"node affinity/selector|node selector|node affinity", "affinity", "not what its node selector or affinity asks for"),
+    (r"untolerated taint|taints? that the pod didn't tolerate", "taint", "a taint it does not tolerate"),
+    (r"volume node affinity conflict|PersistentVolume's node affinity|no available volume zone", "zone",
+     "not in the zone of its volume"),
+    (r"node affinity/selector|node selector|node affinity|requested node name", "affinity",
+     "not what its node selector or affinity asks for"),
     (r"existing pods anti-affinity", "apart", "a pod that wants to be apart from it"),
     (r"anti-affinity", "apart", "a pod it wants to be apart from"),
     (r"pod affinity", "near", "no pod it wants to be near"),
@@ -54,7 +61,9 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     (r"unbound immediate PersistentVolumeClaims", "claim", "a claim of it has no volume yet"),
     (r"persistentvolumeclaim \"(?P<what>[^\"]+)\" not found", "claim", "its claim {what} does not exist"),
     (r"persistentvolumeclaim \"(?P<what>[^\"]+)\" is being deleted", "claim", "its claim {what} is being deleted"),
-    (r"bound to non-existent persistentvolume", "claim", "its claim is bound to a volume that is gone"),
+    (r"ReadWriteOncePod", "claim", "its claim is for one pod (ReadWriteOncePod), and another has it"),
+    (r"enough free storage", "claim", "too little free storage for its claim"),
+    (r"bound to non-existent (?:persistentvolume|pv)", "claim", "its claim is bound to a volume that is gone"),
     (r"didn't find available persistent volumes", "claim", "no volume its claim could be bound to"),
     (r"not ready|NotReady", "notready", "not ready"),
     (r"no nodes available", "none", "the cluster has no node at all"),

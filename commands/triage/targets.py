@@ -85,7 +85,8 @@ def down(subject: Subject, site: ClusterSite) -> Diagnosing:
     targets: tuple[ScrapeTarget, ...] | Gap = seen[asked]
     behind = seen[endpoints[0]] if endpoints else ()
     if isinstance(targets, Gap):
-        return Diagnosis(None, (unread(KEY, "Targets", targets), *_backed(subject, behind)))
+        findings = (unread(KEY, "Targets", targets), *_backed(subject, behind))
+        return Diagnosis(_unbacked(subject, behind), findings, _steps(()))
     meant = [target for target in targets if _is_meant(target, subject)]
     bad = [target for target in meant if target.health == "down"]
     pods = _pods(bad, () if isinstance(behind, Gap) else behind)
@@ -239,6 +240,17 @@ def _cause(
     return Cause(
         f"{which}: {error}{most}", Confidence.CERTAIN if meaning(bad[0].last_error) else Confidence.LIKELY
     )
+
+
+def _unbacked(subject: Subject, behind: Sequence[EndpointView] | Gap) -> Cause | None:
+    """What its Service alone tells, while Prometheus says nothing of its targets."""
+    if isinstance(behind, Gap) or not subject.service or any(each.ready for each in behind):
+        return None
+    place = f"{subject.namespace}/{subject.service}"
+    if not behind:
+        text = f"no pod stands behind Service {place}: its pods are gone, or its selector fits none"
+        return Cause(text, Confidence.LIKELY)
+    return Cause(f"Service {place} has no pod that is ready (of {len(behind)})", Confidence.LIKELY)
 
 
 def _steps(sick: Sequence[PodDetail]) -> tuple[Suggestion, ...]:

@@ -1,5 +1,6 @@
 """Volumes that fill or fail: used and free, how long it lasts, who mounts it, and whether it can be made larger."""
 
+import re
 from collections.abc import Sequence
 from math import ceil
 
@@ -18,6 +19,7 @@ from commands.wording import one_line, unread
 KEY = "AL-29"
 _GIB = 2**30
 _AIM = 0.6  # of a volume in use, once it was made larger
+_DRIVER = re.compile(r"external provisioner '([^']+)'")
 _AHEAD = 24 * 14  # hours of growth that a larger volume takes
 
 
@@ -241,7 +243,11 @@ def pending(subject: Subject, site: ClusterSite) -> Diagnosing:
     found = _why_pending(
         f"claim {subject.namespace}/{subject.claim}", view, () if isinstance(said, Gap) else said
     )
-    return Diagnosis(found, (_claim(view), _told(said)))
+    return Diagnosis(found, (_claim(view), _told(said)), (_events_of(subject.namespace),))
+
+
+def _events_of(namespace: str) -> Suggestion:
+    return Suggestion("Events", f"pod events -n {namespace}")
 
 
 def _why_pending(place: str, view: ClaimView | Gap | None, said: Sequence[EventView]) -> Cause | None:
@@ -252,6 +258,10 @@ def _why_pending(place: str, view: ClaimView | Gap | None, said: Sequence[EventV
         if event.reason == "WaitForFirstConsumer":
             text = f"{place} waits for a pod that is scheduled and uses it: its volume is made where that pod runs"
             return Cause(text, Confidence.CERTAIN)
+        if event.reason == "ExternalProvisioning":
+            driver = _DRIVER.search(event.message)
+            text = f"{place} waits for the driver {driver[1] if driver else 'of its class'}, which has made no volume"
+            return Cause(f"{text} yet: does its controller run, and may it?", Confidence.LIKELY)
     if isinstance(view, ClaimView) and view.phase == "Pending" and not view.storage_class:
         return Cause(f"{place} names no StorageClass, and there is no default one", Confidence.POSSIBLE)
     return None

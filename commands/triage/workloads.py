@@ -14,6 +14,7 @@ from commands.podreads import Events, EventView
 from commands.reads import Condition, Now
 from commands.site import ClusterSite
 from commands.triage import changed
+from commands.triage.refused import refused
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triagereads import Changes
 from commands.wording import one_line, unread
@@ -83,7 +84,8 @@ def _of_controller(view: WorkloadView, events: tuple[EventView, ...] | Gap) -> C
     if not said:
         return None
     steps = (Suggestion("Show it", f"deploy show {_typed(view)}"),)
-    return Cause(f"{_name(view)} may not create pods: {one_line(said, 220)}", Confidence.CERTAIN, steps)
+    text = f"{_name(view)} may not create pods: {one_line(refused(said).text, 260)}"
+    return Cause(text, Confidence.CERTAIN, steps)
 
 
 def _of_pods(view: WorkloadView, ill: Sequence[MemberView], now: datetime) -> Cause | None:
@@ -117,6 +119,10 @@ def _of_stand(view: WorkloadView) -> Cause | None:
         return Cause(text, Confidence.CERTAIN)
     if view.strategy.partition and view.updated < view.replicas:
         text = f"{name} has partition {view.strategy.partition}: ordinals below it keep the old revision on purpose"
+        return Cause(text, Confidence.CERTAIN)
+    if view.misplaced:
+        text = f"{name} has pods on {counted(view.misplaced, 'node')} where it should not be"
+        text += ": its selector, or the node's labels or taints, changed, and the pods do not go away"
         return Cause(text, Confidence.CERTAIN)
     if view.total > view.replicas and view.available >= view.replicas:
         text = f"{view.total - view.replicas} old pods of {name} do not go away"

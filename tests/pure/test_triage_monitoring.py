@@ -132,7 +132,7 @@ def test_a_job_without_targets_and_one_that_is_well_again() -> None:
 def test_targets_that_cannot_be_read_leave_the_endpoints() -> None:
     given = {ScrapeTargets: HIDDEN, Endpoints: (EndpointView("10.0.3.17", "web-7", False),)}
     found = told("TargetDown", WEB, given)
-    assert found.cause is None
+    assert cause(found) == "Service shop/web has no pod that is ready (of 1)"
     assert unknown(found) == ["Targets"]
     assert found.findings[1].light is Light.RED
 

@@ -390,6 +390,14 @@ def test_a_node_with_a_taint_it_does_not_tolerate_is_no_free_slot() -> None:
     assert one(diagnosis, "T3-3.1").label == "Nearest node n1"
 
 
+def test_taints_that_the_scheduler_only_counts_are_named() -> None:
+    said = "0/2 nodes are available: 1 node(s) had untolerated taint(s), 1 Insufficient cpu."
+    taints = (Taint("dedicated", "gpu", "NoSchedule"), Taint("soft", "", "PreferNoSchedule"))
+    nodes = (node("n1"), node("n2", taints=taints))
+    answers = world(pending(said), NodeDetails=nodes, Placements=(placed("n1", 1.95),))
+    assert "; the taints there: dedicated=gpu:NoSchedule" in text(found(answers))
+
+
 def test_a_volume_in_a_zone_without_nodes_is_told() -> None:
     said = "0/2 nodes are available: 2 node(s) had volume node affinity conflict."
     claim = ClaimView("shop", "data", "Bound", storage_class="gp3", zone="eu-central-1c")

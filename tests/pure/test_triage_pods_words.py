@@ -345,6 +345,25 @@ def test_other_evictions_are_told_too(said: str, text: str) -> None:
             [(2, "affinity"), (1, "zone")],
         ),
         (
+            "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 node(s) didn't match PersistentVolume's node"
+            " affinity. no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for"
+            " scheduling.",
+            3,
+            [(2, "zone"), (1, "taint")],
+        ),
+        (
+            "0/3 nodes are available: 1 node(s) didn't match the requested node name, 2 node(s) unavailable due to one or"
+            " more pvc(s) bound to non-existent pv(s).",
+            3,
+            [(2, "claim"), (1, "affinity")],
+        ),
+        (
+            "0/2 nodes are available: 1 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode"
+            " already in-use by another pod, 1 node(s) did not have enough free storage.",
+            2,
+            [(1, "claim"), (1, "claim")],
+        ),
+        (
             "0/2 nodes are available: 1 Too many pods, 1 node(s) were unschedulable.",
             2,
             [(1, "pods"), (1, "cordoned")],
