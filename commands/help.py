@@ -194,8 +194,15 @@ def _about(name: str, everything: Sequence[Command]) -> Parts:
         return {unknown.key: Part(unknown.title, _said(unknown))}
     if not _own(word, everything):
         raise grammar.planned(word.name, grammar.built_words(everything))
-    title = f"{word.name} — {_about_word(word, _own(word, everything))}"
-    return dict([_for_asker(f"help-{word.name}", title, everything, partial(_word_page, word))])
+    key, title = f"help-{word.name}", f"{word.name} — {_about_word(word, _own(word, everything))}"
+    if len("\n".join(_word_page(word, _own(word, everything)))) <= _TEXT:
+        return dict([_for_asker(key, title, everything, partial(_word_page, word))])
+    return dict(
+        (
+            _for_asker(key, title, everything, partial(_word_head, word)),
+            _for_asker(f"{key}-more", "Flags and examples", everything, partial(_word_rest, word)),
+        )
+    )
 
 
 def _unknown(name: str, everything: Sequence[Command]) -> Section:
@@ -210,6 +217,11 @@ def _unknown(name: str, everything: Sequence[Command]) -> Section:
 
 
 def _word_page(word: words.Word, visible: Sequence[Command]) -> list[str]:
+    return [*_word_head(word, visible), *_word_rest(word, visible)]
+
+
+def _word_head(word: words.Word, visible: Sequence[Command]) -> list[str]:
+    """What can be typed of it, and what that answers."""
     own = _own(word, visible)
     if not own:
         return _wrapped(f"Nothing of `{word.name}` is for you; `/sre help whoami` says what is.")
@@ -221,8 +233,14 @@ def _word_page(word: words.Word, visible: Sequence[Command]) -> list[str]:
         lines += _wrapped(f"Also typed as {', '.join(word.aliases)}.")
     for command in own:
         lines += _wrapped(command.summary)
-    lines += _titled("Verbs", (f"`{verb.name}{verb.mark}` {verb.help}" for verb in verbs))
-    lines += _titled("Flags, beside those everywhere", map(_flag_line, _flags(own)))
+    return [*lines, *_titled("Verbs", (f"`{verb.name}{verb.mark}` {verb.help}" for verb in verbs))]
+
+
+def _word_rest(word: words.Word, visible: Sequence[Command]) -> list[str]:
+    own = _own(word, visible)
+    if not own:
+        return []
+    lines = _titled("Flags, beside those everywhere", map(_flag_line, _flags(own)))
     lines += _titled("Examples", (f"`/sre {example}`" for command in own for example in command.examples))
     lines += _titled("By itself", (_due_line(due.text, due.cron) for own_ in own for due in own_.schedule))
     roles = sorted({command.role for command in own})

@@ -59,6 +59,11 @@ def wanted(args: Args) -> Wanted:
     return Wanted("", (*_listed(typed), *only), length)
 
 
+def typed(args: Args) -> tuple[Matcher, ...]:
+    """Label matchers in place of a name, none where nothing is typed."""
+    return _listed(f"{args.name} {args.rest}".strip())
+
+
 def _length(args: Args) -> timedelta:
     length = duration(args.flags["for"]) if "for" in args.flags else silences.USUAL
     if length > silences.LONGEST:
