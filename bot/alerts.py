@@ -20,6 +20,9 @@ LATE_COPY = timedelta(minutes=1)
 _RESOLVED = 50  # resolved alerts kept beside the firing ones: a group that never rests would grow for ever
 _GRAVEST = tuple(Severity)
 
+# What comes and goes calls people no more often than that, as long as it gets no graver.
+CALLS = timedelta(minutes=10)
+
 # Alerts of one group that fire and are kept, and as many again where they are critical. The record is written within
 # the front's short patience with the store, and read every few seconds: what could not be stored would be sent for
 # ever and never shown.
@@ -139,7 +142,7 @@ def _changed(
         flaps=old.flaps + (fires and not old.firing),
     )
     group = _graver(group, old, to, rules)
-    calls = group.mention if fires and _calls_again(old, group) else ""
+    calls = group.mention if fires and _calls_again(old, group, now) else ""
     return group.say(_line_text(old, group, changed), now, mention=calls)
 
 
@@ -176,10 +179,12 @@ def _graver(group: AlertGroup, old: AlertGroup, to: Address, rules: Alerts) -> A
     return replace(group, severity=severity)
 
 
-def _calls_again(old: AlertGroup, new: AlertGroup) -> bool:
-    """An edit of the card calls nobody: its line does, when it got graver or fires again unacknowledged."""
+def _calls_again(old: AlertGroup, new: AlertGroup, now: datetime) -> bool:
+    """An edit of the card calls nobody: its line does, when it got graver or fires again unacknowledged, but what
+    flaps does not call every minute."""
     got_graver = _GRAVEST.index(new.severity) < _GRAVEST.index(old.severity)
-    return got_graver or (not old.firing and old.care.acked is None)
+    called = max((line.at for line in old.lines if line.mention), default=old.opened)
+    return got_graver or (not old.firing and old.care.acked is None and now - called >= CALLS)
 
 
 def _news(old: AlertGroup, heard: Notification, now: datetime) -> list[Alert]:

@@ -136,7 +136,8 @@ class Engine:
             sections = tuple(read if held.key == read.key else held for held in stored.record.sections)
             stored = self._save(change, stored, replace(stored.record, sections=sections))
             note_cause(self._state, self._catalog, self._site, stored.record)
-        note_cause(self._state, self._catalog, self._site, stored.record)  # a worker before this one may have died over it
+        # A worker before this one may have died over it.
+        note_cause(self._state, self._catalog, self._site, stored.record)
         self._finish(stored, stored.record)
 
     def _offered(self, finding: Finding, cluster: str) -> Finding:

@@ -114,7 +114,8 @@ class Rounds:
         self._casebook.told(change, told, count)
         if told.over and not stored.record.over:
             change.audit("storm over", id=told.id, channel=told.channel, members=str(told.members))
-        _try(change.show(told, priority=1))
+        # One that was begun with a group that then was not stored has nothing to tell, and ends unseen.
+        _try(change.show(told, priority=1) if told.members else change)
 
     # --- the dead-man's switch ---
 

@@ -43,6 +43,7 @@ def check(args: Args, site: ClusterSite) -> Parts:
 def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
     want = selection.wanted(args)
     chosen = want.matchers
+    here: tuple[Matcher, ...] = ()
     title = f"Silence {args.name if want.group else _written(chosen)}"
     if want.group:
         group = (yield (GroupOf(want.group),))[GroupOf(want.group)]
@@ -50,9 +51,11 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
         if problem:
             return blocked(title, (problem,))
         title = f"Silence {group.name}"
+        here = _of_cluster(group, site.alerts.cluster_label)
         chosen = tuple(dict.fromkeys((*selection.of_group(group), *want.matchers)))
     if not any(map(selection.narrows, chosen)):
         return blocked(title, (_too_wide(chosen),))
+    chosen = tuple(dict.fromkeys((*chosen, *here)))
     found = AmAlerts(tuple(map(str, chosen)))
     seen = yield (found, Silences(), Now())
     gaps = [seen[read] for read in (found, Silences(), Now()) if isinstance(seen[read], Gap)]
@@ -60,6 +63,12 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
         return blocked(title, (_unread(gap) for gap in gaps))
     findings = (*_preview(seen[found], site), *_covered(seen[found], seen[Silences()]))
     return _made(title, want, chosen, findings, seen[found], seen[Now()], who)
+
+
+def _of_cluster(group: AlertGroup, label: str) -> tuple[Matcher, ...]:
+    """The cluster that all its alerts name: an Alertmanager that serves several has the same alert of another one."""
+    named = {alert.labels.get(label, "") for alert in group.alerts}
+    return tuple(Matcher(label, "=", value) for value in named if len(named) == 1 and value)
 
 
 def _made(

@@ -2,20 +2,27 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import orjson
 import pytest
 
 from bot import alertbody, alerts
-from commands.alertreads import QueryRange
+from commands.alert import silence
+from commands.alertreads import AmAlerts, GroupOf, QueryRange, Silences
 from commands.catalog import Catalog
+from commands.change import Who
+from commands.effects import Silence
 from commands.finding import Suggestion
-from commands.model import AlertGroup, Gap, Read, Seen
-from commands.reads import Query, Sample, Vector
+from commands.model import AlertGroup, Args, Gap, Read, Seen
+from commands.plan import Plan
+from commands.reads import Now, Query, Sample, Vector
 from commands.triage.rule import Diagnosis, Subject
 from commands.triage.table import RULES, rule_for
+from tests import build
 from tests.pure import triage_world
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -72,6 +79,44 @@ def test_an_alert_fires_again_though_its_clock_was_set_back() -> None:
     assert over is not None and over.firing == ()
     again = alerts.merge(over, heard(said("a", start="06:10:00")), TO, NOW + 12 * MINUTE)
     assert again is not None and len(again.firing) == 1
+
+
+def test_a_critical_alert_that_flaps_all_hour_calls_at_most_every_ten_minutes() -> None:
+    group = replace(opened(said("a", start="05:58:00")), mention="U0ONCALL")
+    for minute in range(2, 62, 2):
+        now = NOW + minute * MINUTE
+        ended = said("a", "resolved", start=f"{now - 2 * MINUTE:%H:%M:%S}", end=f"{now - MINUTE:%H:%M:%S}")
+        fires = said("a", start=f"{now:%H:%M:%S}")
+        for told, at in ((ended, now - MINUTE), (fires, now)):
+            group = alerts.merge(group, heard(told), TO, at) or group
+    assert group.flaps > 20
+    called = [line.at for line in group.lines if line.mention]
+    assert 1 <= len(called) <= 6 and all(b - a >= 10 * MINUTE for a, b in pairwise(called))
+
+
+# --- more than a record holds ---
+
+
+def many(first: int, last: int, status: str = "firing", **labels: str) -> list[dict[str, Any]]:
+    told = [said(f"web-{n}", status, start="05:58:00") for n in range(first, last)]
+    return [{**each, "labels": {**each["labels"], "severity": "warning", **labels}} for each in told]
+
+
+def test_of_a_group_too_large_for_its_record_what_fires_and_is_grave_is_kept_and_the_rest_counted() -> None:
+    most = alerts.MOST
+    group = opened(*many(0, most + 500))
+    assert (len(group.firing), group.truncated) == (most, 500)
+    assert alerts.merge(group, heard(*many(0, most + 500)), TO, NOW + MINUTE / 2) is None, "the same, again"
+    grave = heard(*many(0, most + 500), *many(9_000, 9_001, severity="critical"))
+    group = alerts.merge(group, grave, TO, NOW + 5 * MINUTE) or group
+    assert group.severity == "critical" and len(group.alerts) == most + 1
+    quiet = heard(
+        *many(0, most, "resolved"),
+        *many(most, most + 500),
+        *many(9_000, 9_001, "resolved", severity="critical"),
+    )
+    group = alerts.merge(group, quiet, TO, NOW + 20 * MINUTE) or group
+    assert (len(group.firing), group.truncated) == (500, 0), "what was only counted still fires"
 
 
 # --- labels that are no names ---
@@ -144,3 +189,31 @@ def test_a_button_says_which_of_several_clusters_it_is_about_once() -> None:
     assert one.text == "pod show shop/web-7 --cluster us"
     assert CATALOG.offered((one,), "us") == (one,)
     assert CATALOG.parse(one.text).args.flags["cluster"] == "us"
+
+
+# --- silences ---
+
+
+def silenced(group: AlertGroup) -> Plan:
+    """The plan of `alert silence` for this group, where Alertmanager has nothing of it now."""
+    args = Args("alert", "silence", group.id, {"why": "known"})
+    asking = silence.plan(args, triage_world.SITE, Who("R7", "U0ALICE", "known", NOW))
+    answers: Mapping[type[Read], Any] = {GroupOf: group, Now: NOW, AmAlerts: (), Silences: ()}
+    try:
+        wanted = next(asking)
+        while True:
+            wanted = asking.send(Seen({read: answers[type(read)] for read in wanted}))
+    except StopIteration as done:
+        assert isinstance(done.value, Plan)
+        return done.value
+
+
+def test_a_silence_of_one_clusters_alert_leaves_that_of_the_other_loud() -> None:
+    """They come from one Alertmanager, and a group bears no label that tells them apart."""
+    group = build.group(build.alert(cluster="eu"), build.alert(pod="b", cluster="eu"), id="A" + "1" * 16)
+    (step,) = silenced(group).steps
+    assert isinstance(step.effect, Silence) and 'cluster="eu"' in step.effect.matchers
+    wide = replace(
+        group, group_labels={}, alerts=tuple(build.alert(f"Alert{n}", cluster="eu") for n in range(30))
+    )
+    assert silenced(wide).steps == (), "a cluster narrows nothing down"
