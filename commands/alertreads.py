@@ -67,6 +67,13 @@ class OccurrencePage:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Called(Read):
+    """What people call these users (or user groups) → Mapping[str, str] of those that are known here."""
+
+    users: tuple[str, ...]
+
+
 # --- Alertmanager ---------------------------------------------------------------------------------
 
 

@@ -219,6 +219,7 @@ READS: Mapping[type[Read], Needs] = {
     alertreads.GroupOf: (),
     alertreads.OpenGroups: (),
     alertreads.Occurrences: (),
+    alertreads.Called: (),
     reads.AuditTrail: (),
     reads.AuditChain: (),
     # Its bucket.

@@ -1,4 +1,4 @@
-"""Answers what is asked of the bot's own store about alerts: a group, the open ones, all that fired.
+"""Answers what is asked of the bot's own store about alerts: a group, the open ones, all that fired, who is who.
 
 Called by workers/reader.py.
 """
@@ -10,18 +10,26 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from bot.casebook import Casebook
-from commands.alertreads import GroupOf, Occurrences, OpenGroups
+from commands.alertreads import Called, GroupOf, Occurrences, OpenGroups
 from commands.errors import Unreachable
 from commands.model import Read
 
 
 class CasebookSource:
-    def __init__(self, casebook: Casebook, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    """called: what people call a user, "" for one that is not known."""
+
+    def __init__(
+        self,
+        casebook: Casebook,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        called: Callable[[str], str] = lambda user: "",
+    ) -> None:
         self._casebook = casebook
         self._now = now
+        self._called = called
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
-        return ((GroupOf, OpenGroups), (Occurrences,))
+        return ((GroupOf, OpenGroups, Called), (Occurrences,))
 
     def read(self, read: Read, deadline: float) -> Any:
         try:
@@ -38,4 +46,6 @@ class CasebookSource:
                 return self._casebook.open_groups(read.cluster)
             case Occurrences():
                 return self._casebook.occurrences(read.window, self._now(), read.cluster)
+            case Called():
+                return {user: name for user in read.users if (name := self._called(user))}
         raise LookupError(f"not a read of the casebook: {read}")

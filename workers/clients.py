@@ -106,7 +106,7 @@ class Clients:
             Aws(site),
             own,
             trail,
-            CasebookSource(Casebook(self._state, self._settings.site)),
+            CasebookSource(Casebook(self._state, self._settings.site), called=self._state.called),
         )
 
 

@@ -1,6 +1,7 @@
 """`alert`: what fires, what is the matter with it, and what people do about it.
 
-Each verb has its file; this one only lists them, and the review that is made of them. What a diagnosis reads and says is in commands/triage/.
+Each verb has its file; this one only lists them, and the review that is made of them. What a diagnosis reads and says
+is in commands/triage/.
 """
 
 from commands.alert import (

@@ -4,19 +4,19 @@ Alertmanager says what fires; the bot's store says who has it in hand. Where Ale
 speaks alone, and says so. Alerts of one name in one namespace are one line, however many pods they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from commands.alert.firings import BY_DESIGN
 from commands.alert.selection import typed
-from commands.alertreads import AmAlert, AmAlerts, OpenGroups
+from commands.alertreads import AmAlert, AmAlerts, Called, OpenGroups
 from commands.alertroutes import severity_of
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light, Link, Suggestion
 from commands.matchers import all_find
-from commands.model import Alert, AlertGroup, Args, Gap, Inquiry, Section, Severity
+from commands.model import Alert, AlertGroup, Args, Gap, Inquiry, Reads, Section, Seen, Severity
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.site import ClusterSite
@@ -78,8 +78,11 @@ def listed(args: Args, site: ClusterSite) -> Inquiry:
             return Section("list", _TITLE, True, tuple(wrong))
     else:
         shown = _of_alertmanager(alerts, open_groups, site)
+    names = yield from _names(shown)
     folds = folded(shown)
-    table, files = shown_and_kept(_table(folds, now) if folds else (), ROWS, "alerts.txt", "All alerts")
+    table, files = shown_and_kept(
+        _table(folds, now, names) if folds else (), ROWS, "alerts.txt", "All alerts"
+    )
     findings = (
         *wrong,
         *_states(folds, is_partial=isinstance(alerts, Gap), link=_link(site, found.matchers)),
@@ -161,12 +164,22 @@ def _order(fold: Fold) -> tuple[int, int, datetime, str]:
 # --- how it is said -------------------------------------------------------------------------------
 
 
-def _table(folds: Sequence[Fold], now: datetime | Gap) -> tuple[str, ...]:
+def _names(shown: Iterable[Shown]) -> Generator[Reads, Seen, Mapping[str, str]]:
+    """What people call those who have something in hand; nobody is asked for where nothing is."""
+    cares = [each.group.care for each in shown if each.group]
+    users = sorted({user for care in cares for user in (care.owner, care.acked_by) if user})
+    if not users:
+        return {}
+    found: Mapping[str, str] | Gap = (yield (Called(tuple(users)),))[Called(tuple(users))]
+    return {} if isinstance(found, Gap) else found
+
+
+def _table(folds: Sequence[Fold], now: datetime | Gap, names: Mapping[str, str]) -> tuple[str, ...]:
     header = ("state", "severity", "alert", "about", "for", "in hand", "id")
-    return aligned(header, (_row(fold, now) for fold in folds), width=44)
+    return aligned(header, (_row(fold, now, names) for fold in folds), width=44)
 
 
-def _row(fold: Fold, now: datetime | Gap) -> tuple[str, ...]:
+def _row(fold: Fold, now: datetime | Gap, names: Mapping[str, str]) -> tuple[str, ...]:
     lead = fold.lead
     age = "" if isinstance(now, Gap) else span(now - lead.since)
     groups = {each.group.id: each.group for each in fold.members if each.group}
@@ -177,7 +190,7 @@ def _row(fold: Fold, now: datetime | Gap) -> tuple[str, ...]:
         lead.name or "(no name)",
         _about(fold),
         age,
-        _care(groups.values()),
+        _care(groups.values(), names),
         ids,
     )
 
@@ -195,17 +208,17 @@ def _about(fold: Fold) -> str:
     return ": ".join(filter(None, (namespace, counted(different, noun))))
 
 
-def _care(groups: Iterable[AlertGroup]) -> str:
+def _care(groups: Iterable[AlertGroup], names: Mapping[str, str]) -> str:
     """Who has it; a fold is in hand only where each of its groups is."""
-    words = {_in_hand(group) for group in groups}
+    words = {_in_hand(group, names) for group in groups}
     return words.pop() if len(words) == 1 else ("" if not words else "some of it")
 
 
-def _in_hand(group: AlertGroup) -> str:
+def _in_hand(group: AlertGroup, names: Mapping[str, str]) -> str:
     care = group.care
     if care.owner:
-        return f"owned by {care.owner}"
-    return f"seen by {care.acked_by}" if care.acked else "nobody"
+        return f"owned by {names.get(care.owner, care.owner)}"
+    return f"seen by {names.get(care.acked_by, care.acked_by)}" if care.acked else "nobody"
 
 
 def _states(folds: Sequence[Fold], *, is_partial: bool, link: Link | None) -> tuple[Finding, ...]:

@@ -4,14 +4,15 @@ An alert is a card, and it is theirs who were on duty when it began, so a handov
 may be actionable: such a number is not called good.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from commands.alert.firings import WEEK, WINDOW, Told, asked, missing, of, told, window_of
+from commands.alertreads import Called
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light
-from commands.model import Args, Gap, Inquiry, Judgement, Section
+from commands.model import Args, Gap, Inquiry, Judgement, Reads, Section, Seen
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.site import ClusterSite
@@ -25,7 +26,7 @@ _MARK = "Mark what comes: the buttons of a card, or `alert mark A… actionable`
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """person: a Slack id, or NOBODY. cards: what they were told while on duty."""
+    """person: a Slack id, what people call them, or NOBODY. cards: what they were told while on duty."""
 
     person: str
     cards: tuple[Told, ...]
@@ -55,6 +56,7 @@ def inquiry(site: ClusterSite, window: timedelta) -> Inquiry:
         return Section("load", _TITLE, True, (unread("AW-2", "Alerts", gap),))
     began = [card for card in told(of(page)) if card.first.starts_at > now - window]
     people, short = loads(began), missing(page, now, window)
+    people = yield from _named(people)
     target = site.alerts.actionable_per_person_week
     findings = [judged(load, target, window, short) for load in people] or [_none(window, short)]
     header = ("on call", "alerts", "actionable", "informational", "false", "unmarked", "busiest day")
@@ -71,6 +73,16 @@ def loads(cards: Sequence[Told]) -> tuple[Load, ...]:
         found.setdefault(card.first.oncall or NOBODY, []).append(card)
     made = (Load(person, tuple(own)) for person, own in found.items())
     return tuple(sorted(made, key=lambda load: (-load.actionable, -len(load.cards), load.person)))
+
+
+def _named(people: tuple[Load, ...]) -> Generator[Reads, Seen, tuple[Load, ...]]:
+    """With names in place of ids, as far as they are known."""
+    users = tuple(sorted(load.person for load in people if load.person != NOBODY))
+    if not users:
+        return people
+    found: Mapping[str, str] | Gap = (yield (Called(users),))[Called(users)]
+    known = {} if isinstance(found, Gap) else found
+    return tuple(replace(load, person=known.get(load.person, load.person)) for load in people)
 
 
 def judged(load: Load, target: int, window: timedelta, short: str) -> Finding:

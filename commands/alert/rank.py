@@ -140,9 +140,10 @@ def _burns(burns: Sequence[Span], window: timedelta) -> Finding:
     if not burns:
         value = f"burned too fast at no time of the last {span(window)}: nothing to rank alerts by"
         return Finding("AM-1", "Error budget", Light.GREEN, value)
-    total = sum((ended - begun for begun, ended in burns), timedelta())
+    # A point stands for the time until the next.
+    total = sum((ended - begun + _STEP for begun, ended in burns), timedelta())
     value = f"burned too fast {counted(len(burns), 'time')} in {span(window)}, {span(total)} in all"
-    lines = tuple(f"{begun:%d %b %H:%M} UTC for {span(ended - begun)}" for begun, ended in burns)
+    lines = tuple(f"{begun:%d %b %H:%M} UTC for {span(ended - begun + _STEP)}" for begun, ended in burns)
     return Finding("AM-1", "Error budget", Light.GREEN, value, evidence=lines)
 
 

@@ -154,7 +154,8 @@ def _before(
         value = f"unknown: {short}, and {one_line(found.reason)}"
         return (Finding("AD-3.0", "Before that", Light.UNKNOWN, value, mend=found.mend),)
     lines = _by_series(found, length)
-    value = f"{short}; before, Prometheus saw {counted(len(lines), 'alert')} fire"
+    saw = counted(len(lines), "alert") if lines else "no alert"
+    value = f"{short}; before, Prometheus saw {saw} fire"
     return (Finding("AD-3.0", "Before that", Light.UNKNOWN, value, evidence=lines),)
 
 

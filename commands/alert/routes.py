@@ -109,6 +109,7 @@ def mismatches(site: ClusterSite, rules: tuple[RuleView, ...] | Gap) -> tuple[Fi
         return (Finding(key, label, Light.GREEN, "no rule's group and severity disagree"),)
     open_ones = [text for is_open, text in facts if is_open]
     value = f"{counted(len(facts), 'rule')} whose group and severity disagree"
+    value += "" if open_ones else ", settled by alerts.route.names"
     light = Light.YELLOW if open_ones else Light.GREEN
     mend = "Say which counts: alerts.route.names.NAME: page, mention or slack." if open_ones else ""
     lines = (*open_ones, *(text for is_open, text in facts if not is_open))
@@ -232,7 +233,7 @@ def _ours(
     said = {name: Note(own.get(OWNER, ""), own.get(CHANNEL, "")) for name, own in known.items()}
     to = route(site, [labels], said)
     called = f", calls {to.mention}" if to.mention else ", calls nobody"
-    value = f"{to.channel}{called}"
+    value = f"channel {to.channel}{called}"
     lines = (
         f"because {to.why}",
         f"{to.severity.value}: {_TOLD[to.to]}",

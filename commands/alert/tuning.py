@@ -118,9 +118,7 @@ def _summary(
         value = f"{counted(len(over), 'alert')} of {len(chosen)} over it"
         return Finding(key, label, Light.YELLOW, value, threshold, lines)
     if len(enough) < len(chosen):
-        value = (
-            f"unknown of {len(chosen) - len(enough)} of {counted(len(chosen), 'alert')}: too few are marked"
-        )
+        value = f"unknown: too few marks for {len(chosen) - len(enough)} of {counted(len(chosen), 'alert')}"
         mend = "Mark what comes: the buttons of a card, or `alert mark A… actionable`."
         return Finding(key, label, Light.UNKNOWN, value, threshold, mend=mend)
     return Finding(key, label, Light.GREEN, f"none of {counted(len(chosen), 'alert')} over it", threshold)

@@ -16,7 +16,7 @@ from bot.courier import Courier, Pace
 from bot.intake import Intake
 from bot.outbox import Outbox, Sent
 from bot.state import KEEP, State
-from commands.alertreads import GroupOf, Occurrence, Occurrences, OpenGroups
+from commands.alertreads import Called, GroupOf, Occurrence, Occurrences, OpenGroups
 from commands.catalog import Catalog
 from commands.model import Alert, AlertGroup, Care, Judged, Judgement, Severity, Storm
 from commands.site import OnCall, Site
@@ -210,6 +210,9 @@ def test_a_reader_gets_a_group_only_when_one_alone_can_be_meant(book: Book) -> N
     assert source.read(GroupOf("PodCrashLooping"), 0.0) == group
     assert source.read(OpenGroups(), 0.0) == (group,)
     assert len(source.read(Occurrences(DAY), 0.0).occurrences) == 1
+    known = {"U0ALICE0001": "alice"}
+    source = CasebookSource(book.book, lambda: book.now, lambda user: known.get(user, ""))
+    assert source.read(Called(("U0ALICE0001", "U0NOBODY001")), 0.0) == known
     book.put(numbered(2))
     assert source.read(GroupOf("PodCrashLooping"), 0.0) is None
 

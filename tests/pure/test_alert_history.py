@@ -28,6 +28,7 @@ from commands.alert import firings, inhibition, order, rank
 from commands.alertreads import (
     AlertmanagerConfig,
     AlertmanagerRoutes,
+    Called,
     InhibitRule,
     Matrix,
     Occurrences,
@@ -185,6 +186,11 @@ def test_a_store_that_is_younger_than_the_window_calls_nothing_good():
     assert line(load(occurrence(judged=TRUE), reaches=2 * DAY), ALICE).light is Light.UNKNOWN
     assert line(load(reaches=2 * DAY), "Alerts").light is Light.UNKNOWN
     assert line(load(*week(12), reaches=2 * DAY), ALICE).light is Light.RED
+
+
+def test_people_are_called_by_their_names():
+    given = {Occurrences: page(occurrence(judged=TRUE)), Called: {ALICE: "alice"}}
+    assert line(one("alert load", given), "alice").light is Light.GREEN
 
 
 def test_alerts_that_nobody_was_on_call_for_are_told():

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from alert_history import CATALOG, DARK, DAY, HOUR, MINUTE, NOW, SITE, am, lights, line, one
 
-from commands.alertreads import AmAlerts, OpenGroups
+from commands.alertreads import AmAlerts, Called, OpenGroups
 from commands.errors import UsageError
 from commands.finding import Light
 from commands.model import Alert, AlertGroup, Care, Judged, Judgement, Severity, Silenced
@@ -84,6 +84,14 @@ def test_who_has_it_in_hand_comes_from_the_bots_store():
         "nobody",
     ]
     assert [row[-1] for row in rows(found)] == ["A1", "A2", "A3"]
+
+
+def test_people_are_called_by_their_names_where_these_are_known():
+    own = am("Own")
+    groups = (group(own, id="A1", owner="U0ALICE0001"),)
+    named = {Called: {"U0ALICE0001": "alice"}}
+    assert "owned by alice" in one("alert", {AmAlerts: (own,), OpenGroups: groups, **named}).table[1]
+    assert "owned by U0ALICE0001" in one("alert", {AmAlerts: (own,), OpenGroups: groups}).table[1]
 
 
 def test_the_review_is_done_when_each_group_has_a_category():
