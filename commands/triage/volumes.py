@@ -117,7 +117,8 @@ def _claim(view: ClaimView | Gap | None) -> Finding:
     if view is None:
         return Finding(KEY, label, Light.YELLOW, "there is no such claim any more")
     zone = f" in {view.zone}" if view.zone else ""
-    value = f"{view.phase}, {size(view.capacity)}{zone}, {', '.join(view.modes) or 'no mode'}"
+    amount = size(view.capacity) if view.capacity else f"{size(view.requested)} asked for"
+    value = f"{view.phase}, {amount}{zone}, {', '.join(view.modes) or 'no mode'}"
     pods = tuple(f"mounted by {pod}" for pod in view.pods) or ("mounted by no pod",)
     light = Light.RED if view.phase != "Bound" else Light.UNKNOWN if view.unread else Light.GREEN
     more = (*((view.resizing,) if view.resizing else ()), *(one_line(gap.reason) for gap in view.unread))
@@ -240,7 +241,7 @@ def pending(subject: Subject, site: ClusterSite) -> Diagnosing:
     seen = yield (claim, events)
     view: ClaimView | Gap | None = seen[claim]
     said: Sequence[EventView] | Gap = seen[events]
-    found = _why_pending(
+    found = why_pending(
         f"claim {subject.namespace}/{subject.claim}", view, () if isinstance(said, Gap) else said
     )
     return Diagnosis(found, (_claim(view), _told(said)), (_events_of(subject.namespace),))
@@ -250,7 +251,7 @@ def _events_of(namespace: str) -> Suggestion:
     return Suggestion("Events", f"pod events -n {namespace}")
 
 
-def _why_pending(place: str, view: ClaimView | Gap | None, said: Sequence[EventView]) -> Cause | None:
+def why_pending(place: str, view: ClaimView | Gap | None, said: Sequence[EventView]) -> Cause | None:
     for event in reversed(said):
         if event.reason == "ProvisioningFailed":
             text = f"{place} gets no volume: “{one_line(event.message, 160)}”"
