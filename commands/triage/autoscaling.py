@@ -1,5 +1,6 @@
 """What limits a workload from outside: its autoscaler, its disruption budget, its namespace's quota."""
 
+import re
 from collections.abc import Sequence
 
 from commands.finding import Finding, Light, Suggestion
@@ -41,7 +42,7 @@ def _cause(view: AutoscalerView, namespace: str) -> Cause | None:
     name = f"HPA {namespace}/{view.name}"
     unreadable = _condition(view, "ScalingActive", "False")
     if unreadable:
-        return Cause(f"{name} cannot read its metrics: {one_line(unreadable.message)}", Confidence.CERTAIN)
+        return Cause(f"{name} cannot read its metrics: {unread_for(unreadable.message)}", Confidence.CERTAIN)
     unable = _condition(view, "AbleToScale", "False")
     if unable:
         return Cause(f"{name} cannot scale {view.target}: {one_line(unable.message)}", Confidence.CERTAIN)
@@ -57,6 +58,29 @@ def _cause(view: AutoscalerView, namespace: str) -> Cause | None:
         text = f"{name} wants {view.wanted} and has {view.now}: the pods do not come up, or have not yet"
         return Cause(text, Confidence.LIKELY, (Suggestion("Why", f"deploy show {namespace}/{view.target}"),))
     return None
+
+
+# What the autoscaler's controller says when it has no number to go by, and what it means.
+_NO_METRICS: tuple[tuple[str, str], ...] = (
+    (r"missing request for (?P<what>\S+)",
+     "a container does not request {what}, so its use in percent of that cannot be told"),
+    (r"the server could not find the requested resource \(get \w+\.(?P<what>[\w.]*metrics\.k8s\.io)\)",
+     "nothing serves the API {what}: metrics-server (or the metrics adapter) is not installed"),
+    (r"the server is currently unable to handle the request \(get \w+\.(?P<what>[\w.]*metrics\.k8s\.io)\)",
+     "what serves the API {what} does not answer"),
+    (r"no metrics returned from resource metrics API", "metrics-server has no numbers of its pods (yet)"),
+    (r"did not receive metrics for targeted pods", "metrics-server has no numbers of its pods: they may not be ready"),
+    (r"no metrics known for pod|no matching pods found", "there are no pods to measure"),
+)  # fmt: skip
+
+
+def unread_for(message: str) -> str:
+    """Why it has no numbers, in plain words where they are known."""
+    for words, text in _NO_METRICS:
+        match = re.search(words, message)
+        if match:
+            return text.format(**match.groupdict())
+    return one_line(message)
 
 
 def _scaler(view: AutoscalerView) -> Finding:

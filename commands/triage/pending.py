@@ -5,7 +5,7 @@ pods.py and `debug startup`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,12 @@ from commands.finding import Finding, Light, Suggestion
 from commands.fitting import has_affinity, tolerates
 from commands.model import Confidence, Gap, Read, Seen
 from commands.phrase import counted, mebibytes, millicores, span
+from commands.podreads import Events, EventView
 from commands.scheduling import Newcomer, NodeDetail, NodeDetails, Placement, Placements, PodDetail
 from commands.triage.rule import Diagnosing, Diagnosis
 from commands.triage.scene import Scene, cause
 from commands.triage.schedulers import Refusals, autoscaler, is_karpenter, refusals
+from commands.triage.volumes import why_pending
 from commands.triagereads import Claim, ClaimView
 from commands.wording import one_line, unread
 
@@ -65,7 +67,7 @@ def _not_taken_up(scene: Scene) -> Diagnosis:
 
 def _more(scene: Scene, found: Refusals) -> tuple[Read, ...]:
     claims = tuple(Claim(scene.pod.namespace, name) for name in (scene.spec.claims if scene.spec else ()))
-    about_claims = claims if found.has("claim", "zone", "volumes") else ()
+    about_claims = _about(claims) if found.has("claim", "zone", "volumes") else ()
     has_room, has_taints = found.has("room", "pods"), found.counts_taints
     nodes: tuple[Read, ...] = (
         (NodeDetails(),) if found.has("room", "zone", "pods", "cordoned") or has_taints else ()
@@ -73,6 +75,15 @@ def _more(scene: Scene, found: Refusals) -> tuple[Read, ...]:
     room: tuple[Read, ...] = (Placements(),) if has_room else ()
     template = _template(scene) if has_room or has_taints else ()
     return (*about_claims, *nodes, *room, *template)
+
+
+def _about(claims: Iterable[Claim]) -> tuple[Read, ...]:
+    """They, and what was said of them."""
+    return tuple(
+        read
+        for claim in claims
+        for read in (claim, Events(claim.namespace, "PersistentVolumeClaim", claim.name))
+    )
 
 
 def _told(scene: Scene, said: str, found: Refusals, seen: Seen) -> Diagnosis:
@@ -86,6 +97,11 @@ def _told(scene: Scene, said: str, found: Refusals, seen: Seen) -> Diagnosis:
     claims = tuple(
         answer for read, answer in seen.items() if isinstance(read, Claim) and isinstance(answer, ClaimView)
     )
+    said_of = {
+        read.name: answer
+        for read, answer in seen.items()
+        if isinstance(read, Events) and not isinstance(answer, Gap)
+    }
     missing = tuple(read.name for read, answer in seen.items() if isinstance(read, Claim) and answer is None)
     findings = (
         _why(scene, said, found),
@@ -94,7 +110,7 @@ def _told(scene: Scene, said: str, found: Refusals, seen: Seen) -> Diagnosis:
         *_autoscaler_told(scene),
         *gaps,
     )
-    text = _headline(scene, found, room, claims, nodes or ()) + _taints(found, nodes or (), seen)
+    text = _headline(scene, found, room, claims, nodes or (), said_of) + _taints(found, nodes or (), seen)
     confidence = Confidence.CERTAIN if said else Confidence.POSSIBLE
     return Diagnosis(cause(scene, text, confidence, *_steps(found)), findings)
 
@@ -107,6 +123,7 @@ def _template(scene: Scene) -> tuple[Newcomer, ...]:
 
 _LABELS: Mapping[type[Read], str] = {
     Claim: "Claim",
+    Events: "Events of its claim",
     NodeDetails: "Nodes",
     Placements: "Room on the nodes",
     Newcomer: "Its template",
@@ -131,6 +148,7 @@ def _headline(
     room: "Room | None",
     claims: tuple[ClaimView, ...],
     nodes: Iterable[NodeDetail],
+    said_of: Mapping[str, Sequence[EventView]],
 ) -> str:
     name = scene.pod.name
     if not found.reasons:
@@ -142,7 +160,10 @@ def _headline(
     if room and found.has("room"):
         return f"{text}; {room.said()}"
     waiting = next((each for each in claims if each.phase != "Bound"), None)
-    return f"{text} ({waiting.name} is {waiting.phase})" if waiting and found.has("claim") else text
+    if waiting is None or not found.has("claim"):
+        return text
+    why = why_pending(f"claim {waiting.name}", waiting, said_of.get(waiting.name, ()))
+    return f"{text} ({waiting.name} is {waiting.phase})" + (f"; {why.text}" if why else "")
 
 
 def _taints(found: Refusals, nodes: Iterable[NodeDetail], seen: Seen) -> str:

@@ -160,7 +160,8 @@ def _sentence(
     condition = _condition(found, kind)
     if not (first.top or condition or killed or evicted):
         return ""
-    out = f"{found.short} is short of {noun}"
+    since = f" for {span(found.now - condition.since)}" if condition and condition.since and found.now else ""
+    out = f"{found.short} is short of {noun}{since}"
     used = f" ({first.words} in use)" if first.top and kind != "PIDPressure" else ""
     most = f"; most by {takers.name}, {takers.words}" if takers.top else ""
     paid = f"; {killed[0][0]}/{killed[0][1]} was killed {span(killed[0][2])} ago" if killed else ""

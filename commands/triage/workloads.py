@@ -14,6 +14,7 @@ from commands.podreads import Events, EventView
 from commands.reads import Condition, Now
 from commands.site import ClusterSite
 from commands.triage import changed
+from commands.triage.images import refusal
 from commands.triage.refused import refused
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triagereads import Changes
@@ -67,7 +68,7 @@ def _judged(
         return _of_controller(view, events), (stand, unread(KEY, "Pods", members), *_said(view, events))
     ill = [member for member in members if not member.is_ready and not member.is_leaving]
     cause = _of_controller(view, events) or _of_pods(view, ill, now) or _of_stand(view)
-    return cause, (stand, _pods(members, ill, now), *_said(view, events))
+    return cause, (stand, _pods(view, members, ill, now), *_said(view, events))
 
 
 # --- What is the matter ---------------------------------------------------------------------------
@@ -94,12 +95,18 @@ def _of_pods(view: WorkloadView, ill: Sequence[MemberView], now: datetime) -> Ca
     troubles = Counter(member.trouble or "not ready" for member in ill)
     word, count = troubles.most_common(1)[0]
     worst = next(member for member in ill if (member.trouble or "not ready") == word)
-    said = f": {one_line(worst.message, 160)}" if worst.message else _exit(worst)
+    said = f": {_in_words(worst)}" if worst.message else _exit(worst)
     since = f" for {span(now - worst.since)}" if worst.since else ""
     text = f"{count} of {view.replicas} pods of {_name(view)}: {word}{since}{said}"
     pod = f"{view.target.namespace}/{worst.name}"
     steps = (Suggestion("Why", f"debug startup {pod}"), Suggestion("Show pod", f"pod show {pod}"))
     return Cause(text, Confidence.LIKELY if worst.trouble else Confidence.POSSIBLE, steps)
+
+
+def _in_words(member: MemberView) -> str:
+    """What a registry's refusal comes to; its own words repeat the image's name three times before they say it."""
+    found = refusal(member.message) if "Image" in member.trouble or "ErrPull" in member.trouble else None
+    return found.text if found and found.kind != "other" else one_line(member.message, 160)
 
 
 def _exit(member: MemberView) -> str:
@@ -137,16 +144,23 @@ def _stand(view: WorkloadView) -> Finding:
     told = [f"{view.ready} ready", f"{view.available} available", f"{view.updated} of the new revision"]
     progress = _condition(view, "Progressing")
     stuck = (one_line(progress.message),) if progress and progress.status == "False" else ()
-    light = Light.GREEN if view.available >= view.replicas and not stuck else Light.RED
+    if view.misplaced:
+        told.append(f"{view.misplaced} where it should not be")
+    is_well = view.available >= view.replicas and not stuck and not view.misplaced
+    light = Light.GREEN if is_well else Light.RED
     return Finding(KEY, f"{view.target.kind} {view.target.path}", light,
                    f"{', '.join(told)}, of {view.replicas} wanted", evidence=stuck)  # fmt: skip
 
 
-def _pods(members: Sequence[MemberView], ill: Sequence[MemberView], now: datetime) -> Finding:
+def _pods(
+    view: WorkloadView, members: Sequence[MemberView], ill: Sequence[MemberView], now: datetime
+) -> Finding:
     lines = tuple(_member(member, now) for member in ill[:_SHOWN])
     more = (f"and {len(ill) - _SHOWN} more",) if len(ill) > _SHOWN else ()
-    light = Light.RED if ill else Light.GREEN
-    return Finding(KEY, "Pods", light, f"{len(ill)} of {len(members)} not ready", evidence=(*lines, *more))
+    missing = max(view.replicas - len(members), 0)
+    light = Light.RED if ill or missing else Light.GREEN
+    value = f"{len(ill)} of {len(members)} not ready{f', {missing} not made' if missing else ''}"
+    return Finding(KEY, "Pods", light, value, evidence=(*lines, *more))
 
 
 def _member(member: MemberView, now: datetime) -> str:

@@ -58,6 +58,12 @@ def deployment(**answers: Any) -> Diagnosis:
     return told("KubeDeploymentReplicasMismatch", WEB, **answers)
 
 
+def test_a_refused_pull_is_said_in_plain_words() -> None:
+    said = 'Back-off pulling image "shop:1.5": failed to resolve reference "docker.io/shop:1.5": not found'
+    found = deployment(views=(WANTS_MORE,), Members=(sick(message=said),))
+    assert cause(found).endswith(": the registry has no such tag")
+
+
 def test_the_trouble_most_pods_have_is_the_cause() -> None:
     ill = (sick("backend-7-b", message="Back-off pulling image shop:1.5"), sick("backend-7-c"), member())
     found = deployment(views=(WANTS_MORE,), Members=ill)
@@ -204,12 +210,30 @@ def test_an_autoscaler_at_its_maximum_names_its_metric_now_and_its_aim() -> None
     )
 
 
-def test_an_autoscaler_that_reads_nothing_says_why() -> None:
-    blind = Condition(
-        "ScalingActive", "False", "FailedGetResourceMetric", "no metrics returned from resource metrics API"
-    )
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("no metrics returned from resource metrics API", "metrics-server has no numbers of its pods (yet)"),
+        (
+            "unable to fetch metrics from resource metrics API: the server could not find the requested resource (get"
+            " pods.metrics.k8s.io)",
+            "nothing serves the API metrics.k8s.io: metrics-server (or the metrics adapter) is not installed",
+        ),
+        (
+            "the server is currently unable to handle the request (get pods.custom.metrics.k8s.io)",
+            "what serves the API custom.metrics.k8s.io does not answer",
+        ),
+        (
+            "failed to get cpu utilization: missing request for cpu in container app of Pod web-7",
+            "a container does not request cpu, so its use in percent of that cannot be told",
+        ),
+        ("something new", "something new"),
+    ],
+)
+def test_an_autoscaler_that_reads_nothing_says_why(said: str, text: str) -> None:
+    blind = Condition("ScalingActive", "False", "FailedGetResourceMetric", said)
     found = scaler(conditions=(blind,), metrics=(MetricView("cpu", "", "70%"),), now=2)
-    assert "cannot read its metrics: no metrics returned" in cause(found)
+    assert f"cannot read its metrics: {text}" in cause(found)
     assert any(each.light is Light.UNKNOWN for each in found.findings)
 
 

@@ -9,8 +9,9 @@ import pytest
 import zoo_cluster
 import zoo_pods
 import zoo_workloads
+from cage import ZONES, Cage
 from road import World
-from zoo import FAULTS, SITE, ZONES, Cage, Fault, diagnosed, offered, subject, with_less
+from zoo import FAULTS, SITE, Fault, diagnosed, offered, subject, with_less
 
 from commands.catalog import Catalog
 from commands.finding import Light
@@ -54,7 +55,7 @@ def test_its_cause_is_found_on_a_real_control_plane(fault: Fault, plane: tuple[W
 
 def holds(fault: Fault, cage: Cage) -> None:
     labels = fault.break_it(cage)
-    about = subject(fault.alert, cage, labels)
+    about = subject(fault, cage, labels)
     words = {"space": cage.space, **about.labels}
     found, answers = diagnosed(about, cage)
     assert found.cause is not None, found.findings

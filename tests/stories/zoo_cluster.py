@@ -1,7 +1,8 @@
 """Nodes, claims, aggregated APIs and targets: what breaks around the workloads."""
 
-from zoo import Cage, Json, Labels, at, fault
-from zoo_workloads import claiming, storage_class
+from cage import Cage, Json, Labels, at
+from zoo import fault
+from zoo_workloads import claiming, undriven
 
 from commands.model import Confidence
 from sandbox.kube import build
@@ -27,17 +28,7 @@ def a_claim_of_a_class_that_is_not_there(cage: Cage) -> Labels:
 @fault("KubePersistentVolumeClaimPending", "claim {space}/data", "waits for the driver ebs.csi.aws.com",
        first="pod events -n {space}", sure=LIKELY)  # fmt: skip
 def a_claim_whose_driver_does_not_answer(cage: Cage) -> Labels:
-    cage.of_cluster(storage_class("ebs"))
-    claiming(cage, "data", storageClassName="ebs")
-    if not cage.is_real:
-        cage.stand_in_claim("data", "Pending")
-        said = (
-            "Waiting for a volume to be created either by the external provisioner 'ebs.csi.aws.com' or manually by the"
-            " system administrator. If volume creation is delayed, please verify that the provisioner is running and"
-            " correctly registered."
-        )
-        cage.event(cage.get("PersistentVolumeClaim", "data"), "ExternalProvisioning", said, 9, type="Normal")
-    cage.until_said("PersistentVolumeClaim", "ExternalProvisioning")
+    undriven(cage)
     return {"persistentvolumeclaim": "data"}
 
 
@@ -98,7 +89,7 @@ def a_node_without_its_pod_network(cage: Cage) -> Labels:
     return {"node": name, "namespace": ""}
 
 
-@fault("KubeNodePressure", "{node} is short of disk", first="node show {node}")
+@fault("KubeNodePressure", "{node} is short of disk for 12 min", first="node show {node}")
 def a_node_whose_disk_is_full(cage: Cage) -> Labels:
     name = node(cage)
     full = {"status": "True", "reason": "KubeletHasDiskPressure", "message": "kubelet has disk pressure"}

@@ -1,6 +1,7 @@
 """Pods that do not start, do not stay, or are not ready: as their kubelets, drivers and registries tell of them."""
 
-from zoo import IMAGE, Cage, Labels, at, crashed, ended, fault, runs, waits
+from cage import IMAGE, Cage, Labels, at, crashed, ended, runs, waits
+from zoo import fault
 
 from commands.model import Confidence
 

@@ -6,7 +6,8 @@ there their words are written down.
 
 from contextlib import ExitStack
 
-from zoo import Cage, Json, Labels, at, crashed, fault, runs, waits
+from cage import Cage, Json, Labels, at, crashed, runs, waits
+from zoo import fault
 from zoo_policy import denying
 
 from commands.model import Confidence
@@ -60,13 +61,27 @@ def claiming(cage: Cage, name: str, **spec: object) -> Json:
     return {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]}
 
 
-@fault("KubePodNotReady", "{pod} finds no node", "a claim of it has no volume yet (data is Pending)",
-       first="pod show {space}/{pod}")  # fmt: skip
-def a_claim_without_a_volume(cage: Cage) -> Labels:
+def undriven(cage: Cage) -> Json:
+    """A pod's template with a claim whose driver makes no volume."""
     cage.of_cluster(storage_class("ebs"))
     template = claiming(cage, "data", storageClassName="ebs")
-    cage.scheduler_says("pod has unbound immediate PersistentVolumeClaims. not found")
-    cage.stand_in_claim("data", "Pending")
+    if not cage.is_real:
+        cage.stand_in_claim("data", "Pending")
+        said = (
+            "Waiting for a volume to be created either by the external provisioner 'ebs.csi.aws.com' or manually by the"
+            " system administrator. If volume creation is delayed, please verify that the provisioner is running and"
+            " correctly registered."
+        )
+        cage.event(cage.get("PersistentVolumeClaim", "data"), "ExternalProvisioning", said, 9, type="Normal")
+    cage.until_said("PersistentVolumeClaim", "ExternalProvisioning")
+    return template
+
+
+@fault("KubePodNotReady", "{pod} finds no node", "a claim of it has no volume yet (data is Pending)",
+       "waits for the driver ebs.csi.aws.com", first="pod show {space}/{pod}")  # fmt: skip
+def a_claim_without_a_volume(cage: Cage) -> Labels:
+    template = undriven(cage)
+    cage.scheduler_says("pod has unbound immediate PersistentVolumeClaims")
     return cage.unscheduled(template=template)
 
 
@@ -162,8 +177,8 @@ def an_admission_webhook_that_is_down(cage: Cage) -> Labels:
 # --- Rollouts -------------------------------------------------------------------------------------------
 
 
-@fault("KubeDeploymentRolloutStuck", "Deployment {space}/web", "ImagePullBackOff", "not found",
-       first="debug startup {space}/{new}", sure=LIKELY)  # fmt: skip
+@fault("KubeDeploymentRolloutStuck", "Deployment {space}/web", "ImagePullBackOff", "no such tag",
+       first="deploy rollback {space}/web", sure=LIKELY, since=0)  # fmt: skip
 def a_rollout_that_is_stuck(cage: Cage) -> Labels:
     [old] = cage.deployed(progressDeadlineSeconds=2, strategy={"rollingUpdate": {"maxUnavailable": 0}})
     cage.kubelet(old, app=runs())
@@ -176,7 +191,7 @@ def a_rollout_that_is_stuck(cage: Cage) -> Labels:
         cage.until_told("Deployment", "web", "Progressing", "ProgressDeadlineExceeded")
     else:
         cage.kubelet(new, "Pending", app=waits("ImagePullBackOff", said))
-    return {"deployment": "web", "new": new["metadata"]["name"]}
+    return {"deployment": "web"}
 
 
 @fault("KubeStatefulSetUpdateNotRolledOut", "StatefulSet {space}/web has partition 2", "old revision on purpose",
@@ -191,7 +206,7 @@ def a_partition_that_was_left(cage: Cage) -> Labels:
 
     def seen() -> bool:
         status = cage.get("StatefulSet", "web")["status"]
-        return status.get("observedGeneration") == 2 and status.get("readyReplicas") == 2
+        return (status.get("observedGeneration"), status.get("readyReplicas")) == (2, 2)
 
     cage.until(seen, "the update is seen")
     return {"statefulset": "web"}
@@ -277,7 +292,7 @@ def an_autoscaler_at_its_maximum(cage: Cage) -> Labels:
     return {"horizontalpodautoscaler": "web"}
 
 
-@fault("KubeHpaReplicasMismatch", "HPA {space}/web cannot read its metrics", "failed to get cpu",
+@fault("KubeHpaReplicasMismatch", "HPA {space}/web cannot read its metrics", "nothing serves the API metrics.k8s.io",
        first="deploy show {space}/web")  # fmt: skip
 def an_autoscaler_without_metrics(cage: Cage) -> Labels:
     cage.web()
@@ -307,7 +322,7 @@ def a_budget_that_blocks_drains(cage: Cage) -> Labels:
 
     def counted() -> bool:
         status = cage.get("PodDisruptionBudget", "web").get("status", {})
-        return status.get("currentHealthy") == 1 and status.get("expectedPods") == 2
+        return (status.get("currentHealthy"), status.get("expectedPods")) == (1, 2)
 
     cage.until(counted, "the budget is counted")
     return {"poddisruptionbudget": "web"}
