@@ -171,11 +171,8 @@ class _Told:
         found = measured(self.site, "Q-error", self.seen[self.asked.errors])
         if found.percent is None:
             return unread(key, label, Gap(found.why, found.mend), threshold)
-        percent = float(found.percent)
-        tolerated = percent <= 100 - objective.target
-        light = (
-            Light.RED if percent > objective.red_error_rate else Light.GREEN if tolerated else Light.YELLOW
-        )
+        is_red = float(found.percent) > objective.red_error_rate
+        light = Light.RED if is_red else Light.YELLOW if found.percent > tolerated else Light.GREEN
         if found.partial and light is not Light.RED:
             light = Light.UNKNOWN
         return Finding(key, label, light, self._felt(), threshold, tuple(self._before()))

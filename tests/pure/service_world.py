@@ -159,7 +159,7 @@ class Shop(World):
     rounds: int = 0
 
     def answer(self, read: Read) -> Any:
-        if isinstance(read, Query | QueryRange):
+        if isinstance(read, Query | QueryRange) and read not in self.given:
             pieces = [key for key in self.given if isinstance(key, str) and key in read.expr]
             fitting = [
                 key for key in pieces if isinstance(self.given[key], Matrix) is isinstance(read, QueryRange)
@@ -170,7 +170,7 @@ class Shop(World):
                 return vector(self.given[max(fitting, key=len)])
         self.asked.append(read)
         found = self.given.get(read, self.given.get(type(read), WELL[type(read)]))
-        return found(read) if callable(found) else found
+        return vector(found(read) if callable(found) else found)
 
 
 def asked(generator: Generator[Reads, Seen, Diagnosis], given: Mapping[Any, Any] | None = None) -> Shop:
