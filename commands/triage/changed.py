@@ -39,7 +39,12 @@ def looked(found: ChangesSeen | Gap, onset: datetime | None, now: datetime, work
         return Looked(Finding(KEY, _LABEL, light, f"nothing in the {span(WINDOW)} before", evidence=blind))
     ordered = sorted(near, key=lambda change: (not is_suspect(change, began), not _is_of(change, workload)))
     suspect = next(
-        (c for c in ordered if is_suspect(c, began) and (not workload or _is_of(c, workload))), None
+        (
+            c
+            for c in ordered
+            if is_suspect(c, began) and _is_last(c, found.changes) and (not workload or _is_of(c, workload))
+        ),
+        None,
     )
     light = Light.YELLOW if suspect else Light.GREEN
     lines = tuple(line for change in ordered[:_SHOWN] for line in told(change, began))
@@ -52,6 +57,14 @@ def looked(found: ChangesSeen | Gap, onset: datetime | None, now: datetime, work
 def is_suspect(change: ChangeSeen, began: datetime) -> bool:
     """A rollout just before it began."""
     return bool(change.revision) and -_AFTER <= began - change.at <= _BEFORE
+
+
+def _is_last(change: ChangeSeen, changes: Iterable[ChangeSeen]) -> bool:
+    """No rollout came after it: one that was rolled back is no cause any more, and the way back undoes the last."""
+    own = (change.kind, change.namespace, change.name)
+    return not any(
+        (each.kind, each.namespace, each.name) == own and each.revision > change.revision for each in changes
+    )
 
 
 def told(change: ChangeSeen, began: datetime) -> Iterable[str]:

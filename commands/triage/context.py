@@ -1,6 +1,7 @@
 """Around an alert: what changed before it, what fires beside it, and what its runbook says first."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from commands.alertreads import AmAlert, AmAlerts, Runbook, RunbookOf
@@ -31,6 +32,8 @@ def told(group: AlertGroup, site: ClusterSite) -> Inquiry:
     book = RunbookOf(subject.annotations.get("runbook_url", ""))
     seen = yield (changes, firing, book, now)
     looked = changed.looked(seen[changes], subject.since, seen[now], workload_of(subject))
+    if not subject.namespace:  # a rollout somewhere explains no node, and undoing it mends none
+        looked = changed.Looked(replace(looked.finding, suggestions=()))
     findings = (
         looked.finding,
         neighbours(seen[firing], subject, seen[now]),

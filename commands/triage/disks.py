@@ -55,8 +55,8 @@ def filling(subject: Subject, site: ClusterSite) -> Diagnosing:
     events = Events(kind="Node", name=found.name)
     seen = yield (*asked, trend, events)
     readings = [read(gauge, seen[query], KEY) for gauge, query in zip(gauges, asked, strict=True)]
-    used, _, total, *writers = readings
-    pace = _pace(seen[trend], total.value)
+    used, free, total, *writers = readings
+    pace = _pace(seen[trend], total.value, free)
     text = _sentence(found, subject, kind, readings, pace) if used.top else ""
     cause = Cause(text, Confidence.LIKELY, (*pod_steps(_largest(writers)), *_look(found))) if text else None
     findings = (
@@ -87,8 +87,8 @@ def _look(found: Machine) -> tuple[Suggestion, ...]:
 # --- in words -------------------------------------------------------------------------------------
 
 
-def _pace(trend: Matrix | Gap, total: float) -> Growth | None:
-    return None if isinstance(trend, Gap) else growth(lowest(trend), total)
+def _pace(trend: Matrix | Gap, total: float, free: Reading) -> Growth | None:
+    return None if isinstance(trend, Gap) else growth(lowest(trend), total, free.value if free.top else None)
 
 
 def _sentence(

@@ -38,17 +38,18 @@ class Growth:
         return f"{size(self.per_hour) if unit == 'bytes' else f'{self.per_hour:,.0f}'} more every hour"
 
 
-def growth(free: Points, total: float) -> Growth | None:
-    """Of the free amount over time, oldest first; None where there are too few points to say."""
+def growth(free: Points, total: float, left: float | None = None) -> Growth | None:
+    """Of the free amount over time, oldest first; None where there are too few points to say. left: what is free by
+    now, where that is known more freshly than the last point."""
     points = _since_emptied(free, total)
     if len(points) < _FEWEST or points[-1][0] - points[0][0] < _LEAST.total_seconds():
         return None
     falling = -_slope(points)
-    now = points[-1][1]
+    now = points[-1][1] if left is None else left
     if now <= 0:
         return Growth(falling * 3600, timedelta(0))
-    left = now / falling if falling > 0 else float("inf")
-    return Growth(falling * 3600, timedelta(seconds=left) if left < _FAR.total_seconds() else None)
+    lasts = now / falling if falling > 0 else float("inf")
+    return Growth(falling * 3600, timedelta(seconds=lasts) if lasts < _FAR.total_seconds() else None)
 
 
 def lowest(matrix: Matrix) -> Points:

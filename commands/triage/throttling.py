@@ -61,6 +61,12 @@ class Held:
         wanted = _FLOOR * self.peak / (1 - min(self.share, _MOST))
         return max(ceil(round(wanted * 1000 / _STEP, 6)) * _STEP / 1000, self.limit or 0.0)
 
+    @property
+    def better(self) -> float | None:
+        """What is proposed, where that is more than it has: just after the onset, its use in an hour says little."""
+        more = self.proposal is not None and self.proposal > (self.limit or 0.0)
+        return self.proposal if more else None
+
 
 def diagnose(subject: Subject, site: ClusterSite) -> Diagnosing:
     asked, pod = Asked.of(subject.namespace, subject.pod), PodDetails(subject.namespace, subject.pod)
@@ -136,8 +142,8 @@ def _told(held: Held, pod: PodDetail | None, limit: float) -> Finding:
         f"used up to {millicores(held.peak)} in the last hour"
         if held.peak is not None
         else "its use was not measured",
-        f"would do: limit {millicores(held.proposal)} (1.1 times what it would use unhindered), or none"
-        if held.proposal
+        f"would do: limit {millicores(held.better)} (1.1 times what it would use unhindered), or none"
+        if held.better
         else "",
     )
     value = f"held back in {held.share:.0%} of its periods"
@@ -147,7 +153,7 @@ def _told(held: Held, pod: PodDetail | None, limit: float) -> Finding:
 def _cause(subject: Subject, held: Held, pod: PodDetail | None) -> Cause:
     of = f" of its limit of {millicores(held.limit)}" if held.limit else ""
     used = f"; it used up to {millicores(held.peak)}{of}" if held.peak is not None else ""
-    do = f"; {millicores(held.proposal)} would do" if held.proposal and held.limit else ""
+    do = f"; {millicores(held.better)} would do" if held.better and held.limit else ""
     text = f"{subject.pod}/{held.container} is held back in {held.share:.0%} of its CPU periods{used}{do}"
     return Cause(text, Confidence.CERTAIN, _steps(subject, pod))
 

@@ -56,7 +56,7 @@ def filling(subject: Subject, site: ClusterSite) -> Diagnosing:
     events = Events(subject.namespace, "PersistentVolumeClaim", subject.claim)
     seen = yield (*asked, trend, claim, events)
     readings = [read(gauge, seen[query], KEY) for gauge, query in zip(gauges, asked, strict=True)]
-    pace = _pace(seen[trend], readings[2].value)
+    pace = _pace(seen[trend], readings[2].value, readings[1])
     view: ClaimView | Gap | None = seen[claim]
     findings = (
         *(readings[n].finding for n in (0, 1, 3)),
@@ -68,8 +68,8 @@ def filling(subject: Subject, site: ClusterSite) -> Diagnosing:
     return Diagnosis(_cause(subject, readings, pace, view, kind), findings, _steps(view))
 
 
-def _pace(trend: Matrix | Gap, total: float) -> Growth | None:
-    return None if isinstance(trend, Gap) else growth(lowest(trend), total)
+def _pace(trend: Matrix | Gap, total: float, free: Reading) -> Growth | None:
+    return None if isinstance(trend, Gap) else growth(lowest(trend), total, free.value if free.top else None)
 
 
 def _cause(

@@ -618,6 +618,10 @@ def test_a_proposal_is_never_less_than_the_limit_there_is() -> None:
     assert throttling.Held("app", 0.3, 0.01, 0.5).proposal == 0.5
 
 
+def test_a_limit_as_it_is_is_not_offered_as_one_that_would_do() -> None:
+    assert "would do" not in text(throttled(world(Query=cpu(peak=0.03))))
+
+
 def test_a_pod_without_a_limit_is_not_said_to_be_throttled_by_one() -> None:
     free = running()
     free = replace(free, resources=replace(free.resources, cpu_limit=None))

@@ -133,6 +133,11 @@ def test_when_it_is_full(free: tuple[float, ...], words: str) -> None:
     assert found and found.words == words
 
 
+def test_a_jump_since_the_last_point_counts_for_what_is_left() -> None:
+    found = growth(points(100, 99, 98, 97, 96), 100, 12)
+    assert found and found.words == "full in 2 h"
+
+
 def test_three_points_or_two_minutes_are_no_line() -> None:
     assert growth(points(3, 2, 1), 100) is None
     assert growth(points(4, 3, 2, 1, minutes=1), 100) is None
