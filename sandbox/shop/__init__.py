@@ -75,6 +75,7 @@ class Shop:
             self.kube.metrics.switch("present")
             self.kube.proxy("", "node/*", self._summary)
             self.beat()
+            self._age_revisions()
             closing.enter_context(self.exporters)
             if self._is_live:
                 self._start_clock(closing)
@@ -154,6 +155,13 @@ class Shop:
                 if pod["metadata"]["ownerReferences"][0]["uid"] == daemons["metadata"]["uid"]:
                     place = pod["metadata"]["name"], pod["metadata"]["namespace"]
                     self.kube.patch("pods", place[0], {"metadata": {"labels": labels}}, place[1])
+
+    def _age_revisions(self) -> None:
+        """Those of the daemons were made with them, and not just now by the first round of their controller."""
+        born = {"creationTimestamp": inventory.stamp(self.now() - inventory.AGE)}
+        for each in self.kube.list("controllerrevisions.apps"):
+            place = each["metadata"]["name"], each["metadata"]["namespace"]
+            self.kube.patch("controllerrevisions.apps", place[0], {"metadata": born}, place[1])
 
     # --- the clock
 

@@ -27,6 +27,7 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 ROOT = {"device": "/dev/nvme0n1p1", "fstype": "xfs", "mountpoint": "/"}
 IMAGES = {"device": "/dev/nvme1n1", "fstype": "xfs", "mountpoint": "/var/lib/containerd"}
+LAYER_MIB, LOG_MIB = 12, 6  # that a container has written, to its files and to its log
 DISK_FREE = 0.71  # of every node's disk
 INODES_PER_GIB, INODES_FREE = 65_536, 0.9
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -237,6 +238,9 @@ class Exporters:
                 family("container_spec_memory_limit_bytes", "gauge", limits),
                 family("container_cpu_cfs_periods_total", "counter", periods),
                 family("container_cpu_cfs_throttled_periods_total", "counter", throttled),
+                family(
+                    "container_fs_usage_bytes", "gauge", [(labels, LAYER_MIB * MIB) for labels, _ in limits]
+                ),
             )
         )
 
@@ -251,6 +255,7 @@ class Exporters:
         inodes = VOLUME_GIB * INODES_PER_GIB
         return "".join(
             (
+                family("kubelet_container_log_filesystem_used_bytes", "gauge", self._logs(node)),
                 family("kubelet_running_pods", "gauge", [({}, sum(map(is_running, self._on(node))))]),
                 family("kubelet_volume_stats_available_bytes", "gauge", free),
                 family(
@@ -271,6 +276,17 @@ class Exporters:
                 ),
             )
         )
+
+    def _logs(self, node: str) -> list[tuple[Labels, float]]:
+        """The shop's own pod there writes what fills the disk."""
+        more = self._simulation.conditions.images_used.get(node, IMAGES_USED) - IMAGES_USED
+        found: list[tuple[Labels, float]] = []
+        for pod in filter(is_running, self._on(node)):
+            metadata, container = pod["metadata"], pod["spec"]["containers"][0]["name"]
+            named = {"namespace": metadata["namespace"], "pod": metadata["name"], "container": container}
+            grown = more * IMAGES_GIB * GIB if inventory.of_pod(pod) is BACKEND else 0.0
+            found.append((named, LOG_MIB * MIB + grown))
+        return found
 
     def _on(self, node: str) -> list[Json]:
         return [pod for pod in self._kube.list("pods") if pod["spec"].get("nodeName") == node]

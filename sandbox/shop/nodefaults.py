@@ -78,7 +78,7 @@ class NodeNotReady:
 
 
 class DiskFilling:
-    """The disk of a node's images is nearly full, and goes on filling."""
+    """The disk of a node's images and logs is nearly full, and a pod's log goes on filling it."""
 
     title = "A node's disk fills up"
     expect = "NodeFilesystemSpaceFillingUp fires: how full, how much is left, and for how many hours"
