@@ -6,7 +6,7 @@ could keep this process busy for ever are refused. Pure.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from commands.errors import UsageError
 
@@ -18,9 +18,11 @@ _ESCAPES = {'\\"': '"', "\\\\": "\\", "\\n": "\n"}
 # What Python's expressions know and Alertmanager's do not: looking around, and referring back.
 _NOT_RE2 = re.compile(r"\(\?(?:=|!|<=|<!|P=|\(|>)|\\[1-9]|\\Z")
 _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)  # an escape or a class: one character each
-# A repetition of what ends in a repetition itself: "(a+)+" takes years to say no to forty letters.
-_NESTED = re.compile(r"[*+}][^()]*\)+(?:[*+]|\{\d+,\d*\})|[*+?}]\+")
+_KIND = re.compile(r"\(\?(?:P?<\w+>|[A-Za-z-]*:)")
+_PART = re.compile(r"[()|]|(?:[*+?]|\{\d*,?\d*\})[?+]?|.", re.DOTALL)
 _LONGEST = 1_000
+# ".*a.*b.*" takes as many steps as the value has letters, to the power of its repetitions.
+_REPEATED, _OPTIONAL = 4, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,70 @@ def _check_expression(value: str, text: str) -> None:
         raise UsageError(f"a regular expression of {len(value)} characters is too long: at most {_LONGEST}")
     if _NOT_RE2.search(value.replace("\\\\", "")):
         raise UsageError(f"`{text}`: Alertmanager's regular expressions neither look around nor refer back")
-    if _NESTED.search(_ATOM.sub("c", value)):
-        raise UsageError(f"`{text}`: a repetition of a repetition, as in (a+)+, is not taken")
     try:
         re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"`{text}`: the regular expression is wrong: {error}") from error
+    _check_effort(_KIND.sub("(", _ATOM.sub(".", value)), text)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Of what stands between two brackets: how each branch begins, how often one repeats at most, how much of one is
+    optional or repeats."""
+
+    begins: list[str] = field(default_factory=lambda: [""])
+    most: tuple[int, int] = (0, 0)
+    repeated: int = 0
+    optional: int = 0
+
+    def branch(self) -> None:
+        self.most = max(self.most[0], self.repeated), max(self.most[1], self.optional)
+        self.begins, self.repeated, self.optional = [*self.begins, ""], 0, 0
+
+    def repeats(self, sign: str) -> None:
+        self.optional += 1
+        self.repeated += sign[0] in "*+" or "," in sign
+
+    def take_in(self, inner: "_Group") -> None:
+        self.repeated += inner.most[0]
+        self.optional += inner.most[1]
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the same text may be found in it in several ways, and so again and again in very many."""
+        begins = self.begins[:-1]
+        is_told_apart = len(begins) == 1 or (
+            all(map(str.isalnum, begins)) and len({*map(str.casefold, begins)}) == len(begins)
+        )
+        return self.most != (0, 0) or not is_told_apart
+
+
+def _check_effort(bare: str, text: str) -> None:
+    """Refuse what may take years to say no to forty letters: "(a+)+", "(a|aa)+", ".*.*.*.*.*"."""
+    open_, closed = [_Group()], _Group()
+    for part in _PART.findall(bare):
+        inner, closed = closed, _Group(begins=["", ""])
+        open_[-1].begins[-1] = open_[-1].begins[-1] or part
+        if part == "(":
+            open_.append(_Group())
+        elif part == "|":
+            open_[-1].branch()
+        elif part == ")":
+            closed = open_.pop()
+            closed.branch()
+            open_[-1].take_in(closed)
+        elif part[0] in "*+?{":
+            if part[1:].endswith("+") or (inner.is_ambiguous and part[0] != "?"):
+                raise UsageError(
+                    f"`{text}`: a repetition of a repetition, as in (a+)+ or (a|ab)+, is not taken"
+                )
+            open_[-1].repeats(part)
+    open_[0].branch()
+    if open_[0].most[0] > _REPEATED or open_[0].most[1] > _OPTIONAL:
+        raise UsageError(
+            f"`{text}`: at most {_REPEATED} repetitions, as in .*a.*b.*, and {_OPTIONAL} with what is optional"
+        )
 
 
 def _unquoted(value: str, text: str) -> str:

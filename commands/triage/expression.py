@@ -14,6 +14,9 @@ _COMPARE = re.compile(r"(==|!=|>=|<=|>|<)\s*(bool\b)?")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _PRODUCT = re.compile(rf"\(?\s*{_NUMBER.pattern}(?:\s*[*/]\s*{_NUMBER.pattern})*\s*\)?")
 
+# A comment, or a text in quotes, in which the sign begins none.
+_COMMENT = re.compile(r"""#[^\n]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`""")
+
 # Labels that tell one series from another of the same rule; others may have been added by the rule itself.
 _TELLING = (
     "namespace", "pod", "container", "node", "instance", "device", "mountpoint", "persistentvolumeclaim",
@@ -129,4 +132,4 @@ def _depths(expr: str) -> Iterator[tuple[int, int]]:
 
 
 def _without_comments(expr: str) -> str:
-    return re.sub(r"(?m)#.*$", "", expr)
+    return _COMMENT.sub(lambda found: "" if found[0].startswith("#") else found[0], expr)

@@ -11,15 +11,18 @@ import orjson
 import pytest
 
 from bot import alertbody, alerts
+from commands import matchers
 from commands.alert import silence
 from commands.alertreads import AmAlerts, GroupOf, QueryRange, Silences
 from commands.catalog import Catalog
 from commands.change import Who
 from commands.effects import Silence
+from commands.errors import UsageError
 from commands.finding import Suggestion
 from commands.model import AlertGroup, Args, Gap, Read, Seen
 from commands.plan import Plan
 from commands.reads import Now, Query, Sample, Vector
+from commands.triage.expression import Level, level
 from commands.triage.rule import Diagnosis, Subject
 from commands.triage.table import RULES, rule_for
 from tests import build
@@ -217,3 +220,30 @@ def test_a_silence_of_one_clusters_alert_leaves_that_of_the_other_loud() -> None
         group, group_labels={}, alerts=tuple(build.alert(f"Alert{n}", cluster="eu") for n in range(30))
     )
     assert silenced(wide).steps == (), "a cluster narrows nothing down"
+
+
+# --- expressions ---
+
+
+@pytest.mark.parametrize(
+    "value",
+    [".*.*.*.*.*.*.*.*=b", "(a|aa)+$", "(x+x)+y", "(a?){30}a{30}", "a?" * 40 + "a" * 40, "(?:.*a|b)*", "(.*(a|b)){4}",
+     ".{0,9}.{0,9}.{0,9}.{0,9}.{0,9}x", "(?i)(a|A)*b", "((a*)b)+", "(?P<n>a*)*"],
+)  # fmt: skip
+def test_a_matcher_that_would_hold_up_its_process_is_refused(value: str) -> None:
+    with pytest.raises(UsageError, match="repetition"):
+        matchers.parse(f'pod=~"{value}"')
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["web-.*|api-.*|.*-db|.*-cache-.*|shop", "(shop|pay)-.*", ".*-(web|api)-.*-[0-9]+", "https?://.*", "web-[a-z0-9]{5}",
+     "(?i)web.*", "(?:a|b)?c", "web-.*?", "[*+?]+", "(ab)+", r"10\\.0\\..*", "a{2,3}|b{2,3}|c+|d+|e+"],
+)  # fmt: skip
+def test_a_matcher_as_people_write_them_is_taken(value: str) -> None:
+    assert matchers.parse(f'pod=~"{value}"').op == "=~"
+
+
+def test_a_hash_within_quotes_begins_no_comment() -> None:
+    found = level('rate(x{path=~"#/.*"}[5m]) > 0.5 # "half" of it')
+    assert found == Level('rate(x{path=~"#/.*"}[5m])', ">", 0.5)
