@@ -18,7 +18,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def state(redis_server: RedisServer) -> Iterator[State]:
-    redis = connect(redis_server.url, patient=False)
+    redis = connect(redis_server.url, patient=True)  # a slow disk is no failure of what is tried
     redis.flushall()
     yield State(redis)
     redis.close()

@@ -36,7 +36,7 @@ class Door:
     """The webhook and its store; `now` is the clock of the intake."""
 
     def __init__(self, redis_url: str) -> None:
-        self.state = State(connect(redis_url, patient=False))
+        self.state = State(connect(redis_url, patient=True))
         self.now = NOW
         self.site = SITE
         self.serve()

@@ -305,7 +305,7 @@ def test_an_alert_that_is_unknown_is_said_to_be(desks: Desks) -> None:
 
 @pytest.fixture(scope="module")
 def running(redis_server: RedisServer) -> Iterator[House]:
-    redis = connect(redis_server.url, patient=False)
+    redis = connect(redis_server.url, patient=True)
     with SlackStandIn(rate_limits="off", retry_scale=0.0) as stand_in:
         client = WebClient(stand_in.bot_token, base_url=stand_in.api_url, timeout=1, retry_handlers=[])
         built = House(State(redis), stand_in, client)

@@ -104,7 +104,7 @@ class House:
 @pytest.fixture(scope="module")
 def running(redis_server: RedisServer) -> Iterator[House]:
     """One front process for the module: its server takes a second to stop."""
-    redis = connect(redis_server.url, patient=False)
+    redis = connect(redis_server.url, patient=True)
     with SlackStandIn(rate_limits="off", retry_scale=0.0) as stand_in:
         client = WebClient(stand_in.bot_token, base_url=stand_in.api_url, timeout=1, retry_handlers=[])
         built = House(State(redis), stand_in, client)

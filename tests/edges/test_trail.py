@@ -116,7 +116,7 @@ def test_any_text_leaves_the_chain_whole(state: State, text: str) -> None:
 
 
 def test_secrets_are_masked_before_they_are_kept(redis_server: RedisServer, state: State) -> None:
-    masking = State(connect(redis_server.url, patient=False), redact=Redactor())
+    masking = State(connect(redis_server.url, patient=True), redact=Redactor())
     masking.change().audit("submitted", by="U1", text="pod exec --env password=hunter2secret").commit()
     (line,) = build.audit_lines(state)
     assert line["text"] == "pod exec --env password=***"
@@ -141,7 +141,7 @@ def test_a_line_about_one_object_says_no_more_of_its_record_than_it_must(state: 
 WRITER = """
 import sys
 from bot.state import State, connect
-state = State(connect(sys.argv[1], patient=False))
+state = State(connect(sys.argv[1], patient=True))
 print("begun", flush=True)
 n = 0
 while True:

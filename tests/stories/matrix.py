@@ -90,7 +90,7 @@ class Runs:
 @contextmanager
 def running(request: pytest.FixtureRequest, redis: str, folder: Path, world: World) -> Iterator[Runs]:
     """Runs over that world of what this session chose of the module's cases."""
-    state = State(connect(redis, patient=False))
+    state = State(connect(redis, patient=True))
     state.redis.flushall()
     with SlackStandIn() as slack:
         client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=2, retry_handlers=[])
