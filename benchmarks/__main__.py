@@ -8,6 +8,7 @@ import os
 import sys
 
 from benchmarks import (
+    alerts,
     audit,
     courier,
     drain,
@@ -20,7 +21,7 @@ from benchmarks import (
 )
 from benchmarks.common import machine, main
 
-ALL = (durability, audit, trivial_job, slash_ack, webhook, courier, memory)
+ALL = (durability, audit, trivial_job, slash_ack, webhook, courier, alerts, memory)
 ON_A_CONTROL_PLANE = (drain, drain_beside)
 
 

@@ -122,21 +122,29 @@ def request(sections: int = 4) -> Request:
 # --- what comes in ---
 
 
-def alerts_body(group: str, count: int, *, started: str = "2026-11-23T04:05:26.05585992Z") -> bytes:
-    """An Alertmanager webhook of one group with `count` firing alerts; 300 of them are about 250 kB."""
-    labels = {"alertname": "KubePodCrashLooping", "cluster": group}
+def alerts_body(
+    group: str,
+    count: int,
+    *,
+    started: str = "2026-11-23T04:05:26.05585992Z",
+    severity: str = "warning",
+    **also: str,
+) -> bytes:
+    """An Alertmanager webhook of one group with `count` firing alerts; 300 of them are about 250 kB. also: labels."""
+    labels = {"alertname": "KubePodCrashLooping", "group": group}
+    shared = labels | {"severity": severity} | also
     return json.dumps(
         {
             "version": "4",
             "receiver": "sre-bot",
             "status": "firing",
-            "groupKey": f'{{}}:{{cluster="{group}"}}',
+            "groupKey": f'{{}}:{{group="{group}"}}',
             "groupLabels": labels,
-            "commonLabels": labels,
+            "commonLabels": shared,
             "commonAnnotations": {},
             "externalURL": "http://alertmanager.example:9093",
             "truncatedAlerts": 0,
-            "alerts": [_alert(labels, group, number, started) for number in range(count)],
+            "alerts": [_alert(shared, group, number, started) for number in range(count)],
         }
     ).encode()
 
@@ -145,8 +153,7 @@ def _alert(labels: dict[str, str], group: str, number: int, started: str) -> dic
     pod = f"api-{number:03d}-7c9f6d5b8-x{number:04d}"
     return {
         "status": "firing",
-        "labels": labels
-        | {"namespace": "payments", "pod": pod, "container": "api", "severity": "critical", "job": "kube-state"},
+        "labels": labels | {"namespace": "payments", "pod": pod, "container": "api", "job": "kube-state"},
         "annotations": {
             "summary": f"Pod payments/{pod} is crash looping",
             "description": f"Container api of pod {pod} was restarted again and again in the last ten minutes.",
@@ -157,6 +164,11 @@ def _alert(labels: dict[str, str], group: str, number: int, started: str) -> dic
         "generatorURL": "http://prometheus.example:9090/graph?g0.expr=increase%28kube_pod_container_status_restarts_total%5B10m%5D%29+%3E+3&g0.tab=1",
         "fingerprint": f"{hash((group, number)) & 0xFFFFFFFFFFFFFFFF:016x}",
     }  # fmt: skip
+
+
+def severity_of(number: int) -> str:
+    """Of the nth group of a storm: every tenth is critical."""
+    return "warning" if number % 10 else "critical"
 
 
 def command_form(text: str, trigger: str, user: str = ALICE) -> dict[str, str]:

@@ -41,7 +41,9 @@ def _storm(house: House, number: int) -> None:
         caller.command(house.slack.signing_secret, TRIVIAL)
     caller.close()
     storm.wait()
-    wait_until(lambda: _waiting(house) == 0, seconds=30, what="every command is answered")
+    wait_until(
+        lambda: _waiting(house) == 0, seconds=180, what="every command is answered, every alert diagnosed"
+    )
 
 
 def _waiting(house: House) -> float:

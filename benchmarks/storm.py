@@ -1,7 +1,7 @@
 """An alert storm in a process of its own: many groups over some seconds, and bodies of 300 alerts between.
 
 `Storm(url).start()` beside a measurement; `wait()` gives what the bot answered and how long it took. Groups
-come as Alertmanager sends them, each by a connection that stays open, several at once.
+come as Alertmanager sends them, each by a connection that stays open, several at once; every tenth is critical.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.common import Caller, Sample, alerts_body
+from benchmarks.common import Caller, Sample, alerts_body, severity_of
 from sandbox.house import ALERT_TOKEN
 
 LARGE = 300
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--large", type=int, default=20)
     given = parser.parse_args()
-    bodies = [alerts_body(f"{given.name}-{n}", 5) for n in range(given.groups)]
+    bodies = [alerts_body(f"{given.name}-{n}", 5, severity=severity_of(n)) for n in range(given.groups)]
     large = [alerts_body(f"{given.name}-large-{n}", LARGE) for n in range(given.large)]
     print("ready", flush=True)
     print(json.dumps(_send(given.url, bodies, large, given.seconds)))

@@ -128,6 +128,8 @@ class WebApi:
             self._record(name, args, _Outcome({}, status=0))
             await _drop(receive)
             return
+        if fault is not None and fault.kind == "slow":
+            await asyncio.sleep(fault.seconds)
         outcome = self._outcome(name, args, token, fault)
         if fault is not None and fault.kind == "drop_after":
             self._record(name, args, _Outcome({}, status=0, took_effect=outcome.took_effect))

@@ -16,6 +16,7 @@ Kind = Literal[
     "fatal_error",  # the effect happens, the answer is {"ok": false, "error": `error` or "fatal_error"}
     "drop_before",  # the connection closes, nothing happened
     "drop_after",  # the effect happens, then the connection closes without an answer
+    "slow",  # the effect, and with it the answer, comes `seconds` late: what a real network and a real Slack take
     "latency",  # the answer comes `seconds` late; the effect happens at once
     "ratelimited",  # HTTP 429 with Retry-After: `retry_after`
     "rate_limited_body",  # chat.postMessage's other way: HTTP 200 with error rate_limited
