@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -472,6 +473,12 @@ def test_latency_delays_the_answer_but_not_the_effect(slack: SlackStandIn) -> No
     with pytest.raises(TimeoutError):
         client.chat_postMessage(channel=DAILY, text="late")
     assert [m["text"] for m in slack.messages("sre-daily")] == ["late"]
+
+
+def test_a_slow_call_delays_the_effect_with_the_answer(slack: SlackStandIn, client: WebClient) -> None:
+    slack.fault("chat.postMessage", "slow", seconds=0.3)
+    began = time.time()
+    assert float(client.chat_postMessage(channel=DAILY, text="slow")["ts"]) - began >= 0.3
 
 
 def test_a_fault_that_does_not_exist_is_not_planned(slack: SlackStandIn) -> None:
