@@ -48,7 +48,8 @@ def each_second(value: float) -> str:
 
 
 def seconds(value: float) -> str:
-    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
+    # Half a millisecond goes up, as people round: 0.2345 is 235 ms.
+    return f"{int(1000 * value + 0.5 + 1e-9)} ms" if value < 1 else f"{value:.1f} s"
 
 
 def cores(value: float) -> str:
