@@ -9,7 +9,7 @@ import binascii
 import hmac
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from http import HTTPStatus
 from threading import Lock
 from typing import Any
@@ -33,7 +33,7 @@ from waitress.task import ErrorTask
 from waitress.utilities import RequestEntityTooLarge
 
 from bot.intake import Intake
-from commands.errors import Unanswered, UsageError
+from commands.errors import Unanswered, Unreachable, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ MAX_SLACK_BODY = 1024 * 1024
 
 # A body is held as bytes, as parsed and as kept, some four times its size: of the large ones, one at a time.
 _LARGE = 2 * 1024 * 1024
+_PATIENCE = 0.5  # seconds for which the next large one waits before Alertmanager is asked to send it again
 
 WEBHOOKS = Counter("sre_bot_alert_webhooks_total", "Alertmanager webhooks by outcome", ["outcome"])
 TOOK = Histogram(
@@ -184,8 +185,18 @@ class Web:
         WEBHOOKS.labels("stored").inc()
         return _text("200 OK", "stored\n")
 
-    def _turn(self, size: int) -> AbstractContextManager[Any]:
-        return self._large if size > _LARGE else nullcontext()
+    @contextmanager
+    def _turn(self, size: int) -> Iterator[None]:
+        """A large body waits for another one only briefly: who waits holds a thread that people's commands need."""
+        if size <= _LARGE:
+            yield
+            return
+        if not self._large.acquire(timeout=_PATIENCE):
+            raise Unreachable("another large body is being taken")
+        try:
+            yield
+        finally:
+            self._large.release()
 
     def too_large(self, authorization: str, size: int) -> None:
         """A body that the server refused to read. It cannot be taken; people can be told, if Alertmanager sent it."""

@@ -1,11 +1,15 @@
 """Attacks on the way of an alert, with a real Redis: what stays for ever, what is too large, what hits the wrong one."""
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
+import pytest
 
+from bot import web
 from bot.casebook import Casebook
 from bot.desk import Desk, Said
 from bot.intake import Intake
@@ -19,6 +23,7 @@ from commands.site import ClusterSite, Site
 from sandbox.redis_server import RedisServer
 from tests import build
 from tests.build import ALICE, NOW
+from tests.edges.test_alert_intake import Door
 from tests.edges.test_casebook import Book, numbered
 from workers.lookout import Lookout
 from workers.rounds import Rounds
@@ -29,6 +34,14 @@ MINUTE = timedelta(minutes=1)
 SEVERAL = replace(
     Site(), clusters={name: ClusterSite(name=name) for name in ("eu", "us")}, default_cluster="eu"
 )
+
+
+@pytest.fixture
+def door(redis_server: RedisServer) -> Iterator[Door]:
+    opened = Door(redis_server.url)
+    opened.state.redis.flushall()
+    yield opened
+    opened.close()
 
 
 # --- what stays for ever ---
@@ -109,6 +122,15 @@ def test_a_group_of_forty_thousand_alerts_is_stored_by_the_front_with_its_short_
     group = stored.record
     assert len(group.alerts) + group.truncated == 40_000, "what is not kept is counted"
     front.redis.close()
+
+
+def test_large_bodies_that_come_at_once_leave_threads_for_people(door: Door) -> None:
+    heavy = body(9_000)
+    assert len(heavy) > web._LARGE
+    with door.app._large, ThreadPoolExecutor(8) as pool:  # one is being taken, and takes long
+        assert set(pool.map(door.post, [heavy] * 8)) == {503}, "Alertmanager sends it again"
+        assert door.post(body(1)) == 200, "a small one does not wait for it"
+    assert door.post(heavy) == 200
 
 
 def test_triages_that_wait_for_a_place_do_not_stand_before_people_in_the_queue(state: State) -> None:

@@ -47,7 +47,7 @@ class Door:
         app = web.Web(
             intake, None, signing_secret="", alert_tokens=(TOKEN,), not_ready=list, depths=dict, ended=dict  # type: ignore[arg-type]
         )  # fmt: skip
-        self.port = free_ports(1)[0]
+        self.app, self.port = app, free_ports(1)[0]
         self.server = web.serve(app, self.port, "127.0.0.1")
         self.thread = Thread(target=self.server.run, daemon=True)
         self.thread.start()
