@@ -97,11 +97,13 @@ def format(args: Args) -> str:
     """The canonical line: parsing it gives these args again."""
     word = words.WORDS.get(args.word) if not args.verb else None
     parts = [args.word, args.verb] if args.verb else [args.word]
+    verb = words.WORDS[args.word].verb(args.verb) if args.word in words.WORDS else None
+    written = _matcher if verb and verb.labels else _token
     if args.name or args.rest:
-        parts.append(_token(args.name, word))
+        parts.append(written(args.name, word))
     if args.rest:
         tokens = args.rest.split(" ")
-        plain = all(_token(token, word) == token for token in tokens)
+        plain = all(written(token, word) == token for token in tokens)
         parts.append(args.rest if plain else _token(args.rest, word))
     for name, value in sorted(args.flags.items()):
         parts += [f"--{name}", _token(value)] if value else [f"--{name}"]
@@ -119,6 +121,14 @@ def _token(text: str, word: words.Word | None = None) -> str:
     text = re.sub(r"&(?=(?:lt|gt|amp);)", "&amp;", text)
     text = re.sub(r"<(?=[@#!a-z])", "&lt;", text)
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+_MATCHER = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(?:=~|!~|!=|=)"[A-Za-z0-9_.:/|*+?()^$-]*"')
+
+
+def _matcher(text: str, word: words.Word | None = None) -> str:
+    """A label matcher as people write it, where nothing in it can be read as anything else."""
+    return text if _MATCHER.fullmatch(text) else _token(text, word)
 
 
 def _is_like_verb(word: words.Word | None, text: str) -> bool:

@@ -284,7 +284,7 @@ def _uncategorized(groups: Iterable[AlertGroup], shown: Iterable[Shown]) -> tupl
     if not own:
         return ()
     left = [group for group in own if not group.care.judged]
-    value = f"{len(own) - len(left)} of {len(own)} groups have one"
+    value = f"{len(own) - len(left)} of {counted(len(own), 'group')} marked"
     if not left:
         return (Finding("AD-2.1", "Category", Light.GREEN, value),)
     first = left[0]

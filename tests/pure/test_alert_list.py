@@ -10,6 +10,7 @@ from alert_history import CATALOG, DARK, DAY, HOUR, MINUTE, NOW, SITE, am, light
 from commands.alertreads import AmAlerts, Called, OpenGroups
 from commands.errors import UsageError
 from commands.finding import Light
+from commands.grammar import format
 from commands.model import Alert, AlertGroup, Care, Judged, Judgement, Severity, Silenced
 from commands.site import Urls
 
@@ -99,7 +100,7 @@ def test_the_review_is_done_when_each_group_has_a_category():
     judged = (Judged(Judgement.ACTIONABLE, "U0ALICE0001", NOW),)
     found = listed((one_, two), (group(one_, id="A1", judged=judged), group(two, id="A2")))
     category = line(found, "Category")
-    assert (category.light, category.value) == (Light.YELLOW, "1 of 2 groups have one")
+    assert (category.light, category.value) == (Light.YELLOW, "1 of 2 groups marked")
     assert category.suggestions[0].text == "alert mark A2 actionable"
     for step in category.suggestions:
         assert CATALOG.parse(step.text).args.verb == "mark"
@@ -167,6 +168,21 @@ def test_a_wrong_matcher_is_refused_before_anything_is_read():
     parsed = CATALOG.parse("alert list ===")
     with pytest.raises(UsageError, match="no matcher"):
         parsed.command.parts(parsed.args, SITE)
+
+
+@pytest.mark.parametrize(
+    ("text", "line_"),
+    [
+        ('alert list severity="critical" namespace=~"shop|pay"', ""),
+        ('alert routes team!="db"  alertname="X"', 'alert routes team!="db" alertname="X"'),
+        ("alert list a=b", 'alert list "a=b"'),
+        ('alert list a="b c"', 'alert list "a=\\"b c\\""'),
+    ],
+)
+def test_matchers_stand_in_the_line_as_they_were_typed_where_that_reads_the_same(text, line_):
+    args = CATALOG.parse(text).args
+    assert format(args) == (line_ or text)
+    assert CATALOG.parse(format(args)).args == args
 
 
 def test_a_long_list_is_a_file():
