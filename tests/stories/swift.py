@@ -66,7 +66,7 @@ class Fate:
     def watch(self) -> None:
         for owner, names in ((Outbox, ("attempt", "note_sent", "release")), (Wire, ("send",))):
             for name in names:
-                setattr(owner, name, self.before(getattr(owner, name)))
+                exchange(owner, name, self.before(getattr(owner, name)))
         claim, make = Outbox.claim, State.__init__
 
         def claimed(self_: Outbox, lease: timedelta) -> Any:
@@ -77,10 +77,14 @@ class Fate:
 
         def made(self_: State, *given: Any, **options: Any) -> None:
             make(self_, *given, **options)
-            self_.commit_script = self.before(self_.commit_script)
+            exchange(self_, "commit_script", self.before(self_.commit_script))
 
-        Outbox.claim = claimed  # type: ignore[method-assign]
-        State.__init__ = made  # type: ignore[method-assign]
+        exchange(Outbox, "claim", claimed)
+        exchange(State, "__init__", made)
+
+
+def exchange(owner: object, name: str, part: Callable[..., Any]) -> None:
+    setattr(owner, name, part)
 
 
 def live() -> None:
@@ -110,7 +114,7 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    program.Courier = partial(Courier, pace=QUICK)  # type: ignore[assignment,misc]
+    exchange(program, "Courier", partial(Courier, pace=QUICK))
     if PLAN in os.environ:
         Fate(Path(os.environ[PLAN])).watch()
     live()

@@ -99,7 +99,7 @@ def test_a_worker_killed_at_any_step_of_a_diagnosis_leaves_it_to_another_and_not
     """A commit of the triage each: the sections, the cause on the card, the end."""
     with AlertWorld() as world:
         workers = world.house.member("mortal", "tests.stories.mortal", lambda: True)
-        bodies = {nth: body(f"WorkerDies-{nth}", 2, severity="critical") for nth in range(1, 7)}
+        bodies = {nth: body(f"WorkerDies-{nth}", 2, severity="critical") for nth in range(1, 6)}
         ids = {nth: world.post(each) for nth, each in bodies.items()}
         world.state.redis.hset(mortal.PLAN, mapping={id: f"before {nth}" for nth, id in ids.items()})
         workers.start()
