@@ -7,7 +7,7 @@ from commands import nodestatus
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Cause, Confidence, Gap, Seen
 from commands.phrase import counted, span
-from commands.podreads import PodDetail, PodDetails, PodRow, PodRows
+from commands.podreads import ContainerView, PodDetail, PodDetails, PodRow, PodRows
 from commands.podstatus import status_light
 from commands.queries import measured_by, query
 from commands.reads import EksCluster, EksView, Nodegroup, NodegroupView, Nodes, NodeView, Now, Vector
@@ -43,8 +43,10 @@ def containers(service: ServiceSite, site: ClusterSite) -> Diagnosing:
         if isinstance(answers[read], Gap)
     )
     found = [pod for read in asked if not isinstance(answers[read], Gap) for pod in answers[read]]
-    findings = (_ends(found, seen[Now()]), _versions(found), _unlimited(found), *gaps[:1], *numbers)
+    ends = _ends(found, seen[Now()])
+    findings = (ends, _versions(found), _unlimited(found), *gaps[:1], *numbers)
     text = next((words for words, _ in saturation.highest(lack, seen).values()), "")
+    text = ends.evidence[0] if ends.light is Light.RED else text
     offers = (Suggestion("What the last run said", f"logs {served.place(service)} --previous"),)
     return Diagnosis(Cause(text, Confidence.POSSIBLE, offers) if text else None, findings, offers)
 
@@ -53,24 +55,29 @@ def _ends(found: Sequence[PodDetail], now: datetime | Gap) -> Finding:
     key, label = "TF-3.1", "Last ends"
     if not found:
         return Finding(key, label, Light.UNKNOWN, "no container to look at")
-    lines = [
-        f"{pod.name}/{each.name}: {each.ended.reason or 'ended'} ({each.ended.code})"
-        + (
-            f" {span(now - each.ended.finished)} ago"
-            if each.ended.finished and isinstance(now, datetime)
-            else ""
-        )
-        + f", {counted(each.restarts, 'restart')}"
-        for pod in found
-        for each in pod.containers
-        if each.ended and each.restarts and (each.ended.code or each.ended.reason == "OOMKilled")
-    ]
-    waiting = [f"{pod.name}/{each.name}: {each.word}" for pod in found for each in pod.containers
-               if status_light(each.word) is Light.RED and each.state == "waiting"]  # fmt: skip
-    facts = (*waiting, *lines)
-    light = Light.RED if waiting else Light.YELLOW if lines else Light.GREEN
+    failed = [(pod, each) for pod in found for each in pod.containers if _waits(each) or _has_failed(each)]
+    facts = tuple(f"{pod.name}/{each.name}: {_how(each, now)}" for pod, each in failed)
+    light = Light.RED if any(_waits(each) for _, each in failed) else Light.YELLOW if failed else Light.GREEN
     value = f"{counted(len(facts), 'container')} that failed" if facts else "none that failed"
     return Finding(key, label, light, value, evidence=facts)
+
+
+def _waits(each: ContainerView) -> bool:
+    return each.state == "waiting" and status_light(each.word) is Light.RED
+
+
+def _has_failed(each: ContainerView) -> bool:
+    return bool(each.ended and each.restarts and (each.ended.code or each.ended.reason == "OOMKilled"))
+
+
+def _how(each: ContainerView, now: datetime | Gap) -> str:
+    """ "CrashLoopBackOff, OOMKilled (137) 5 min ago, 3 restarts"."""
+    told = [each.word] if _waits(each) else []
+    if each.ended:
+        at = each.ended.finished
+        ago = f" {span(now - at)} ago" if at and isinstance(now, datetime) else ""
+        told.append(f"{each.ended.reason or 'ended'} ({each.ended.code}){ago}")
+    return ", ".join((*told, *((counted(each.restarts, "restart"),) if each.restarts else ())))
 
 
 def _versions(found: Sequence[PodDetail]) -> Finding:

@@ -177,8 +177,8 @@ class _Told:
         found = [each.value for each in answer.samples if each.value == each.value]
         if not found:
             return unread(key, label, Gap("no data: the pod is too young"))
-        rate = max(found) / _MB
-        light = Light.YELLOW if rate >= limit else Light.GREEN
+        rate = round(max(found) / _MB, 1) + 0.0  # no "-0.0"
+        light = Light.YELLOW if max(found) / _MB >= limit else Light.GREEN
         return Finding(key, label, light, f"{rate:+.1f} MB an hour", f"< {limit:g} MB an hour")
 
     # --- what ended it

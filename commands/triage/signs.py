@@ -95,7 +95,10 @@ def matches(found: Evidence, leak: float, place: str) -> tuple[Match, ...]:
 def _database(found: Evidence, place: str) -> Match:
     said = len(found.tails.of("db", "timeout")) or sum(map(_is_refused, found.tails.of("db")))
     told = (
-        Sign(_log_words(said, "time out at the database or get no connection"), _heard(found.tails, said)),
+        Sign(
+            _log_words(said, "time-outs at the database, or no connection to be had"),
+            _heard(found.tails, said),
+        ),
         Sign(
             f"{found.pool:.0%} of the pool's connections are in use"
             if found.pool is not None
@@ -106,7 +109,7 @@ def _database(found: Evidence, place: str) -> Match:
     return Match(DATABASE, told, (Suggestion("Look at the database", f"debug db {place}"),))
 
 
-_REFUSALS = ("too many", "pool", "connection", "remaining connection slots")
+_REFUSALS = ("too many", "pool", "connection slots", "no more connections", "obtain connection", "acquire")
 
 
 def _is_refused(entry: Entry) -> bool:
@@ -143,9 +146,9 @@ def _dependency(found: Evidence, place: str) -> Match:
     named = ", ".join(each.about.name for each in failing)
     hosts = {each.host for each in found.dependencies if each.host}
     to_known = [entry for entry in late if any(host in entry.text for host in hosts)]
-    words = _log_words(len(late), "time out at something that is no database")
+    words = _log_words(len(late), "time-outs at something that is no database")
     told = (
-        Sign(f"{words}, {len(to_known)} of them name a dependency" if to_known else words,
+        Sign(f"{words}, {len(to_known)} of them naming a dependency" if to_known else words,
              _heard(found.tails, len(late))),
         Sign(f"{named} fails when asked" if failing else "a configured dependency fails when asked",
              bool(failing) if asked else None),
@@ -154,7 +157,7 @@ def _dependency(found: Evidence, place: str) -> Match:
 
 
 def _log_words(number: int, what: str) -> str:
-    return f"{number} log lines {what}" if number else f"log lines that {what}"
+    return f"{what}: {counted(number, 'log line')}" if number else f"{what}, in the logs"
 
 
 def _heard(tails: Tails, number: int) -> bool | None:
