@@ -42,13 +42,14 @@ function wrong(view, { block_id }) {
 }
 
 function drawBlock({ key, block, wrong }, view, { user, world, post }) {
-  if (block.type === "input") return field(key, block, wrong);
+  if (block.type === "input") return field(key, block, wrong, world);
   const press = (pressed, element) => post("/_standin/press_in_view", { user, view_id: view.id, action_id: element.action_id, value: element.value });
   return blocks([block], world, { press, isBusy: () => false, wrong: () => undefined });
 }
 
-function field(key, { element, label, hint, optional }, wrong) {
-  if (element.type === "static_select") return choice(key, element, label);
+function field(key, { element, label, hint, optional }, wrong, world) {
+  if (element.type === "static_select") return choice(key, element, label, options(element), wrong);
+  if (element.type === "users_select") return choice(key, element, label, people(world), wrong);
   if (element.type !== "plain_text_input") return unknown("input", element);
   const looks = {
     value: typed.get(key) ?? element.initial_value ?? "",
@@ -67,15 +68,19 @@ function field(key, { element, label, hint, optional }, wrong) {
     hint && el("span", { className: "hint" }, plain(hint.text)));
 }
 
-function choice(key, element, label) {
-  const kept = typed.get(key) ?? element.initial_option?.value ?? "";
-  const node = el("select", { "data-focus": key, oninput: ({ target }) => typed.set(key, target.value) },
-    !element.initial_option && el("option", { value: "" }, plain(element.placeholder?.text ?? "Choose…")), options(element));
+const people = ({ users }) => [...users.values()].filter(({ is_bot, deleted }) => !is_bot && !deleted)
+  .map(({ id, real_name }) => el("option", { value: id }, real_name));
+
+function choice(key, element, label, all, wrong) {
+  const kept = typed.get(key) ?? element.initial_option?.value ?? element.initial_user ?? "";
+  const node = el("select", { "data-focus": key, onchange: ({ target }) => typed.set(key, target.value) },
+    !element.initial_option && el("option", { value: "" }, plain(element.placeholder?.text ?? "Choose…")), all);
   node.value = kept;
-  return el("label", { className: "input" }, el("b", {}, plain(label.text)), node);
+  return el("label", { className: "input" }, el("b", {}, plain(label.text)), node,
+    wrong && el("p", { className: "wrong", role: "alert" }, plain(wrong)));
 }
 
-const FIELDS = ["plain_text_input", "static_select"];
+const FIELDS = ["plain_text_input", "static_select", "users_select"];
 
 /** Slack's client sends no form in which a required field is empty. */
 async function submit(view, { user, post, draw }) {
@@ -83,7 +88,7 @@ async function submit(view, { user, post, draw }) {
   const values = {};
   for (const block of view.blocks.filter(({ type, element }) => type === "input" && FIELDS.includes(element.type))) {
     const key = `${view.id}/${block.block_id}`;
-    values[block.block_id] = typed.get(key) ?? block.element.initial_value ?? block.element.initial_option?.value ?? "";
+    values[block.block_id] = typed.get(key) ?? block.element.initial_value ?? block.element.initial_option?.value ?? block.element.initial_user ?? "";
     if (!block.optional && !values[block.block_id]) missing.add(key);
   }
   trouble.delete(view.id);
