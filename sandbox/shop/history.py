@@ -97,8 +97,12 @@ def _machines(shop: Shop, now: int) -> Iterator[str]:
     yield from _family(rows, "node_cpu_seconds_total", moments, lambda labels: MODES[labels["mode"]])
     for name in ("node_memory_MemTotal_bytes", "node_memory_MemAvailable_bytes", "node_uname_info"):
         yield from _family(rows, name, moments)
-    yield from _filling(rows, "node_filesystem_avail_bytes", now, _is_filling_disk)
-    yield from _filling(_rows(shop, "kubelet"), "kubelet_volume_stats_available_bytes", now, lambda _: True)
+    lately = range(now - FILLING, now, STEP)
+    disk, volume = [row for row in rows if _is_filling_disk(row[1])], _rows(shop, "kubelet")
+    yield from _filling(disk, "node_filesystem_avail_bytes", lately, now)
+    yield from _family(disk, "node_filesystem_size_bytes", lately)
+    yield from _filling(volume, "kubelet_volume_stats_available_bytes", lately, now)
+    yield from _family(volume, "kubelet_volume_stats_capacity_bytes", lately)
 
 
 def _containers(shop: Shop, now: int) -> Iterator[str]:
@@ -109,19 +113,19 @@ def _containers(shop: Shop, now: int) -> Iterator[str]:
     yield from _family(rows, "container_memory_working_set_bytes", moments)
 
 
-def _filling(rows: list[Row], name: str, now: int, is_meant: Callable[[Labels], bool]) -> Iterator[str]:
+def _filling(rows: list[Row], name: str, moments: range, now: int) -> Iterator[str]:
     """What has been getting less for six hours, at a pace that takes ten more."""
-    moments = range(now - FILLING, now, STEP)
     yield f"# TYPE {name} gauge\n"
     for found, labels, value in rows:
-        if found == name and is_meant(labels):
+        if found == name:
             for moment in moments:
                 more = value * (now - moment) / FILLING * 0.6
                 yield f"{name}{_written(labels)} {value + more:.6g} {moment}\n"
 
 
 def _is_filling_disk(labels: Labels) -> bool:
-    return labels["instance"].startswith(f"{MACHINES[0].address}:") and labels["mountpoint"] != "/"
+    instance, mount = labels.get("instance", ""), labels.get("mountpoint", "/")
+    return instance.startswith(f"{MACHINES[0].address}:") and mount != "/"
 
 
 def _rows(shop: Shop, job: str) -> list[Row]:
