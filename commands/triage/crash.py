@@ -87,9 +87,9 @@ def _restarts(scene: Scene) -> Query:
 
 
 def _node_events(scene: Scene, ending: Ending) -> tuple[Events, ...]:
-    """Only a kill that nothing else explains is looked for there."""
-    is_open = ending.code == 137 and ending.reason != "OOMKilled"
-    return (Events(kind="Node", name=scene.pod.node),) if scene.pod.node and is_open else ()
+    """Only an end that nothing else explains is looked for there."""
+    is_open = scene.pod.node and exits.may_be_its_nodes(ending)
+    return (Events(kind="Node", name=scene.pod.node),) if is_open else ()
 
 
 def _of(seen: Seen, read: Query, scene: Scene, container: ContainerView | None) -> float | None:
@@ -222,6 +222,8 @@ def _steps(found: Ended) -> tuple[Suggestion, ...]:
             return (*limits, logs)
         case "node-oom":
             return (*node(found.scene), *limits, logs)
+        case "reboot":
+            return (*node(found.scene), logs)
         case "killed" | "asked":
             return (logs, *node(found.scene))
     return (logs,)

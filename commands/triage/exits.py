@@ -4,8 +4,9 @@ A table, and one pure function over how a container ended and what the cluster s
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from commands.model import Confidence
 from commands.podreads import ContainerView, Ending, EventView
@@ -40,7 +41,7 @@ def explained(code: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """kind: oom, node-oom, liveness, startup, killed, asked, command, missing, start, done, aborted or error."""
+    """kind: oom, node-oom, reboot, liveness, startup, killed, asked, command, start, done, aborted or error."""
 
     kind: str
     text: str
@@ -49,6 +50,10 @@ class Why:
 
 _PROBED = re.compile(r"Container (?P<name>\S+) failed (?P<probe>liveness|startup) probe, will be restarted")
 _SYSTEM_OOM = ("SystemOOM", "OOMKilling")
+_LOST_WITH_NODE = (137, 143, 255)  # how containers end that their node took with it
+# What a node tells of an end comes this near to it; a kubelet that comes back says so minutes later.
+_NEAR = timedelta(minutes=5)
+_BACK = timedelta(minutes=15)
 _STARTS = ("StartError", "ContainerCannotRun")
 
 
@@ -56,16 +61,39 @@ def why(
     container: ContainerView, ended: Ending, events: Sequence[EventView], of_node: Sequence[EventView] = ()
 ) -> Why:
     """Why it ended. events: of the pod; of_node: of its node."""
-    probe = probed(container.name, events)
+    probe = probed(container.name, of_run(events, ended))
     if ended.reason == "OOMKilled":
         return _out_of_memory(container)
     if ended.reason in _STARTS:
         return Why("start", "could not be started", Confidence.CERTAIN)
     if probe:
         return Why(probe, _probe_said(probe, ended.code), Confidence.CERTAIN)
+    if may_be_its_nodes(ended) and any(_near(each, ended, _BACK) for each in _of(of_node, "Rebooted")):
+        return Why("reboot", f"ended with its node, which was rebooted ({ended.code})")
     if ended.code == 137:
         return _killed(ended, of_node)
     return _by_code(ended.code)
+
+
+def may_be_its_nodes(ended: Ending) -> bool:
+    """Whether what its node went through may explain it: nothing else does."""
+    return ended.code in _LOST_WITH_NODE and ended.reason != "OOMKilled"
+
+
+def of_run(events: Iterable[EventView], ended: Ending) -> tuple[EventView, ...]:
+    """Those since this run began: what ended an earlier one does not explain it."""
+    begun = ended.started or (ended.finished - _BACK if ended.finished else None)
+    return tuple(event for event in events if not begun or not event.last or event.last >= begun)
+
+
+def _of(events: Iterable[EventView], *reasons: str) -> tuple[EventView, ...]:
+    return tuple(event for event in events if event.reason in reasons)
+
+
+def _near(event: EventView, ended: Ending, within: timedelta) -> bool:
+    if ended.finished is None or event.last is None:
+        return True
+    return (event.first or event.last) - within <= ended.finished <= event.last + within
 
 
 def probed(container: str, events: Sequence[EventView]) -> str:
@@ -94,7 +122,7 @@ def _probe_said(probe: str, code: int) -> str:
 
 
 def _killed(ended: Ending, of_node: Sequence[EventView]) -> Why:
-    if any(event.reason in _SYSTEM_OOM for event in of_node):
+    if any(_near(event, ended, _NEAR) for event in _of(of_node, *_SYSTEM_OOM)):
         return Why("node-oom", "was killed with 137 while its node ran out of memory (the kernel chose it)")
     if ended.reason == "ContainerStatusUnknown":
         return Why("killed", "was lost with its node: nobody knows how it ended (137)", Confidence.POSSIBLE)
@@ -140,6 +168,8 @@ HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"OutOfMemoryError|heap out of memory|MemoryError", re.I),
      "the application's own heap is full, before the container's limit: raise its heap, or look for a leak"),
     (re.compile(r"no space left on device", re.I), "a disk of it is full"),
+    (re.compile(r"permission denied for (?:database|schema|table|relation|sequence|function|view|language)", re.I),
+     "its user of the database may not do that"),
     (re.compile(r"permission denied|EACCES|read-only file system|EROFS", re.I),
      "it may not write or run something: look at runAsUser, fsGroup and readOnlyRootFilesystem"),
     (re.compile(r"no such host|ENOTFOUND|name or service not known|could not resolve|temporary failure in name", re.I),
@@ -148,8 +178,8 @@ HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"password authentication failed|access denied for user|invalid (?:user|credentials)|\b401\b", re.I),
      "something it needs does not take its credentials"),
     (re.compile(r"certificate (?:verify|signed|has expired)|x509", re.I), "a certificate is not trusted or has expired"),
-    (re.compile(r"KeyError|environment variable|missing required|is not set|is required|undefined variable", re.I),
-     "a setting is missing"),
+    (re.compile(r"KeyError: ['\"][A-Z][A-Z0-9_]+['\"]|(?i:environment variable|missing required|is not set|is required"
+                r"|undefined variable)"), "a setting is missing"),
     (re.compile(r"ModuleNotFoundError|ImportError|Cannot find module|ClassNotFoundException|no such file", re.I),
      "a file or module is not in the image"),
     (re.compile(r"unknown (?:flag|option|command)|flag provided but not defined|unrecognized argument", re.I),

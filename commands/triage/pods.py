@@ -10,19 +10,21 @@ from dataclasses import replace
 from datetime import timedelta
 
 from commands.finding import Finding, Light, Suggestion
-from commands.model import Gap, Reads, Seen
+from commands.model import Confidence, Gap, Reads, Seen
 from commands.phrase import counted, span
 from commands.podreads import ContainerView, EventView
 from commands.site import ClusterSite
 from commands.triage import crash, creating, environment, eviction, images, notready, pending, throttling
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
-from commands.triage.scene import Scene, is_well, of_pod
+from commands.triage.scene import Scene, cause, is_well, node, of_pod, show
 from commands.wording import one_line, unread
 
 _EVENTS = 8
 _CREATING = frozenset({"ContainerCreating", "PodInitializing"})
 # A container that ended this recently, or so shortly before the alert, is what it is about, even while it runs.
 _LATELY = timedelta(minutes=30)
+# A pod that is asked to go is gone by then; longer grace is rare.
+_LEAVES = timedelta(minutes=15)
 
 
 def diagnose(subject: Subject, site: ClusterSite) -> Diagnosing:
@@ -91,7 +93,8 @@ def badness(each: ContainerView, scene: Scene) -> int:
 
 
 def _is_to_run(scene: Scene) -> bool:
-    return not scene.pod.owner.casefold().startswith(("job", "cronjob"))
+    """What is done (a step of a workflow, a task that somebody made by hand) is not to run, whoever made it."""
+    return scene.pod.phase != "Succeeded" and not scene.pod.owner.casefold().startswith(("job", "cronjob"))
 
 
 def _ended_lately(each: ContainerView, scene: Scene) -> bool:
@@ -116,17 +119,39 @@ def _leaving(scene: Scene) -> Diagnosis:
     since = scene.age_of(scene.pod.deleting)
     said = scene.said("FailedKillPod", "FailedPreStopHook", "NodeNotReady")
     facts = tuple(_event(scene, each) for each in said[:3])
-    value = f"{scene.pod.name} is on its way out for {span(since)}"
-    offer = (
-        Suggestion("Show node", f"node show {scene.pod.node}"),
-        Suggestion("Show pod", f"pod show {scene.pod.place}"),
+    value = f"{scene.pod.name} has been on its way out for {span(since)}"
+    if since <= _LEAVES:
+        offer = (*node(scene), show(scene))
+        return Diagnosis(None, (Finding("T3-5.1", "Leaving", Light.GREEN, value, evidence=facts),), offer)
+    text, confidence = _stays(scene)
+    finding = Finding("T3-5.1", "Leaving", Light.YELLOW, value, evidence=facts)
+    return Diagnosis(cause(scene, f"{value}: {text}", confidence, *node(scene)), (finding,))
+
+
+def _stays(scene: Scene) -> tuple[str, Confidence]:
+    """Why it does not go, as far as it shows."""
+    refused = scene.said("FailedKillPod")
+    if scene.said("NodeNotReady"):
+        return f"its node {scene.pod.node} is not ready, and only its kubelet can end it", Confidence.LIKELY
+    if refused:
+        return f"its kubelet cannot end it: {one_line(refused[0].message, 160)}", Confidence.CERTAIN
+    if scene.pod.containers and all(each.state == "terminated" for each in scene.pod.containers):
+        return (
+            "its containers have ended, so a finalizer, or a volume that is still mounted, holds it",
+            Confidence.LIKELY,
+        )
+    if not scene.pod.node:
+        return "it has no node, so a finalizer holds it", Confidence.LIKELY
+    return (
+        f"it still runs, or the kubelet of {scene.pod.node} does not say that it ended",
+        Confidence.POSSIBLE,
     )
-    light = Light.YELLOW if since > timedelta(minutes=15) else Light.GREEN
-    return Diagnosis(None, (Finding("T3-5.1", "Leaving", light, value, evidence=facts),), offer)
 
 
 def _well(scene: Scene) -> Diagnosis:
     pod = scene.pod
+    if pod.phase == "Succeeded":
+        return _done(scene)
     restarts = f", {counted(pod.restarts, 'restart')}" if pod.restarts else ""
     ends = tuple(
         f"{each.name} ended with {each.ended.reason or 'exit'} ({each.ended.code})"
@@ -137,6 +162,17 @@ def _well(scene: Scene) -> Diagnosis:
     value = f"{pod.name} is {pod.status}, {pod.ready} ready{restarts}: nothing keeps it from running now"
     offer = (Suggestion("Its log", f"logs {pod.place}"), Suggestion("Show pod", f"pod show {pod.place}"))
     return Diagnosis(None, (Finding("T3-0", "Verdict", Light.GREEN, value, evidence=ends),), offer)
+
+
+def _done(scene: Scene) -> Diagnosis:
+    ended = [each.ended.finished for each in scene.pod.containers if each.ended and each.ended.finished]
+    ago = f" {span(scene.age_of(max(ended)))} ago" if ended and scene.now else ""
+    value = f"{scene.pod.name} did its work and ended{ago}: it is not to become ready any more"
+    offer = (
+        Suggestion("Its log", f"logs {scene.pod.place}"),
+        Suggestion("Show pod", f"pod show {scene.pod.place}"),
+    )
+    return Diagnosis(None, (Finding("T3-0", "Verdict", Light.GREEN, value),), offer)
 
 
 # --- What goes with every diagnosis -----------------------------------------------------------------------
@@ -163,7 +199,7 @@ def _others(scene: Scene) -> tuple[Finding, ...]:
     others = [row for row in rows if row not in same]
     words = ", ".join(f"{row.name} {row.status}" for row in others[:4])
     value = (
-        f"the other {counted(len(same), 'pod')} of the alert say the same ({scene.pod.status})"
+        f"{len(same)} of the {counted(len(rows), 'other pod')} of the alert say the same ({scene.pod.status})"
         if same
         else "they say something else"
     )

@@ -553,7 +553,7 @@ def test_a_pod_that_is_well_again_is_green_and_has_no_cause() -> None:
 
 def test_a_pod_on_its_way_out_is_not_called_a_crash() -> None:
     diagnosis = found(world(pod(deleting=NOW - 30 * MINUTE)))
-    assert diagnosis.findings[0].value == f"{POD} is on its way out for 30 min"
+    assert diagnosis.findings[0].value == f"{POD} has been on its way out for 30 min"
 
 
 # --- With every diagnosis -----------------------------------------------------------------------------------
@@ -564,7 +564,7 @@ def test_the_other_pods_of_the_alert_that_say_the_same_are_counted() -> None:
     rows = (row(), *(row(f"web-{n}") for n in range(4)), row("web-4", "Running", "1/1"))
     diagnosis = found(world(PodRows=rows), subject(others=others))
     same = one(diagnosis, "AL-12")
-    assert same.value == "the other 4 pods of the alert say the same (CrashLoopBackOff)"
+    assert same.value == "4 of the 5 other pods of the alert say the same (CrashLoopBackOff)"
     assert same.evidence == ("web-4 Running",)
 
 
