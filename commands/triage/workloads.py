@@ -10,7 +10,7 @@ from datetime import datetime
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Cause, Confidence, Gap
 from commands.phrase import counted, span
-from commands.podreads import Events, EventView
+from commands.podreads import Events, EventView, workload
 from commands.reads import Condition, Now
 from commands.site import ClusterSite
 from commands.triage import changed
@@ -67,7 +67,9 @@ def _judged(
     if isinstance(members, Gap):
         return _of_controller(view, events), (stand, unread(KEY, "Pods", members), *_said(view, events))
     ill = [member for member in members if not member.is_ready and not member.is_leaving]
-    cause = _of_controller(view, events) or _of_pods(view, ill, now) or _of_stand(view)
+    is_short = len(members) < view.replicas or view.updated < view.replicas
+    refused = _of_controller(view, events) if is_short else None
+    cause = refused or _of_pods(view, ill, now) or _of_stand(view)
     return cause, (stand, _pods(view, members, ill, now), *_said(view, events))
 
 
@@ -205,14 +207,17 @@ def _condition(view: WorkloadView, type: str) -> Condition | None:
 
 
 def _is_made_by(event: EventView, view: WorkloadView) -> bool:
-    """An event of the workload, or of a ReplicaSet of it."""
-    own = event.kind in (view.target.kind, "ReplicaSet")
-    return own and (event.name == view.target.name or event.name.startswith(f"{view.target.name}-"))
+    """An event of the workload, or of a ReplicaSet of it: "web-admin-6f7d8" is none of "web"."""
+    if event.kind == "ReplicaSet":
+        return event.name.rpartition("-")[0] == view.target.name
+    return (event.kind, event.name) == (view.target.kind, view.target.name)
 
 
 def _is_about(event: EventView, view: WorkloadView) -> bool:
-    pods = event.kind == "Pod" and event.name.startswith(f"{view.target.name}-")
-    return pods or _is_made_by(event, view)
+    own = view.target.name
+    ordinal = event.name.removeprefix(f"{own}-")
+    is_pod = event.kind == "Pod" and (workload(event.name) == own or ordinal.isdecimal())
+    return is_pod or _is_made_by(event, view)
 
 
 def _name(view: WorkloadView) -> str:

@@ -97,6 +97,32 @@ def test_what_the_replica_set_was_refused_is_found_in_its_events() -> None:
     assert "violates PodSecurity" in cause(deployment(views=(WANTS_MORE,), Members=(), Events=(event,)))
 
 
+def test_what_another_of_a_longer_name_was_refused_is_not_its_own() -> None:
+    said = 'pods "x" is forbidden: exceeded quota: small'
+    other = EventView("sre-shop", "ReplicaSet", "backend-admin-6f7d8", "Warning", "FailedCreate", said)
+    of_pod = EventView("sre-shop", "Pod", "backend-admin-6f7d8b9c5d-x7k2p", "Warning", "Unhealthy", "no")
+    found = deployment(views=(WANTS_MORE,), Members=(sick(),), Events=(other, of_pod))
+    assert "ImagePullBackOff" in cause(found)
+    assert "Events" not in [each.label for each in found.findings]
+
+
+def test_a_refusal_that_is_over_is_no_cause_any_more() -> None:
+    event = EventView(
+        "sre-shop", "ReplicaSet", "backend-7", "Warning", "FailedCreate", "exceeded quota: small"
+    )
+    three = (member(), member("backend-7-c"), sick())
+    assert "ImagePullBackOff" in cause(deployment(views=(view(ready=2),), Members=three, Events=(event,)))
+    rolling = view(ready=3, updated=1, total=3)
+    assert "may not create" in cause(deployment(views=(rolling,), Members=three, Events=(event,)))
+
+
+def test_events_of_the_pods_of_a_stateful_set_are_its_own() -> None:
+    event = EventView("sre-shop", "Pod", "backend-0", "Warning", "FailedMount", "no volume")
+    found = told("KubeStatefulSetReplicasMismatch", {"statefulset": "backend"}, Events=(event,),
+                 views=(view("StatefulSet", ready=2, available=2),))  # fmt: skip
+    assert "FailedMount ×1: no volume" in str(found.findings)
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
