@@ -26,6 +26,9 @@ from commands.site import Site
 REACH = timedelta(days=35)
 MOST = 200_000
 
+# The end, in the index, of what has none yet.
+_FIRES = float("inf")
+
 # Longer than any group fires that was cared for once.
 _CARE_KEEP = 2 * REACH
 
@@ -131,12 +134,20 @@ class Casebook:
 
     def _occur(self, change: Change, old: AlertGroup | None, group: AlertGroup) -> None:
         known = {alert.fingerprint: alert for alert in old.alerts} if old else {}
+        ends: dict[str, float] = {}
         for alert in group.alerts:
             before = known.get(alert.fingerprint)
             if before is None or _times(before) != _times(alert):
                 self._note(change, group, alert)
+                ends[_member(alert)] = _FIRES
+                if alert.status != "firing":
+                    ends[_member(alert)] = _end(change, alert, alert.ends_at or group.updated)
+                elif before is not None:  # else it is new, and its body has no end to it
+                    change.pipe.persist(_body(alert))
             if before is not None and before.status == "firing" and before.starts_at != alert.starts_at:
-                _end(change, before, alert.starts_at)  # its end was never told
+                ends[_member(before)] = _end(change, before, alert.starts_at)  # its end was never told
+        if ends:
+            change.pipe.zadd(_ENDS, ends)
         change.pipe.set(_SINCE, group.updated.timestamp(), nx=True)
 
     def _note(self, change: Change, group: AlertGroup, alert: Alert) -> None:
@@ -149,11 +160,6 @@ class Casebook:
             group=group.id, episode=group.episode, oncall=self._site.oncall(starts_at),
         )  # fmt: skip
         change.pipe.set(_body(alert), _OCCURRENCE.dump_json(occurrence), nx=True)
-        if alert.status == "firing":
-            change.pipe.persist(_body(alert))
-            change.pipe.zadd(_ENDS, {_member(alert): "+inf"})
-        else:
-            _end(change, alert, alert.ends_at or group.updated)
 
     def care_for(self, change: Change, group: str, episode: int, care: Care) -> None:
         """Keep what people did about an episode for as long as its occurrences may be asked for."""
@@ -365,9 +371,10 @@ def _body(alert: Alert) -> str:
     return f"sre:occurrence:{_member(alert)}"
 
 
-def _end(change: Change, alert: Alert, at: datetime) -> None:
-    change.pipe.zadd(_ENDS, {_member(alert): at.timestamp()})
+def _end(change: Change, alert: Alert, at: datetime) -> float:
+    """When it ended, as the index has it; from then on its body is kept for a while only."""
     change.pipe.pexpire(_body(alert), REACH + _MINUTE)
+    return at.timestamp()
 
 
 def _at(epoch: float) -> datetime:

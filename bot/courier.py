@@ -41,6 +41,11 @@ METADATA = "sre_bot_message"
 UPDATES_PER_MINUTE, UPDATE_BURST = 45, 5
 
 
+# How long a sender that found nothing to send waits for mail: while a channel is about to open, every tenth of a
+# second would be one that Slack gives away.
+_SOON, _SELDOM = timedelta(milliseconds=30), timedelta(milliseconds=200)
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Slack's clocks and our patience.
@@ -140,7 +145,7 @@ class Courier:
         while not stop.is_set():
             try:
                 if not self.step():
-                    self._outbox.wait_for_mail(timedelta(milliseconds=200))
+                    self._outbox.wait_for_mail(_SOON if self._outbox.is_due() else _SELDOM)
             except RedisError as error:
                 log.warning("the outbox cannot be read: %s", error)
                 stop.wait(1)

@@ -182,6 +182,11 @@ class Outbox:
         """How many cards are stale."""
         return int(self._redis.zcard(OUTBOX))
 
+    def is_due(self) -> bool:
+        """Whether some card waits only for its channel to open, or is sent just now."""
+        now = time.time() * 1000  # about Redis's: what it decides is how often is looked again
+        return bool(self._redis.zcount(OUTBOX, "-inf", now + 1_000))
+
     def wait_for_mail(self, timeout: timedelta) -> None:
         """Return when a card was marked, at the latest after `timeout`."""
         self._redis.blpop([BELL], timeout=timeout.total_seconds())
