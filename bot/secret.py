@@ -55,21 +55,40 @@ _TOKENS = (
     r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?",  # JWT: service accounts, OIDC
     r"glsa_\w+",  # Grafana service account
     r"(?:gh[opusr]_|github_pat_|glpat-)[\w-]{10,}",
+    r"[rs]k_(?:live|test)_\w{10,}",  # Stripe
+    r"AIza[\w-]{30,}|ya29\.[\w.-]{20,}",  # Google
+    r"(?:npm_|dckr_pat_|pypi-AgE)[\w-]{20,}",  # registries of packages and images
+    r"sk-(?:(?:proj|ant|svcacct)-[\w-]{20,}|[A-Za-z0-9]{32,})",
+    r"SG\.[\w-]{16,}\.[\w-]{16,}",  # SendGrid
+    r"hv[bsr]\.[\w-]{20,}",  # Vault
 )
-_PEM = r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*\Z)"
+_PEM = r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:.*?-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|.*\Z)"
+# A line of a key whose first line is elsewhere, as each line of a log is a text of its own. A digest is all hex.
+_BLOB = (
+    r"(?<![\w+/=])(?=[a-z0-9+/]{0,63}[A-Z])(?=[A-Z0-9+/]{0,63}[a-z])(?=[A-Za-z+/]{0,63}\d)"
+    r"[A-Za-z0-9+/]{64,}={0,2}(?![\w+/=])"
+)
 _SLACK_HOOK = r"(?<=hooks\.slack\.com/)(?:services|commands|actions|app|workflows|triggers)/[^\s\"'<>|]+"
-_USERINFO = r"(?<=://)[^\s/@\"'<>?#]+(?=@)"
+# Passwords hold what no URL may: up to the last @ then. What is a port is none: an image's digest follows an @ too.
+_USERINFO = r"(?<=://)(?:[^\s/@:\"'<>?#]{0,80}:(?!\d{1,5}[/?#])[^\s\"'<>,]{0,120}|[^\s/@\"'<>?#]+)(?=@)"
+_DSN = r"(?<=:)[^\s:@\"'/]{1,120}(?=@(?:tcp|unix)\()"  # user:password@tcp(host)
 
-TOKEN = re.compile(r"(?<![\w-])(?:" + "|".join(_TOKENS) + r")|" + _PEM, re.DOTALL)
-_WHOLE = (TOKEN, re.compile(_SLACK_HOOK), re.compile(_USERINFO))
+TOKEN = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(_TOKENS) + r")|" + _PEM, re.DOTALL)
+_WHOLE = (TOKEN, re.compile(_SLACK_HOOK), re.compile(_USERINFO), re.compile(_DSN))
+_LINE_OF_KEY = re.compile(_BLOB)
 
-# A name that gives its value away. The look-behind and the bounds keep the search linear.
+# A name that gives its value away. The look-behind and the bounds keep the search linear. Within a text within a
+# text a quote is escaped, and one that was cut off has no end. Of an event's `volume "token" : secret "x" not found`
+# nothing is a value.
 _NAMED = re.compile(
     r"""(?ix) (?<![\w-])
-    ( [\w-]{0,40}? (?:password|passwd|secret|token|api[_-]?key|access[_-]?key|credential)
+    ( [\w-]{0,40}? (?:password|passwd|passphrase|pwd|(?<![a-z])pass(?=\\{0,7}["']?[=])|[_-]pass
+        |secret|token|(?:api|access|private|account|signing|encryption)[._-]?key|credential)
       (?: s | [_-][\w-]{1,40} )?
-      ["']? \s{0,4} [:=] \s{0,4} )
-    ( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s,;&"'}\])]+ )"""
+      \\{0,7}["']? \s{0,4} (?:=>|:=|[:=]) \s{0,4} )
+    ( "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | (?P<escape>\\{1,7})"[^\n]{0,2000}?(?<!\\)(?P=escape)"
+      | "[^\n]+ | (?! (?:secret|configmap)\s\\?["'] | (?:failed|references|object|rpc|timed)\s )
+        \\{0,7}["']? [^\s,;&"'}\])]+ )"""
 )
 # As Kubernetes writes a variable or a header, as JSON or as JSON within JSON: the name, then the value.
 _PAIR = re.compile(
@@ -91,7 +110,12 @@ _HEADER = re.compile(
     r"""(?ix) (?<![\w-]) ( (?:proxy-)?authorization ["']? \s{0,4} [:=,] \s{0,4} ["']? )
     ( (?:(?:bearer|basic|digest|token) \s+)? [^\s,;"'}\])]+ )"""
 )
-_SCHEME = re.compile(r"(?i)(?<![\w-])(bearer|basic)(\s+)([\w.~+/=-]{6,})")
+_COOKIE = re.compile(r"""(?i)(?<![\w-])((?:set-)?cookie["']?\s{0,4}[:=]\s{0,4}["']?)([\w.-]+=[^\r\n"']+)""")
+# "basic checks" are words, and what is encoded has capitals or digits.
+_SCHEME = re.compile(r"(?i)(?<![\w-])(bearer|basic(?=\s+[a-z/+]*(?-i:[A-Z0-9=])))(\s+)([\w.~+/=-]{6,})")
+_SIGNED = re.compile(r"""(?i)((?<=[?&])(?:x-amz-signature|signature|sig)=)([^\s&"'<>]+)""")
+_USER = re.compile(r"""(?<![\w-])((?:-u|--user|--proxy-user)[\s=]["']?[^\s:"']{1,80}:)((?!\d+\b)[^\s"']+)""")
+_REGISTRY = re.compile(r"""("auth\\{0,3}"\s{0,4}:\s{0,4}\\{0,3}")([\w+/=-]{8,})""")  # of an image registry
 
 
 def looks_secret(text: str) -> bool:
@@ -117,17 +141,20 @@ class Redactor:
     def __call__(self, text: str) -> str:
         if self._known:
             text = self._known.sub(MASK, text)
-        text = _HEADER.sub(rf"\1{MASK}", without_tokens(text))
+        text = _HEADER.sub(rf"\1{MASK}", _LINE_OF_KEY.sub(MASK, without_tokens(text)))
         text = _SCHEME.sub(rf"\1\2{MASK}", text)
-        text = _FLAG.sub(rf"\1{MASK}", text)
+        for shape in (_COOKIE, _SIGNED, _USER, _REGISTRY, _FLAG):
+            text = shape.sub(rf"\1{MASK}", text)
         return _NAMED.sub(_mask_value, _PAIR.sub(_mask_value, text))
 
 
 def _mask_value(found: re.Match[str]) -> str:
-    escape = "\\" if found[2].startswith('\\"') else ""
-    first = found[2][len(escape)]
-    quote_mark = escape + first if first in "\"'" else ""
-    return f"{found[1]}{quote_mark}{MASK}{quote_mark}"
+    """The name, and the mask within the quotes that the value had."""
+    value = found[2]
+    opening = value[: len(value) - len(value.lstrip("\\"))]
+    opening += value[len(opening)] if value[len(opening) :][:1] in ('"', "'") else ""
+    closing = opening if len(value) > len(opening) and value.endswith(opening) else ""
+    return f"{found[1]}{opening}{MASK}{closing}"
 
 
 def _ways(value: str) -> set[str]:
