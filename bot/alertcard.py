@@ -239,10 +239,10 @@ def _counts(record: Storm) -> list[str]:
 
 
 def _top(record: Storm, kind: str) -> str:
-    found = sorted(
-        ((count, said) for each, said, count in record.counts if each == kind), key=lambda one: -one[0]
-    )
-    more = f", {len(found) - 5} others" if len(found) > 5 else ""
+    own = [(count, said) for each, said, count in record.counts if each == kind]
+    found = sorted((each for each in own if each[1]), key=lambda one: -one[0])
+    rest = len(found[5:]) + sum(count for count, said in own if not said)
+    more = f", {rest} others" if rest else ""
     return ", ".join(f"{line(said, 80)} {count}" for count, said in found[:5]) + more
 
 

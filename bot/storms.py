@@ -20,7 +20,7 @@ _BY: Mapping[str, str] = {"namespace": "namespace", "node": "node"}
 # Its list is shared once nobody joined for so long.
 SETTLED = timedelta(minutes=1)
 
-_TOP = 10  # names counted of each kind
+_TOP = 10  # names told of each kind; of the others how many they are
 
 
 def counted(storm: Storm, members: Iterable[AlertGroup], now: datetime) -> Storm:
@@ -71,7 +71,8 @@ def _fires(group: AlertGroup, storm: Storm) -> bool:
 def _counts(what: str, firing: Iterable[AlertGroup]) -> list[tuple[str, str, int]]:
     tally = Counter(name for group in firing for name in _names(what, group))
     ranked = sorted(tally.items(), key=lambda each: (-each[1], each[0]))
-    return [(what, name, count) for name, count in ranked[:_TOP]]
+    rest = [(what, "", len(ranked) - _TOP)] if len(ranked) > _TOP else []
+    return [*((what, name, count) for name, count in ranked[:_TOP]), *rest]
 
 
 def _names(what: str, group: AlertGroup) -> set[str]:

@@ -468,7 +468,8 @@ class Storm:
     """More groups opened in a channel than people can read: one card counts them, their own are in its thread.
 
     members: how many in all; counts: by (what, name), such as ("alert", "KubePodCrashLooping") or
-    ("namespace", "shop"), how many of them still fire; firing: how many in all. listing: the kept file of all.
+    ("namespace", "shop"), how many of them still fire; with the name "", how many more names there are. firing:
+    how many in all. listing: the kept file of all.
     """
 
     id: str

@@ -1,9 +1,11 @@
 """What a storm's card counts, when it is over, and the list of its groups."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 from bot import storms
+from bot.alertcard import storm
 from commands.model import AlertGroup, Storm
 from tests import build
 from tests.build import NOW
@@ -60,3 +62,9 @@ def test_the_list_has_a_line_for_each_group_those_that_fire_first() -> None:
     assert head.startswith("state\t")
     assert first.split("\t")[0] == "firing 1" and "Two Lines" in first
     assert second.split("\t")[0] == "resolved"
+
+
+def test_of_many_names_the_others_are_counted_and_told() -> None:
+    told = storms.counted(STORM, [member(n, f"Alert{n:02}") for n in range(14)], NOW)
+    assert [each for each in told.counts if each[0] == "alert"][-1] == ("alert", "", 4)
+    assert "9 others" in json.dumps(storm(told).blocks)
