@@ -24,7 +24,7 @@ const isDrawn = () => state?.of === place().person;
 
 /** Nobody acts as somebody else: until the person who was chosen is drawn, only the choice can be touched. */
 function guard() {
-  for (const id of ["channels", "channel", "thread", "window", "confirm"]) $(id).inert = !isDrawn();
+  for (const id of ["about-more", "channels", "channel", "thread", "window", "confirm"]) $(id).inert = !isDrawn();
   if (!isDrawn()) $("confirm").close(); // what is asked there was asked of the one before
 }
 

@@ -169,6 +169,7 @@ class SlackStandIn(Actions):
             log_config=None,
             access_log=False,
             timeout_keep_alive=3600,  # who closes first loses a request that is on its way
+            timeout_graceful_shutdown=2,
             http="h11",
             ws="websockets-sansio",
             lifespan="off",

@@ -23,6 +23,7 @@ from bot.blocks import moment
 from commands.finding import Finding, Light, Link, Suggestion
 from commands.model import Section
 from sandbox import page
+from sandbox.process import free_ports
 from sandbox.slack import SlackStandIn
 from tests import build
 from tests.standins.browser import PROGRAM, Browser, Tab
@@ -757,7 +758,8 @@ def test_the_strip_tells_what_is_real_and_breaks_things(browser: Browser, tab: T
 
 @in_a_browser
 def test_the_page_comes_back_when_the_stand_in_does(browser: Browser) -> None:
-    first = SlackStandIn(extra_routes=page.routes)
+    # Not one of the ports that the system gives to clients: another could have it meanwhile.
+    first = SlackStandIn(extra_routes=page.routes, port=free_ports(1)[0])
     with first, browser.open(f"{first.url}/#alice/{DAILY}") as tab:
         tab.wait_for("document.querySelector('#team').innerText === 'Emulated SRE'")
         first.stop()
