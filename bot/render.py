@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 from bot import alertcard, alertthread, changecard, changethread
+from bot.alertwords import cause
 from bot.blocks import (
     FALLBACK,
     Block,
@@ -140,7 +141,7 @@ def _request(request: Request) -> tuple[Message, ...]:
     if request.is_quiet and not request.has_news and request.state is not State.FAILED:
         return ()  # a quiet run that failed is shown: silence must mean that all was looked at
     done = [section for section in request.sections if section.done]
-    details = [message for section in done for message in (_detail(section), *_files(section))]
+    details = [message for section in done for message in (*_detail(section), *_files(section))]
     return (_summary(request), *details, *_alarm(request))
 
 
@@ -148,7 +149,9 @@ def _summary(request: Request) -> Message:
     headline = _headline(request)
     blocks = [paragraph(f"*{headline}*")]
     if len(request.sections) > 1 or request.state is State.READING:
-        blocks.append(paragraph("   ".join(_tally(section) for section in request.sections)))
+        told = [each for each in request.sections if not each.done or each.findings]
+        blocks += paragraphs(["   ".join(map(_tally, told))])
+    blocks += paragraphs([said for section in request.sections for said in _cause(section)])
     findings = _worth_telling(request)
     lines = top_lines(findings)
     most = _TOP if any(finding.light is not Light.GREEN for finding in findings) else _CALM
@@ -175,9 +178,10 @@ def _headline(request: Request) -> str:
     subject = asked if is_named or not request.cluster else f"{asked} · {request.cluster}"
     if request.state is State.FAILED:
         return f"❌ {escape(subject)}: failed, nothing was changed (reference {request.reference})"
-    lights = [section.light for section in request.sections if section.done]
+    done = [section for section in request.sections if section.done]
     if request.state is State.READING:
-        return f"{_PENDING} {escape(subject)}: {len(lights)} of {len(request.sections)} read"
+        return f"{_PENDING} {escape(subject)}: {len(done)} of {len(request.sections)} read"
+    lights = [section.light for section in done if section.findings]  # a graph alone is not judged
     findings = [f.light for section in request.sections for f in section.findings]
     if len(findings) == 1:  # there is nothing to count
         return f"{ICON[worst(lights)]} {escape(subject)}"
@@ -207,8 +211,9 @@ def _wall_time(length: timedelta) -> str:
 def _section_blocks(section: Section) -> list[Block]:
     is_page = section.key.startswith("help")  # a page of text is not judged, so it shows no light
     named = escape(shortly(section.title))
-    title = f"*{named}*" if is_page else f"{ICON[section.light]} *{named}*"
-    lines = [title]
+    is_judged = bool(section.findings) and not is_page
+    title = f"{ICON[section.light]} *{named}*" if is_judged else f"*{named}*"
+    lines = [title, *_cause(section)]
     if is_page and section.note:
         lines += [escape(line) for line in section.note.split("\n")]
     if is_page:
@@ -223,17 +228,30 @@ def _section_blocks(section: Section) -> list[Block]:
     return [*blocks, *buttons(suggestions, links)]
 
 
+def _cause(section: Section) -> tuple[str, ...]:
+    """What is the matter, unless a finding says it, as a verdict does."""
+    found = section.cause
+    if found is None or any(found.text in finding.value for finding in section.findings):
+        return ()
+    return (cause(found),)
+
+
 def _page_lines(finding: Finding) -> list[str]:
     head = f"*{escape(finding.label)}*" + (f"  {escape(finding.value)}" if finding.value else "")
     return [head, *(escape(line) for line in finding.evidence)]
 
 
-def _detail(section: Section) -> Message:
+def _detail(section: Section) -> tuple[Message, ...]:
+    """Nothing of a part that found nothing to say: its files speak for themselves."""
+    if not (section.findings or section.table or section.note or section.cause):
+        return ()
     bad = sum(finding.light is not Light.GREEN for finding in section.findings)
     text = f"{ICON[section.light]} {escape(section.title)}: " + (
         f"{bad} of {len(section.findings)} {'needs' if bad == 1 else 'need'} a look" if bad else "all green"
     )
-    return Message(f"section:{section.key}", text, tuple(bounded(_section_blocks(section))), in_thread=True)
+    return (
+        Message(f"section:{section.key}", text, tuple(bounded(_section_blocks(section))), in_thread=True),
+    )
 
 
 def _files(section: Section) -> tuple[Message, ...]:
@@ -246,6 +264,8 @@ def _files(section: Section) -> tuple[Message, ...]:
 
 
 def _file_text(attachment: Attachment) -> str:
+    if attachment.is_image:
+        return escape(attachment.title)
     size = f"{attachment.size:,} bytes, SHA-256 {attachment.sha256}"
     where = f"\nOriginal: {escape(attachment.bucket)}" if attachment.bucket.startswith("s3://") else ""
     return f"📎 {escape(attachment.title)}\n{size}; secrets are masked in this copy{where}"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot import blocks, render
 from bot.secret import Redactor
 from commands.finding import Finding, Light, Link, Suggestion
-from commands.model import Flag, Line, Place, Record, Section, Whisper
+from commands.model import Attachment, Cause, Confidence, Flag, Line, Place, Record, Section, Whisper
 from commands.model import State as Standing
 from sandbox.slack import limits
 from tests import build
@@ -262,3 +262,24 @@ def test_no_alert_breaks_a_limit_of_slack(labels: list[dict[str, str]], text: st
     check(
         drawn(build.group(*made, group_labels=labels[0], receiver=text, lines=(Line("1", text, build.NOW),)))
     )
+
+
+def test_a_cause_stands_on_the_card_and_over_its_facts() -> None:
+    """Who asks for a diagnosis reads what is the matter, as under the alert's own card."""
+    cause = Cause("web-7 was killed at its limit of 256 MiB", Confidence.LIKELY)
+    section = build.section("cause", build.finding(Light.RED), title="KubePodCrashLooping", cause=cause)
+    for message in drawn(replace(ANSWERED, text="alert triage A1", sections=(section,), flags=())):
+        assert "*Probable cause:* web-7 was killed" in json.dumps(message.blocks)
+    verdict = build.finding(Light.RED, label="Verdict", value=f"likely: {cause.text}")
+    for message in drawn(replace(ANSWERED, sections=(replace(section, findings=(verdict,)),), flags=())):
+        assert json.dumps(message.blocks).count("web-7 was killed") == 1
+
+
+def test_a_part_without_findings_is_not_judged_and_its_picture_speaks_for_itself() -> None:
+    file = Attachment("graph.png", "HighErrorRate", "", stored="file:1", sha256="abc", size=9, is_image=True)
+    graph = replace(build.section("graph", title="Graph", attachments=(file,)), findings=())
+    rest = replace(build.section("list", title="All of its alerts"), findings=())
+    card, detail, picture = drawn(replace(ANSWERED, sections=(*judged()[1:], graph, rest), flags=()))
+    assert card.text.startswith("🟡") and "0/1 green" in card.text
+    assert "Graph" not in json.dumps([card.blocks, detail.blocks], ensure_ascii=False)
+    assert (picture.text, picture.file) == ("HighErrorRate", file)
