@@ -80,9 +80,10 @@ def _offers(section: Section) -> bool:
 
 
 def _words(section: Section) -> list[str]:
-    """The cause in bold, or what it is about; then the facts. Nothing where nothing was found."""
+    """The cause in bold, or what it is about; then the facts. Nothing where nothing was found. Of what came before,
+    the facts say it: the card has it beside the cause."""
     facts = [said for finding in section.findings for said in _facts(finding)]
-    if section.cause:
+    if section.cause and section.key != "context":
         return [cause(section.cause), *facts]
     return [f"*{line(section.title)}*", *facts] if facts else []
 

@@ -22,6 +22,14 @@ KINDS: Mapping[str, str] = {
 }
 SHORT: Mapping[str, str] = {"Deployment": "deploy", "StatefulSet": "sts", "DaemonSet": "ds"}
 
+
+def typed(kind: str, namespace: str, name: str) -> str:
+    """As a `deploy` command takes it: "shop/web", "shop/sts/db"; "" for what `deploy` does not know."""
+    if kind not in SHORT:
+        return ""
+    return f"{namespace}/{'' if kind == 'Deployment' else f'{SHORT[kind]}/'}{name}"
+
+
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 REVISION = "deployment.kubernetes.io/revision"

@@ -197,7 +197,9 @@ class _Looking:
         if before is None or now is None:
             return rollout.change
         what, differences = rolloutviews.compared(rollout, before, now)
-        return replace(rollout.change, what=what, differences=differences)
+        change = rollout.change  # of a restart there is nothing to go back from
+        revision = change.revision if what == change.what else 0
+        return replace(change, what=what, differences=differences, revision=revision)
 
     def _template(self, source: Revision) -> Json | None:
         """None where it went in the meantime."""

@@ -10,9 +10,10 @@ from commands.podreads import PodRow, PodRows
 from commands.reads import Condition
 from commands.scheduling import Budgets, BudgetView
 from commands.site import ClusterSite
+from commands.triage.measured import share as percent
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.wording import one_line, unread
-from commands.workloads import Autoscalers, AutoscalerView, MetricView, Quotas, QuotaView
+from commands.workloads import Autoscalers, AutoscalerView, MetricView, Quotas, QuotaView, typed
 
 KEY = "AL-32"
 _SHOWN = 6
@@ -28,7 +29,7 @@ def diagnose_autoscaler(subject: Subject, site: ClusterSite) -> Diagnosing:
     if view is None:
         gone = f"there is no HPA {subject.namespace}/{subject.autoscaler} (any more)"
         return Diagnosis(findings=(Finding(KEY, "Autoscaler", Light.YELLOW, gone),))
-    target = f"{subject.namespace}/{view.target}"
+    target = typed(view.kind, subject.namespace, view.target) or f"{subject.namespace}/{view.target}"
     steps = (
         Suggestion(f"Show {view.target}", f"deploy show {target}"),
         Suggestion("Its load", f"pod top -n {subject.namespace}"),
@@ -40,6 +41,7 @@ def diagnose_autoscaler(subject: Subject, site: ClusterSite) -> Diagnosing:
 
 def _cause(view: AutoscalerView, namespace: str) -> Cause | None:
     name = f"HPA {namespace}/{view.name}"
+    target = typed(view.kind, namespace, view.target) or f"{namespace}/{view.target}"
     unreadable = _condition(view, "ScalingActive", "False")
     if unreadable:
         return Cause(f"{name} cannot read its metrics: {unread_for(unreadable.message)}", Confidence.CERTAIN)
@@ -51,12 +53,12 @@ def _cause(view: AutoscalerView, namespace: str) -> Cause | None:
         or "its load"
     )
     if view.now >= view.high:
-        more = Suggestion(f"Look at {view.target}", f"deploy limits {namespace}/{view.target}")
+        more = Suggestion(f"Look at {view.target}", f"deploy limits {target}")
         text = f"{name} runs at its maximum of {view.high}: {load}; raise maxReplicas, or make a pod do more"
         return Cause(text, Confidence.CERTAIN, (more,))
     if view.wanted != view.now:
         text = f"{name} wants {view.wanted} and has {view.now}: the pods do not come up, or have not yet"
-        return Cause(text, Confidence.LIKELY, (Suggestion("Why", f"deploy show {namespace}/{view.target}"),))
+        return Cause(text, Confidence.LIKELY, (Suggestion("Why", f"deploy show {target}"),))
     return None
 
 
@@ -208,13 +210,13 @@ def _quota_cause(subject: Subject, full: Sequence[tuple[float, QuotaView, str]])
     share, quota, what = full[0]
     said = f"{quota.used.get(what, 0):g} of {quota.hard[what]:g} {what}"
     then = "nothing more is admitted" if share >= 1 else "soon nothing more is admitted"
-    text = f"Quota {subject.namespace}/{quota.name} is at {share:.0%}: {said}; {then}"
+    text = f"Quota {subject.namespace}/{quota.name} is at {percent(share)}: {said}; {then}"
     return Cause(text, Confidence.CERTAIN)
 
 
 def _quota(share: float, quota: QuotaView, what: str) -> Finding:
     light = Light.RED if share >= 1 else Light.YELLOW if share >= 0.8 else Light.GREEN
-    told = f"{share:.0%}: {quota.used.get(what, 0):g} of {quota.hard[what]:g}"
+    told = f"{percent(share)}: {quota.used.get(what, 0):g} of {quota.hard[what]:g}"
     return Finding("T3-3.2", f"{quota.name} {what}", light, told)
 
 

@@ -9,6 +9,7 @@ from commands.model import Cause, Confidence, Gap
 from commands.phrase import counted, span
 from commands.triagereads import ChangeSeen, ChangesSeen
 from commands.wording import one_line, unread
+from commands.workloads import typed
 
 KEY = "AL-33"
 _LABEL = "Changed"
@@ -16,7 +17,6 @@ WINDOW = timedelta(hours=2)
 # T1-4.1: a rollout this near the onset is the first suspect. After it, only as far as clocks and `for:` differ.
 _BEFORE, _AFTER = timedelta(minutes=30), timedelta(minutes=2)
 _SHOWN = 8
-_ROLLED_OUT = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def looked(found: ChangesSeen | Gap, onset: datetime | None, now: datetime, work
     light = Light.YELLOW if suspect else Light.GREEN
     lines = tuple(line for change in ordered[:_SHOWN] for line in told(change, began))
     value = f"{counted(len(near), 'change')} in the {span(WINDOW)} before"
-    cause = _cause(suspect, began) if suspect else None
+    cause = _cause(suspect, began, is_own=bool(workload)) if suspect else None
     back = cause.suggestions if cause else ()
     return Looked(Finding(KEY, _LABEL, light, value, evidence=(*lines, *blind), suggestions=back), cause)
 
@@ -84,13 +84,15 @@ def _when(at: datetime, began: datetime) -> str:
     return f"{span(-length)} after it began ({at:%H:%M} UTC)"
 
 
-def _cause(change: ChangeSeen, began: datetime) -> Cause:
+def _cause(change: ChangeSeen, began: datetime, *, is_own: bool) -> Cause:
+    """is_own: it is the ill workload's; else nobody says which one is ill, and it is one of several."""
     place = f"{change.namespace}/{change.name}"
     what = f"; {one_line(change.differences[0], 120)}" if change.differences else ""
     text = f"{change.kind} {place}: {change.what} came {_when(change.at, began)}{what}"
-    kind = "" if change.kind == "Deployment" else f"{change.kind.lower()}/"
-    back = Suggestion(f"Roll back {change.name}", f"deploy rollback {change.namespace}/{kind}{change.name}")
-    return Cause(text, Confidence.LIKELY, (back,) if change.kind in _ROLLED_OUT else ())
+    ill = typed(change.kind, change.namespace, change.name)
+    back = Suggestion(f"Roll back {change.name}", f"deploy rollback {ill}")
+    sure = Confidence.LIKELY if is_own else Confidence.POSSIBLE
+    return Cause(text, sure, (back,) if ill else ())
 
 
 def _is_of(change: ChangeSeen, workload: str) -> bool:

@@ -14,7 +14,7 @@ from commands.site import ClusterSite
 from commands.triage import changed
 from commands.triage.rule import Rule, Subject
 from commands.triage.table import rule_for
-from commands.triagereads import Changes
+from commands.triagereads import Changes, ChangesSeen
 from commands.wording import one_line, unread
 
 _TITLE = "What changed, and what else fires"
@@ -31,8 +31,9 @@ def told(group: AlertGroup, site: ClusterSite) -> Inquiry:
     changes, firing = Changes(subject.namespace), AmAlerts()
     book = RunbookOf(subject.annotations.get("runbook_url", ""))
     seen = yield (changes, firing, book, now)
-    looked = changed.looked(seen[changes], subject.since, seen[now], workload_of(subject))
-    if not subject.namespace:  # a rollout somewhere explains no node, and undoing it mends none
+    own = workload_of(subject) or _behind(subject, seen[changes])
+    looked = changed.looked(seen[changes], subject.since, seen[now], own)
+    if not _may_be_a_rollout(subject):
         looked = changed.Looked(replace(looked.finding, suggestions=()))
     findings = (
         looked.finding,
@@ -45,7 +46,19 @@ def told(group: AlertGroup, site: ClusterSite) -> Inquiry:
 def workload_of(subject: Subject) -> str:
     """The name of the workload it is about, "" where no label says."""
     _, name = subject.workload
-    return name or (workload(subject.pod) if subject.pod else "") or subject.autoscaler
+    return name or (workload(subject.pod) if subject.pod else "") or subject.autoscaler or subject.budget
+
+
+def _behind(subject: Subject, found: ChangesSeen | Gap) -> str:
+    """The workload that bears the name of the Service it is about, where that changed."""
+    names = () if isinstance(found, Gap) else {change.name for change in found.changes}
+    return subject.service if subject.service in names else ""
+
+
+def _may_be_a_rollout(subject: Subject) -> bool:
+    """A rollout of something else explains no node, volume, job or quota, and undoing it mends none."""
+    of_none = (subject.claim, subject.job, subject.cronjob, subject.label("resourcequota"))
+    return bool(subject.namespace and (workload_of(subject) or not any(of_none)))
 
 
 def neighbours(found: tuple[AmAlert, ...] | Gap, subject: Subject, now: datetime) -> Finding:
@@ -71,12 +84,21 @@ def neighbours(found: tuple[AmAlert, ...] | Gap, subject: Subject, now: datetime
 
 def _distance(alert: AmAlert, subject: Subject) -> int:
     """How near they are: the place in _SHARED of the first thing they have in common, its length for none."""
+    foreign = _of_exporter(subject)
     same = (
         n
         for n, name in enumerate(_SHARED)
-        if subject.label(name) and alert.labels.get(name) == subject.label(name)
+        if name not in foreign and subject.label(name) and alert.labels.get(name) == subject.label(name)
     )
     return next(same, len(_SHARED))
+
+
+def _of_exporter(subject: Subject) -> tuple[str, ...]:
+    """Labels that are an exporter's own, where it tells of something else; node-exporter's address is its machine's."""
+    if not subject.is_of_exporter:
+        return ()
+    address = () if "node-exporter" in subject.scrape_job else ("instance",)
+    return ("pod", "service", *address, *(() if subject.namespace else ("namespace",)))
 
 
 def _line(alert: AmAlert, now: datetime) -> str:
@@ -94,9 +116,8 @@ def _runbook(book: Runbook | Gap | None, url: str, rule: Rule) -> Iterable[Findi
     if isinstance(book, Runbook):
         yield Finding("AL-36", "Runbook", Light.GREEN, one_line(book.title), evidence=book.steps, link=link)
     elif rule.steps or rule.means or link:
-        yield Finding(
-            "AL-36", "First steps", Light.GREEN, rule.means, evidence=_numbered(rule.steps), link=link
-        )
+        means = rule.means or "none known here: see its runbook"
+        yield Finding("AL-36", "First steps", Light.GREEN, means, evidence=_numbered(rule.steps), link=link)
 
 
 def _numbered(steps: tuple[str, ...]) -> tuple[str, ...]:

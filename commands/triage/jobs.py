@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterable, Sequence
 from datetime import datetime
 
 from commands.finding import Finding, Light, Suggestion
+from commands.loglines import entries, telling
 from commands.model import Cause, Confidence, Gap, Reads, Seen
 from commands.phrase import counted, span
 from commands.podreads import ContainerLog, Events, EventView, LogText, PodDetail, PodDetails
@@ -47,13 +48,15 @@ def diagnose(subject: Subject, site: ClusterSite) -> Diagnosing:
     last = _last(seen[pods])
     log = yield from _last_words(last)
     findings = (_stand(job, seen[now]), *_pod(seen[pods], last), *_words(log), *_events(seen[events]))
-    return Diagnosis(_cause(job, last, seen[now]), findings, _steps(job, last))
+    line = telling(entries(log.text)) if isinstance(log, LogText) else ""
+    return Diagnosis(_cause(job, last, seen[now], line), findings, _steps(job, last))
 
 
-def _cause(job: JobView, last: PodDetail | None, now: datetime) -> Cause | None:
+def _cause(job: JobView, last: PodDetail | None, now: datetime, line: str) -> Cause | None:
+    """line: what the log of the container that failed comes down to."""
     name = f"Job {job.namespace}/{job.name}"
     failed = next((each for each in job.conditions if each.type == "Failed" and each.status == "True"), None)
-    ended = _ending(last)
+    ended = _ending(last, line)
     if failed:
         why = _REASONS.get(failed.reason) or one_line(failed.message or failed.reason)
         attempts = f" ({counted(job.failed, 'attempt')} of {job.backoff_limit + 1})" if job.failed else ""
@@ -72,14 +75,14 @@ def _cause(job: JobView, last: PodDetail | None, now: datetime) -> Cause | None:
     return None
 
 
-def _ending(pod: PodDetail | None) -> str:
+def _ending(pod: PodDetail | None, line: str) -> str:
     ends = [each for each in (pod.containers if pod else ()) if each.ended and each.ended.code]
     if not ends or ends[0].ended is None:
         return ""
     end = ends[0].ended
-    return f"; container {ends[0].name} ended with exit code {end.code}" + (
-        f" ({end.reason})" if end.reason else ""
-    )
+    why = f" ({end.reason})" if end.reason and end.reason != "Error" else ""
+    said = f": “{one_line(line, 160)}”" if line else ""
+    return f"; container {ends[0].name} ended with exit code {end.code}{why}{said}"
 
 
 def _stand(job: JobView, now: datetime) -> Finding:
@@ -117,7 +120,8 @@ def _words(log: LogText | Gap | None) -> Iterable[Finding]:
     elif isinstance(log, LogText):
         lines = tuple(one_line(line, 200) for line in log.text.splitlines() if line.strip())[-_LINES:]
         if lines or log.missing:
-            yield Finding("AL-22", "Last words", Light.YELLOW, one_line(log.missing), evidence=lines)
+            value = one_line(log.missing) or counted(len(lines), "line")
+            yield Finding("AL-22", "Last words", Light.YELLOW, value, evidence=lines)
 
 
 def _pod(pods: Sequence[PodDetail] | Gap, last: PodDetail | None) -> Iterable[Finding]:

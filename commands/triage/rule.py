@@ -17,6 +17,8 @@ _JOB = ("job_name",)
 _AUTOSCALER = ("horizontalpodautoscaler", "hpa")
 _BUDGET = ("poddisruptionbudget", "pdb")
 _WORKLOADS = ("deployment", "statefulset", "daemonset")
+_NAMESPACED = (*_CLAIM, *_JOB, "cronjob", *_AUTOSCALER, *_BUDGET)
+_EXPORTERS = ("node-exporter", "kube-state-metrics")
 # Kube-state-metrics' own pod and container stand on its series where honorLabels is off: they are not meant.
 _EXPORTED = "exported_"
 
@@ -55,11 +57,21 @@ class Subject:
 
     @property
     def namespace(self) -> str:
-        return self.label("namespace", "kubernetes_namespace")
+        is_nodes = self.is_of_exporter and not any((self.workload[1], *(self.label(n) for n in _NAMESPACED)))
+        return "" if is_nodes else self.label("namespace", "kubernetes_namespace")
 
     @property
     def pod(self) -> str:
-        return self.label(*_POD)
+        return "" if self.is_of_exporter else self.label(*_POD)
+
+    @property
+    def is_of_exporter(self) -> bool:
+        """The pod on it is the exporter's that told it, and what it tells is of something else."""
+        own = next((name for name in _EXPORTERS if name in self.scrape_job), "")
+        if not own or own not in self.labels.get("pod", "") or self.labels.get(f"{_EXPORTED}pod"):
+            return False
+        named = any((self.node, self.workload[1], *(self.label(name) for name in _NAMESPACED)))
+        return own == "node-exporter" or named
 
     @property
     def container(self) -> str:
@@ -150,15 +162,30 @@ class Diagnosis:
 Diagnosing = Generator[Reads, Seen, Diagnosis]
 
 
+# Before what a cause says last: which rollout came before it (scene.py).
+ROLLED = "; revision "
+
+
 def verdict(sections: Iterable[Section]) -> Cause | None:
     """What all parts of a triage found together: the first cause, and what speaks beside it, such as a rollout just
-    before. Buttons of all, each once."""
-    causes = [section.cause for section in sections if section.done and section.cause]
+    before; of that, the one who knows more of it tells. Buttons of all, each once."""
+    found = [section for section in sections if section.done]
+    causes = [section.cause for section in found if section.cause]
     if not causes:
         return None
-    text = " · ".join(dict.fromkeys(cause.text for cause in causes))
-    offered = tuple(dict.fromkeys(each for cause in causes for each in cause.suggestions))
-    return Cause(text, causes[0].confidence, offered)
+    first, *others = causes
+    is_told = any(each in first.suggestions for other in others for each in other.suggestions)
+    text = first.text.rpartition(ROLLED)[0] if is_told and ROLLED in first.text else first.text
+    texts = dict.fromkeys((text, *(other.text for other in others)))
+    return Cause(" · ".join(texts), first.confidence, tuple(dict.fromkeys(_offered(found))))
+
+
+def _offered(sections: Iterable[Section]) -> Iterable[Suggestion]:
+    """The buttons of the causes, and where a cause has none, those of what was found."""
+    for section in sections:
+        if section.cause:
+            beside = (each for finding in section.findings for each in finding.suggestions)
+            yield from section.cause.suggestions or beside
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,15 +23,15 @@ from commands.podreads import (
 )
 from commands.reads import Now
 from commands.site import ClusterSite
-from commands.triage.rule import Subject
+from commands.triage.rule import ROLLED, Subject
 from commands.triagereads import Changes, ChangeSeen, ContainerSpec, PodSpec, PodSpecOf
 from commands.wording import one_line, unread
+from commands.workloads import typed
 
 # A rollout this long before the trouble may be what brought it.
 RECENT = timedelta(hours=2)
 # The clock of the node and the time of a rollout differ a little.
 _SLACK = timedelta(minutes=1)
-_SHORT = {"StatefulSet": "sts/", "DaemonSet": "ds/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,7 @@ class Scene:
     def typed_owner(self) -> str:
         """As a `deploy` command takes it: "shop/web", "shop/sts/db"; "" for what `deploy` does not know."""
         kind, name = self.owner
-        if kind not in ("Deployment", "StatefulSet", "DaemonSet"):
-            return ""
-        return f"{self.pod.namespace}/{_SHORT.get(kind, '')}{name}"
+        return typed(kind, self.pod.namespace, name)
 
     def said(self, *reasons: str) -> tuple[EventView, ...]:
         """The events of these reasons, the latest first."""
@@ -150,7 +148,7 @@ def after_rollout(scene: Scene) -> str:
     """ "; revision 7 came 4 min before", or ""."""
     change = rollout(scene)
     onset = scene.subject.since or scene.now
-    return f"; revision {change.revision} came {span(onset - change.at)} before" if change and onset else ""
+    return f"{ROLLED}{change.revision} came {span(onset - change.at)} before" if change and onset else ""
 
 
 def rollback(scene: Scene) -> tuple[Suggestion, ...]:

@@ -23,6 +23,7 @@ from commands.triage.signs import Evidence, Match
 from commands.triage.tails import Tails
 from commands.triagereads import Changes, ChangeSeen, ChangesSeen
 from commands.wording import unread
+from commands.workloads import typed
 
 _NOW = timedelta(minutes=5)
 NEAR = timedelta(minutes=15)  # T1-4.1: a rollout this near the onset, before or after it
@@ -294,7 +295,8 @@ class _Told:
 
 
 def _back(change: ChangeSeen) -> tuple[Suggestion, ...]:
-    return (Suggestion(f"Roll back {change.name}", f"deploy rollback {change.namespace}/{change.name}"),)
+    ill = typed(change.kind, change.namespace, change.name)
+    return (Suggestion(f"Roll back {change.name}", f"deploy rollback {ill}"),) if ill else ()
 
 
 RULES: tuple[Rule, ...] = (

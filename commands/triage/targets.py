@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from commands.alertreads import ScrapeTarget, ScrapeTargets
@@ -168,12 +168,19 @@ def _told(meant: Sequence[ScrapeTarget], bad: Sequence[ScrapeTarget], subject: S
     label = f"Targets of {subject.scrape_job}" if subject.scrape_job else "Targets"
     if not meant:
         return Finding(KEY, label, Light.RED, "none: Prometheus finds nothing to scrape")
-    lines = tuple(
-        f"{shortly(target.instance)}: {in_words(target.last_error)}: {one_line(target.last_error)}"
-        for target in bad[:KEPT]
-    )
+    lines = tuple(_lines(bad[:KEPT]))
     light = Light.RED if bad else Light.GREEN
     return Finding(KEY, label, light, f"{len(bad)} of {len(meant)} down", "all up", lines)
+
+
+def _lines(bad: Iterable[ScrapeTarget]) -> Iterable[str]:
+    """What an error means is said with the first that has it."""
+    told: set[str] = set()
+    for target in bad:
+        words = in_words(target.last_error)
+        means = "" if words in told else f"{words}: "
+        told.add(words)
+        yield f"{shortly(target.instance)}: {means}{one_line(target.last_error)}"
 
 
 def _backed(subject: Subject, behind: Sequence[EndpointView] | Gap) -> tuple[Finding, ...]:

@@ -15,14 +15,14 @@ from commands.podreads import ContainerView, PodDetail, PodDetails
 from commands.queries import amounts, quoted
 from commands.reads import Query, Vector
 from commands.site import ClusterSite
+from commands.triage.measured import share
 from commands.triage.rule import Diagnosing, Diagnosis, Subject
+from commands.triage.scene import Scene
 from commands.wording import unread
-from commands.workloads import SHORT
 
 _FLOOR = 1.1
 _STEP = 5  # millicores
 _MOST = 0.95  # of the time held back: beyond, what it would use cannot be told
-_SIDES = {f"{kind.casefold()}": f"{short}/" for kind, short in SHORT.items() if kind != "Deployment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _told(held: Held, pod: PodDetail | None, limit: float) -> Finding:
         if held.better
         else "",
     )
-    value = f"held back in {held.share:.0%} of its periods"
+    value = f"held back in {share(held.share)} of its periods"
     return Finding("AL-31", held.container, light, value, f"≤ {limit:g} %", tuple(filter(None, facts)))
 
 
@@ -154,22 +154,12 @@ def _cause(subject: Subject, held: Held, pod: PodDetail | None) -> Cause:
     of = f" of its limit of {millicores(held.limit)}" if held.limit else ""
     used = f"; it used up to {millicores(held.peak)}{of}" if held.peak is not None else ""
     do = f"; {millicores(held.better)} would do" if held.better and held.limit else ""
-    text = f"{subject.pod}/{held.container} is held back in {held.share:.0%} of its CPU periods{used}{do}"
+    text = f"{subject.pod}/{held.container} is held back in {share(held.share)} of its CPU periods{used}{do}"
     return Cause(text, Confidence.CERTAIN, _steps(subject, pod))
 
 
 def _steps(subject: Subject, pod: PodDetail | None) -> tuple[Suggestion, ...]:
     place = f"{subject.namespace}/{subject.pod}"
     top = Suggestion("Its use", f"pod top --pod {place}")
-    kind, _, name = (pod.owner if pod else "").partition("/")
-    ending = f"-{pod.labels.get('pod-template-hash', '')}" if pod else ""
-    if kind == "ReplicaSet" and ending != "-":
-        kind, name = "Deployment", name.removesuffix(ending)
-    if kind not in SHORT:
-        return (top,)
-    return (
-        Suggestion(
-            "Limits that fit", f"deploy limits {subject.namespace}/{_SIDES.get(kind.casefold(), '')}{name}"
-        ),
-        top,
-    )
+    owner = Scene(subject, ClusterSite(), None, pod).typed_owner if pod else ""
+    return (*((Suggestion("Limits that fit", f"deploy limits {owner}"),) if owner else ()), top)

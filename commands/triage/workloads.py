@@ -19,7 +19,7 @@ from commands.triage.refused import refused
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triagereads import Changes
 from commands.wording import one_line, unread
-from commands.workloads import Members, MemberView, Quotas, QuotaView, Workload, WorkloadView
+from commands.workloads import Members, MemberView, Quotas, QuotaView, Workload, WorkloadView, typed
 
 KEY = "AL-33"
 _KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
@@ -225,9 +225,7 @@ def _name(view: WorkloadView) -> str:
 
 
 def _typed(view: WorkloadView) -> str:
-    """As the grammar takes it: a Deployment needs no kind."""
-    kind = "" if view.target.kind == "Deployment" else f"{view.target.kind.lower()}/"
-    return f"{view.target.namespace}/{kind}{view.target.name}"
+    return typed(view.target.kind, view.target.namespace, view.target.name)
 
 
 _LOOK = (

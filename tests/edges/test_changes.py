@@ -54,7 +54,8 @@ def test_a_restart_is_told_as_one(world: World) -> None:
     note = {"kubectl.kubernetes.io/restartedAt": "2026-11-23T12:00:00Z"}
     world.change("Deployment", space, "web", {"spec": {"template": {"metadata": {"annotations": note}}}})
     world.has_revisions("Deployment", space, 3)
-    assert changed(world, space)[0].what == "restart, as revision 3"
+    restart = changed(world, space)[0]
+    assert (restart.what, restart.revision) == ("restart, as revision 3", 0)
 
 
 def test_a_secret_in_the_environment_is_named_and_no_more(world: World) -> None:

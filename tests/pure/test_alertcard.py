@@ -273,6 +273,13 @@ def test_a_triage_leads_with_the_cause_and_shows_eight_lines_of_evidence() -> No
     assert "      → add `get pods/log`" in words
 
 
+def test_what_changed_is_told_under_its_own_title_and_not_as_another_cause() -> None:
+    rolled = Cause("rollout of revision 7 came 4 min before", Confidence.LIKELY)
+    (reply,) = drawn(triage(Section("context", "What changed", True, (build.finding(),), cause=rolled)))
+    assert reply.text == "*What changed*"
+    assert "rollout of revision 7" not in str(reply.blocks)
+
+
 def test_a_table_too_long_for_one_message_ends_with_a_whole_line() -> None:
     rows = tuple(f"row-{n:04}  {'x' * 60}" for n in range(200))
     (reply,) = drawn(triage(Section("cause", "C", True, (build.finding(),), table=rows)))

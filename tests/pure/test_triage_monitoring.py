@@ -69,6 +69,18 @@ def test_an_error_of_prometheus_in_words(error: str, words: str) -> None:
     assert words in in_words(error)
 
 
+def test_what_several_targets_have_in_common_is_said_once() -> None:
+    found = told(
+        "TargetDown", WEB, {ScrapeTargets: tuple(target(f"10.0.3.{n}:80", REFUSED) for n in range(3))}
+    )
+    first, second, _ = found.findings[0].evidence
+    assert (
+        first
+        == f"10.0.3.0:80: nothing listens on the port (is the process up, and is it this port?): {REFUSED}"
+    )
+    assert second == f"10.0.3.1:80: {REFUSED}"
+
+
 def test_a_target_that_is_down_because_its_pod_is() -> None:
     sick = replace(pod(status="CrashLoopBackOff", ready="0/1"), restarts=14)
     given = {

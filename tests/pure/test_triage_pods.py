@@ -608,7 +608,7 @@ def throttled(answers: Mapping[str, Any], about: Subject | None = None) -> Diagn
 def test_throttling_has_share_use_limit_and_a_limit_that_would_do() -> None:
     diagnosis = throttled(world(Query=cpu()))
     assert text(diagnosis) == (
-        f"{POD}/app is held back in 40% of its CPU periods; it used up to 490m of its limit of 500m; 900m would do"
+        f"{POD}/app is held back in 40 % of its CPU periods; it used up to 490m of its limit of 500m; 900m would do"
     )
     assert [each.label for each in diagnosis.findings] == ["app", "proxy"]
     assert offered(diagnosis)[0] == "deploy limits shop/web"

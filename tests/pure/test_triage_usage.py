@@ -176,7 +176,7 @@ def test_cpu_turns_at_the_rules_own_mark(share: float, light: Light) -> None:
 
 def test_cpu_names_the_container_and_a_limit_that_would_do() -> None:
     found = busy(given={"throttled_periods": {APP: 0.4}, "max_over_time": {APP: 0.5}})
-    assert text(found).startswith(f"{FIRST} uses 95 % of its CPU limit; {FIRST}/backend is held back in 40%")
+    assert text(found).startswith(f"{FIRST} uses 95 % of its CPU limit; {FIRST}/backend is held back in 40 %")
     assert "would do" in text(found)
 
 

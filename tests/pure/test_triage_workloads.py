@@ -175,7 +175,8 @@ def test_a_failed_job_is_told_with_its_exit_and_its_last_words() -> None:
     log = LogText("2026-11-23T08:00:00Z connecting\n2026-11-23T08:00:01Z panic: no such table\n")
     found = job(Jobs=(FAILED,), PodDetails=(LAST,), ContainerLog=log)
     assert cause(found) == (
-        "Job sre-shop/import failed: every attempt failed (3 attempts of 3); container load ended with exit code 2 (Error)"
+        "Job sre-shop/import failed: every attempt failed (3 attempts of 3); container load ended with exit code 2:"
+        " “panic: no such table”"
     )
     words = next(each for each in found.findings if each.label == "Last words")
     assert words.evidence[-1].endswith("panic: no such table")
@@ -292,7 +293,7 @@ def test_a_budget_says_what_it_blocks(numbers: dict[str, Any], said: str) -> Non
 def test_a_quota_says_what_of_it_is_used_up() -> None:
     quota = QuotaView("small", {"pods": 10.0, "requests.cpu": 4.0}, {"pods": 2.0, "requests.cpu": 4.0})
     found = told("KubeQuotaFullyUsed", {"resourcequota": "small"}, Quotas=(quota,))
-    assert cause(found) == "Quota sre-shop/small is at 100%: 4 of 4 requests.cpu; nothing more is admitted"
+    assert cause(found) == "Quota sre-shop/small is at 100 %: 4 of 4 requests.cpu; nothing more is admitted"
 
 
 # --- Sources that do not answer -------------------------------------------------------------------

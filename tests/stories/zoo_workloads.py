@@ -195,7 +195,7 @@ def a_rollout_that_is_stuck(cage: Cage) -> Labels:
 
 
 @fault("KubeStatefulSetUpdateNotRolledOut", "StatefulSet {space}/web has partition 2", "old revision on purpose",
-       first="deploy show {space}/statefulset/web")  # fmt: skip
+       first="deploy show {space}/sts/web")  # fmt: skip
 def a_partition_that_was_left(cage: Cage) -> Labels:
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
     given = {"podManagementPolicy": "Parallel", "updateStrategy": rolling}
@@ -213,7 +213,7 @@ def a_partition_that_was_left(cage: Cage) -> Labels:
 
 
 @fault("KubeDaemonSetMisScheduled", "DaemonSet {space}/web", "1 node where it should not be",
-       first="deploy show {space}/daemonset/web")  # fmt: skip
+       first="deploy show {space}/ds/web")  # fmt: skip
 def a_daemon_on_a_node_that_is_not_its_any_more(cage: Cage) -> Labels:
     cage.node(build.node(f"{cage.space}-1", labels={"pool": cage.space}))
     [pod] = cage.deployed(1, "DaemonSet", template={"nodeSelector": {"pool": cage.space}})
