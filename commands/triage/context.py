@@ -73,7 +73,7 @@ def neighbours(found: tuple[AmAlert, ...] | Gap, subject: Subject, now: datetime
     ]  # fmt: skip
     near = sorted(others, key=lambda alert: (_distance(alert, subject), alert.starts_at))
     related = [alert for alert in near if _distance(alert, subject) < len(_SHARED)]
-    lines = tuple(_line(alert, now) for alert in (related or near)[:_SHOWN])
+    lines = tuple(_lines(related or near, now))[:_SHOWN]
     if not others:
         return Finding("AL-33", "Also firing", Light.GREEN, "nothing else")
     where = f"{len(related)} about the same" if related else "none of them about the same"
@@ -99,6 +99,17 @@ def _of_exporter(subject: Subject) -> tuple[str, ...]:
         return ()
     address = () if "node-exporter" in subject.scrape_job else ("instance",)
     return ("pod", "service", *address, *(() if subject.namespace else ("namespace",)))
+
+
+def _lines(alerts: Iterable[AmAlert], now: datetime) -> Iterable[str]:
+    """Of those of one name in one namespace, the nearest, and how many are like it."""
+    alike: dict[tuple[str, str], list[AmAlert]] = {}
+    for alert in alerts:
+        key = (alert.labels.get("alertname", ""), alert.labels.get("namespace", ""))
+        alike.setdefault(key, []).append(alert)
+    for same in alike.values():
+        more = f", and {len(same) - 1} more like it" if len(same) > 1 else ""
+        yield _line(same[0], now) + more
 
 
 def _line(alert: AmAlert, now: datetime) -> str:

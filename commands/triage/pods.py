@@ -31,7 +31,8 @@ def diagnose(subject: Subject, site: ClusterSite) -> Diagnosing:
     """What is the matter with the pod that the labels name."""
     scene = yield from of_pod(subject, site, subject.namespace, subject.pod)
     if isinstance(scene, Gap):
-        return Diagnosis(None, (unread("T3-5.1", "Pod", scene),))
+        offer = Suggestion("Show pod", f"pod show {subject.namespace}/{subject.pod}")
+        return Diagnosis(None, (unread("T3-5.1", "Pod", scene),), (offer,))
     found = yield from topic(scene)
     return _with_the_rest(scene, found)
 

@@ -188,3 +188,17 @@ def test_an_alert_nobody_knows_still_says_where_its_runbook_is() -> None:
     told = around(build.group(odd), seen())
     steps = next(each for each in told.findings if each.key == "AL-36")
     assert steps.value == "none known here: see its runbook" and steps.link
+
+
+def test_three_hundred_neighbours_of_one_kind_are_one_line() -> None:
+    def firing(name: str, pod: int) -> AmAlert:
+        labels = {"alertname": name, "namespace": "shop", "pod": f"web-{pod}"}
+        return AmAlert(f"{name}{pod}", labels, {}, build.NOW - timedelta(minutes=pod), "active")
+
+    firing_now = (*(firing("KubePodNotReady", n) for n in range(300)), firing("HighErrorRate", 4))
+    found = context.neighbours(firing_now, Subject("Any", {"namespace": "shop"}), build.NOW)
+    assert found.value == "301 alerts, 301 about the same"
+    assert found.evidence == (
+        "KubePodNotReady shop web-299, for 4 h 59 min, and 299 more like it",
+        "HighErrorRate shop web-4, for 4 min",
+    )

@@ -543,6 +543,7 @@ def test_a_pod_that_is_gone_with_all_of_its_kind_is_unknown() -> None:
 def test_pods_that_may_not_be_read_are_unknown_with_the_mend() -> None:
     diagnosis = found(world(PodDetails=GAP))
     assert (diagnosis.cause, diagnosis.findings[0].mend) == (None, "grant it")
+    assert [each.text for each in diagnosis.suggestions] == [f"pod show shop/{POD}"]
 
 
 def test_a_pod_that_is_well_again_is_green_and_has_no_cause() -> None:
