@@ -124,10 +124,19 @@ def _redacted(node: R, redact: Callable[[str], str]) -> R:
     elif is_dataclass(node) and not isinstance(node, type):
         changed = replace(node, **{f.name: _redacted(getattr(node, f.name), redact) for f in fields(node)})
     elif isinstance(node, Mapping):
-        changed = {_redacted(key, redact): _redacted(value, redact) for key, value in node.items()}
+        changed = {_redacted(key, redact): _named(key, value, redact) for key, value in node.items()}
     elif isinstance(node, tuple):
         changed = tuple(_redacted(value, redact) for value in node)
     return cast(R, changed)
+
+
+def _named(name: Any, value: Any, redact: Callable[[str], str]) -> Any:
+    """A value whose name gives it away, as of a label `password`, is none that anybody reads."""
+    if isinstance(name, str) and isinstance(value, str) and value:
+        masked = redact(f"{name}=x")
+        if masked != f"{name}=x":
+            return masked.removeprefix(f"{name}=")
+    return _redacted(value, redact)
 
 
 # --- requests ---

@@ -115,6 +115,11 @@ _COOKIE = re.compile(r"""(?i)(?<![\w-])((?:set-)?cookie["']?\s{0,4}[:=]\s{0,4}["
 _SCHEME = re.compile(r"(?i)(?<![\w-])(bearer|basic(?=\s+[a-z/+]*(?-i:[A-Z0-9=])))(\s+)([\w.~+/=-]{6,})")
 _SIGNED = re.compile(r"""(?i)((?<=[?&])(?:x-amz-signature|signature|sig)=)([^\s&"'<>]+)""")
 _USER = re.compile(r"""(?<![\w-])((?:-u|--user|--proxy-user)[\s=]["']?[^\s:"']{1,80}:)((?!\d+\b)[^\s"']+)""")
+# A matcher within a link: password%3D%22hunter2%22
+_ENCODED = re.compile(
+    r"""(?ix) ( (?:password|passwd|passphrase|secret|token|(?:api|access|private)[._-]?key|credential)
+      [\w-]{0,40} %3[ad] (?:%2[027]){0,3} ) ( (?: [^\s&%"'<>] | %(?!2[267c]|7d)[0-9a-f]{2} )+ )"""
+)
 _REGISTRY = re.compile(r"""("auth\\{0,3}"\s{0,4}:\s{0,4}\\{0,3}")([\w+/=-]{8,})""")  # of an image registry
 
 
@@ -143,7 +148,7 @@ class Redactor:
             text = self._known.sub(MASK, text)
         text = _HEADER.sub(rf"\1{MASK}", _LINE_OF_KEY.sub(MASK, without_tokens(text)))
         text = _SCHEME.sub(rf"\1\2{MASK}", text)
-        for shape in (_COOKIE, _SIGNED, _USER, _REGISTRY, _FLAG):
+        for shape in (_COOKIE, _SIGNED, _ENCODED, _USER, _REGISTRY, _FLAG):
             text = shape.sub(rf"\1{MASK}", text)
         return _NAMED.sub(_mask_value, _PAIR.sub(_mask_value, text))
 

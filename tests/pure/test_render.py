@@ -283,3 +283,14 @@ def test_a_part_without_findings_is_not_judged_and_its_picture_speaks_for_itself
     assert card.text.startswith("🟡") and "0/1 green" in card.text
     assert "Graph" not in json.dumps([card.blocks, detail.blocks], ensure_ascii=False)
     assert (picture.text, picture.file) == ("HighErrorRate", file)
+
+
+def test_a_label_whose_name_gives_it_away_is_masked() -> None:
+    """Neither text looks like a secret by itself: the name and the value are two."""
+    alerts = [
+        replace(build.alert("X"), labels={"alertname": "X", "db_password": p, "pod": p[:4]})
+        for p in ("hunter21", "dragon21")
+    ]
+    shown = render.messages(build.group(*alerts), Redactor())
+    told = json.dumps([message.blocks for message in shown])
+    assert "hunter21" not in told and "dragon21" not in told and "pod=hunt" in told

@@ -765,6 +765,10 @@ def test_the_redactor_masks_every_loaded_secret_however_it_is_written() -> None:
         (r"[\"--token\", \"hunter2\"]", r"[\"--token\", \"***\"]"),
         ("run --token -v", "run --token -v"),
         ("key_" + AWS, "key_***"),
+        (
+            "/#/alerts?filter=%7Bpassword%3D%22hun%2Ft%22%2Ca%3D%22b%22%7D",
+            "/#/alerts?filter=%7Bpassword%3D%22***%22%2Ca%3D%22b%22%7D",
+        ),
         ("Server=db;User Id=sa;Pwd=hunter2;", "Server=db;User Id=sa;Pwd=***;"),
         ("user=sa pass=hunter2", "user=sa pass=***"),
         ("DB_PASS: hunter2", "DB_PASS: ***"),
@@ -820,6 +824,7 @@ def test_what_looks_like_a_secret_is_masked_and_nothing_else(text: str, masked: 
         "-u a:" * 40_000,
         "pass" * 50_000,
         ":" * 200_000,
+        "password" + "%3D" * 60_000,
     ],
 )
 def test_redaction_takes_linear_time(text: str) -> None:
