@@ -106,7 +106,8 @@ def _listed(group: AlertGroup) -> list[Block]:
     if len(alerts) == 1:
         return []
     if len(alerts) > _LISTED:
-        return paragraphs(filter(None, [f"*Most of the {len(group.firing)}*", most(group)]))
+        told = most(group)
+        return paragraphs([f"*Most of the {len(group.firing)}*", told] if told else [])
     return paragraphs(_alert_line(alert, group) for alert in alerts)
 
 

@@ -14,7 +14,7 @@ from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triagereads import CronJob, CronJobView, Jobs, JobView
 from commands.wording import one_line, unread
 
-KEY = "AL-33"
+KEY = "AR-5"
 _LINES = 8
 _RUNS = 5
 

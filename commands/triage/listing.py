@@ -26,11 +26,11 @@ def told(group: AlertGroup, site: ClusterSite) -> Inquiry:
 
 
 def _most(name: str, group: AlertGroup) -> Finding | None:
-    """None where the label tells nothing: not there, or the same everywhere."""
+    """None where the label tells nothing: not there, the same everywhere, or another one everywhere."""
     counts = Counter(alert.labels[name] for alert in group.firing if alert.labels.get(name))
-    if len(counts) < 2:
-        return None
     top = counts.most_common(_TOP)
+    if len(counts) < 2 or top[0][1] == 1:
+        return None
     rest = len(counts) - len(top)
     more = (f"and {rest} more",) if rest else ()
     lines = tuple(f"{count} × {value}" for value, count in top)

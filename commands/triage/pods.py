@@ -12,7 +12,7 @@ from datetime import timedelta
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Confidence, Gap, Reads, Seen
 from commands.phrase import counted, span
-from commands.podreads import ContainerView, EventView
+from commands.podreads import ContainerView, EventView, PodRow
 from commands.site import ClusterSite
 from commands.triage import crash, creating, environment, eviction, images, notready, pending, throttling
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
@@ -34,6 +34,11 @@ def diagnose(subject: Subject, site: ClusterSite) -> Diagnosing:
         offer = Suggestion("Show pod", f"pod show {subject.namespace}/{subject.pod}")
         return Diagnosis(None, (unread("T3-5.1", "Pod", scene),), (offer,))
     found = yield from topic(scene)
+    other = _sick_one(scene) if found.findings[0].light is Light.GREEN else ""
+    if other:  # the first of a group may be well by now, while the group is not
+        worse = yield from of_pod(subject, site, subject.namespace, other)
+        if not isinstance(worse, Gap):
+            scene, found = worse, (yield from topic(worse))
     return _with_the_rest(scene, found)
 
 
@@ -190,11 +195,21 @@ def _wrong_settings(scene: Scene) -> tuple[Finding, ...]:
     return environment.judged(declared) if declared else ()
 
 
+def _sick_one(scene: Scene) -> str:
+    """Of the group's other pods the first that is not well, "" where there is none."""
+    return next((row.name for row in _rows_of_others(scene) if not is_well(row)), "")
+
+
+def _rows_of_others(scene: Scene) -> list[PodRow]:
+    subject = scene.subject
+    pods = {Subject("", labels).pod for labels in (subject.labels, *subject.others)}
+    return [row for row in scene.rows if row.name in pods - {scene.pod.name, ""}]
+
+
 def _others(scene: Scene) -> tuple[Finding, ...]:
     """How many of the group's other pods have the same STATUS word."""
-    names = {Subject("", labels).pod for labels in scene.subject.others} - {scene.pod.name, ""}
-    rows = [row for row in scene.rows if row.name in names]
-    if not names or not rows:
+    rows = _rows_of_others(scene)
+    if not rows:
         return ()
     same = [row for row in rows if row.status == scene.pod.status and not is_well(row)]
     others = [row for row in rows if row not in same]

@@ -21,7 +21,7 @@ from commands.triagereads import Changes
 from commands.wording import one_line, unread
 from commands.workloads import Members, MemberView, Quotas, QuotaView, Workload, WorkloadView, typed
 
-KEY = "AL-33"
+KEY = "AR-5"
 _KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet", "daemonset": "DaemonSet"}
 _SHOWN = 6
 # The controller's own words when it may not make a pod at all.

@@ -27,8 +27,11 @@ from commands.model import (
     Record,
     Request,
     Section,
+    Seen,
     Severity,
 )  # fmt: skip
+from commands.site import ClusterSite
+from commands.triage import listing
 from sandbox.slack import limits
 from tests import build
 from tests.alert_cards import ACKED, CAUSE, GROUPS, ID, KINDS, STORM, after, alert, group, triage
@@ -210,6 +213,16 @@ def test_of_a_large_group_the_card_says_where_most_of_it_is() -> None:
     assert "*Most of the 300*" in shown
     assert "*namespace* shop 128, kube-system 86, monitoring 86" in shown
     assert "pod-17" not in shown
+
+
+def test_of_a_large_group_nothing_is_counted_that_is_another_everywhere() -> None:
+    alerts = tuple(build.alert(namespace="shop", pod=f"web-{n}") for n in range(12))
+    assert "Most of" not in said(group(alerts=alerts))
+    asked = listing.told(group(alerts=alerts), ClusterSite())
+    next(asked)
+    with pytest.raises(StopIteration) as end:
+        asked.send(Seen({}))
+    assert end.value.value.findings == () and len(end.value.value.attachments) == 1
 
 
 def test_up_to_ten_alerts_are_listed_by_what_tells_them_apart() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from commands.finding import Light
 from commands.model import Confidence
-from commands.podreads import Ending, Events, EventView
+from commands.podreads import Ending, Events, EventView, PodDetail, PodDetails
 from commands.triage import exits, pods
 from commands.triage.rule import Diagnosis
 from tests.pure.pod_scenes import (
@@ -20,6 +20,7 @@ from tests.pure.pod_scenes import (
     event,
     log,
     pod,
+    row,
     running,
     subject,
     told,
@@ -127,3 +128,17 @@ def test_why_a_pod_does_not_go(
 )
 def test_a_hint_is_given_only_for_what_the_line_says(line: str, hint: str) -> None:
     assert exits.hint(line).startswith(hint) and bool(exits.hint(line)) is bool(hint)
+
+
+def test_the_first_of_a_group_may_be_well_while_the_group_is_not() -> None:
+    def named(read: PodDetails) -> tuple[PodDetail, ...]:
+        well = pod(running(), status="Running", ready="1/1", restarts=0, not_ready_since=None)
+        return (well if read.name == POD else pod(name=read.name),)
+
+    rows = (row(status="Running", ready="1/1"), row("web-2", "Running", "1/1"), row("web-3"))
+    answers = world(PodDetails=named, PodRows=rows, ContainerLog=log(TRACE))
+    others = tuple({"namespace": "shop", "pod": name} for name in ("web-2", "web-3"))
+    diagnosis = told(pods.diagnose(subject(others=others), SITE), answers)
+    assert text(diagnosis).startswith("web-3/app ends itself with exit code 1")
+    alone = told(pods.diagnose(subject(), SITE), answers)  # web-3 is of another alert
+    assert alone.cause is None
