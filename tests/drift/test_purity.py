@@ -31,7 +31,12 @@ PURE_MORE: Mapping[str, tuple[str, ...]] = {
     # Pure themselves:
     "bot/alerts.py": ("bot.alertbody",),
     "bot/render.py": (
-        "bot.alertcard", "bot.alertthread", "bot.alertwords", "bot.blocks", "bot.changecard", "bot.changethread",
+        "bot.alertcard",
+        "bot.alertthread",
+        "bot.alertwords",
+        "bot.blocks",
+        "bot.changecard",
+        "bot.changethread",
         "bot.findings",
     ),
     "bot/alertthread.py": ("bot.alertwords", "bot.blocks", "bot.findings"),
