@@ -23,7 +23,10 @@ def shares(answer: Vector, by: tuple[str, ...]) -> Mapping[str, float]:
     return {name: value / whole for name, value in ranked} if whole else {}
 
 
-def split(label: str, answer: Vector | Gap, by: tuple[str, ...]) -> Finding:
+def split(label: str, answer: Vector | Gap, by: tuple[str, ...], *, is_measured: bool = True) -> Finding:
+    """is_measured: errors are counted at all; else that none is seen tells nothing."""
+    if not isinstance(answer, Gap) and not (answer.samples or is_measured):
+        answer = Gap("no data")
     if isinstance(answer, Gap):
         return unread(KEY, label, answer)
     parts = shares(answer, by)

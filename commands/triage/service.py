@@ -129,12 +129,13 @@ class _Told:
         return found.at if found and found.at and not found.is_older else self.since
 
     def diagnosis(self) -> Diagnosis:
-        found = self._matches()
+        found, errors = self._matches(), self._errors()
+        is_counted = errors.light is not Light.UNKNOWN
         findings = (
-            self._errors(),
-            blame.split("By status", self.seen[self.asked.by_status], ("status",)),
-            self._by_pod(),
-            blame.split("By path", self.seen[self.asked.by_path], _PATHS),
+            errors,
+            blame.split("By status", self.seen[self.asked.by_status], ("status",), is_measured=is_counted),
+            self._by_pod(is_counted),
+            blame.split("By path", self.seen[self.asked.by_path], _PATHS, is_measured=is_counted),
             self._changed(),
             self._endpoints(),
             *saturation.findings(self.asked.lack, self.seen, self.site),
@@ -187,8 +188,8 @@ class _Told:
         went = onset.sparkline(onset.points(past))
         return (f"before: {share(found.usual)}; the last 3 h: {went}",)
 
-    def _by_pod(self) -> Finding:
-        found = blame.split("By pod", self.seen[self.asked.by_pod], ("pod",))
+    def _by_pod(self, is_counted: bool) -> Finding:
+        found = blame.split("By pod", self.seen[self.asked.by_pod], ("pod",), is_measured=is_counted)
         named = self._pod()
         return replace(found, light=Light.RED, value=named) if named else found
 

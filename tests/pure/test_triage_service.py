@@ -65,6 +65,14 @@ def text(found: Diagnosis) -> str:
     return found.cause.text
 
 
+def test_what_is_not_counted_at_all_fails_nowhere_and_is_not_green() -> None:
+    found = lights(told(service.of(BACKEND, None, SITE), {}))
+    assert {found[name] for name in ("By status", "By pod", "By path")} == {Light.UNKNOWN}
+    none = {ERRORS: 0.0, RATE: 20}
+    found = lights(told(service.of(BACKEND, None, SITE), none))
+    assert {found[name] for name in ("By status", "By pod", "By path")} == {Light.GREEN}
+
+
 # --- How many, since when -------------------------------------------------------------------------------------
 
 
