@@ -176,7 +176,11 @@ class Carer:
         if wish.subject:
             found = self._casebook.named(wish.subject)
             if not found:
-                raise UsageError(f"There is no alert `{wish.subject[:40]}`, or not any more. {_NOTHING}")
+                is_unsaid = wish.verb == "mark" and not wish.word
+                words = " Call one `actionable`, `informational` or `false-alarm`." if is_unsaid else ""
+                raise UsageError(
+                    f"There is no alert `{wish.subject[:40]}`, or not any more.{words} {_NOTHING}"
+                )
             return found
         told = self._casebook.told_in(wish.place.channel, wish.place.thread)
         found = _waiting(told) if len(told) > 1 else told

@@ -256,7 +256,8 @@ def _straight(word: str) -> str:
     dashes = _DASHES.match(word)
     if dashes is None or dashes.end() == len(word):
         return word
-    return ("-" if word[dashes.end() + 1 :] == "" else "--") + word[dashes.end() :]
+    rest = word[dashes.end() :]
+    return ("-" if rest[1:] == "" or rest[0].isdecimal() else "--") + rest
 
 
 def _quotation(text: str, start: int) -> tuple[str, int]:
@@ -366,6 +367,7 @@ def built_lines(own: Iterable[Command]) -> list[str]:
 
 # --- Flags ----------------------------------------------------------------------------------------
 
+_NEGATIVE = re.compile(r"-\d")  # no flag, but a value that is wrong and is to be called so
 _KEYED = re.compile(r"[A-Za-z][A-Za-z0-9-]*=.*", re.DOTALL)
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -389,7 +391,7 @@ def _split(tail: list[Token], word: words.Word, own: Sequence[Command]) -> tuple
             continue
         if flag.name in given:
             raise UsageError(f"`--{flag.name}` is given twice. Leave one out.")
-        if flag.value and not equals and queue and not queue[0].is_flag:
+        if flag.value and not equals and queue and (not queue[0].is_flag or _NEGATIVE.match(queue[0].text)):
             value = _value(flag, queue, is_named=_is_named_change(word, places))
         given[flag.name] = _checked(flag, value, bool(equals))
     return given, places

@@ -132,7 +132,10 @@ def _loud(silence: SilenceView, alerts: tuple[AmAlert, ...] | Gap) -> Finding:
         )
     alone = [alert for alert in alerts if alert.silenced_by == (silence.id,)]
     names = ", ".join(sorted({alert.labels.get("alertname", "") for alert in alone})[:5])
-    value = f"{counted(len(alone), 'alert')} that still fire: {names}" if alone else "nothing that fires now"
+    fire = "fires" if len(alone) == 1 else "fire"
+    value = (
+        f"{counted(len(alone), 'alert')} that still {fire}: {names}" if alone else "nothing that fires now"
+    )
     return Finding(f"{_KEY}.alerts", "Told again", Light.GREEN, value)
 
 

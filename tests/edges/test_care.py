@@ -298,6 +298,7 @@ def test_an_alert_is_typed_by_id_by_its_beginning_or_by_name(desks: Desks, name:
 
 def test_an_alert_that_is_unknown_is_said_to_be(desks: Desks) -> None:
     assert "There is no alert `Affff`" in desks.type(ALICE, "alert ack Affff").text
+    assert "`actionable`, `informational`" in desks.type(ALICE, "alert mark fals").text
 
 
 # --- buttons and windows, through Slack ---

@@ -221,6 +221,7 @@ def test_what_slack_and_phones_do_to_text(typed: str, read: str) -> None:
         ('logs --why="it', "never closed"),
         ('logs "a"b', 'After a closing " comes a space'),
         ("logs --since", "`--since` needs a value: `--since 1h`"),
+        ("logs --since -1h", "`--since`: `-1h` is no time span"),
         ("logs --since --previous", "`--since` needs a value"),
         ('logs --service ""', "`--service` needs a value"),
         ("logs --since 1y", "`--since`: `1y` is no time span.*30m, 1h or 7d"),

@@ -359,7 +359,7 @@ def test_a_silence_is_ended_by_its_request_its_own_id_or_the_alert_that_it_hides
     plan = ending(name, known, alerts, replace(GROUP, care=care))
     (step,) = plan.steps
     assert isinstance(step.effect, Unsilence) and step.effect.target.uid == S1
-    assert plan.findings[0].value == "1 alert that still fire: X"
+    assert plan.findings[0].value == "1 alert that still fires: X"
     back = grammar.parse(plan.undo, COMMANDS).args
     assert (back.verb, back.flags["for"]) == ("silence", "60m")
     silence.check(back, SITE)
