@@ -1,7 +1,7 @@
 """What changed before something began, and whether it may be why. Shared by `alert triage` and `debug`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from commands.finding import Finding, Light, Suggestion
@@ -16,6 +16,7 @@ _LABEL = "Changed"
 WINDOW = timedelta(hours=2)
 # T1-4.1: a rollout this near the onset is the first suspect. After it, only as far as clocks and `for:` differ.
 _BEFORE, _AFTER = timedelta(minutes=30), timedelta(minutes=2)
+_CLOCKS = timedelta(minutes=1)  # that a pod may seem older than what made it
 _SHOWN = 8
 
 
@@ -26,9 +27,23 @@ class Looked:
     finding: Finding
     cause: Cause | None = None
 
+    @property
+    def without_blame(self) -> "Looked":
+        """The same facts, where none of them can be why."""
+        is_suspect = self.finding.light is Light.YELLOW
+        light = Light.GREEN if is_suspect else self.finding.light
+        return Looked(replace(self.finding, suggestions=(), light=light))
 
-def looked(found: ChangesSeen | Gap, onset: datetime | None, now: datetime, workload: str = "") -> Looked:
-    """workload: the name of the one that is ill, whose changes come first; "" for none in particular."""
+
+def looked(
+    found: ChangesSeen | Gap,
+    onset: datetime | None,
+    now: datetime,
+    workload: str = "",
+    born: datetime | None = None,
+) -> Looked:
+    """workload: the name of the one that is ill, whose changes come first; "" for none in particular. born: when its
+    pod that is ill was made, where it is one pod: a rollout after that did not make it, so it is not why."""
     if isinstance(found, Gap):
         return Looked(unread(KEY, _LABEL, found))
     began = onset or now
@@ -42,7 +57,10 @@ def looked(found: ChangesSeen | Gap, onset: datetime | None, now: datetime, work
         (
             c
             for c in ordered
-            if is_suspect(c, began) and _is_last(c, found.changes) and (not workload or _is_of(c, workload))
+            if is_suspect(c, began)
+            and _is_last(c, found.changes)
+            and (not workload or _is_of(c, workload))
+            and (born is None or c.at <= born + _CLOCKS)
         ),
         None,
     )

@@ -1,14 +1,13 @@
 """Around an alert: what changed before it, what fires beside it, and what its runbook says first."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 
 from commands.alertreads import AmAlert, AmAlerts, Runbook, RunbookOf
 from commands.finding import Finding, Light, Link
 from commands.model import AlertGroup, Gap, Inquiry, Section
 from commands.phrase import counted, span
-from commands.podreads import workload
+from commands.podreads import PodDetail, PodDetails, workload
 from commands.reads import Now
 from commands.site import ClusterSite
 from commands.triage import changed
@@ -30,11 +29,13 @@ def told(group: AlertGroup, site: ClusterSite) -> Inquiry:
     subject, now = Subject.of(group), Now()
     changes, firing = Changes(subject.namespace), AmAlerts()
     book = RunbookOf(subject.annotations.get("runbook_url", ""))
-    seen = yield (changes, firing, book, now)
+    pod = (PodDetails(subject.namespace, subject.pod),) if subject.namespace and subject.pod else ()
+    seen = yield (changes, firing, book, now, *pod)
     own = workload_of(subject) or _behind(subject, seen[changes])
-    looked = changed.looked(seen[changes], subject.since, seen[now], own)
+    born = next((each.created for read in pod for each in _known(seen[read])), None)
+    looked = changed.looked(seen[changes], subject.since, seen[now], own, born)
     if not _may_be_a_rollout(subject):
-        looked = changed.Looked(replace(looked.finding, suggestions=()))
+        looked = looked.without_blame
     findings = (
         looked.finding,
         neighbours(seen[firing], subject, seen[now]),
@@ -53,6 +54,10 @@ def _behind(subject: Subject, found: ChangesSeen | Gap) -> str:
     """The workload that bears the name of the Service it is about, where that changed."""
     names = () if isinstance(found, Gap) else {change.name for change in found.changes}
     return subject.service if subject.service in names else ""
+
+
+def _known(pods: tuple[PodDetail, ...] | Gap) -> tuple[PodDetail, ...]:
+    return () if isinstance(pods, Gap) else pods
 
 
 def _may_be_a_rollout(subject: Subject) -> bool:

@@ -95,7 +95,8 @@ def _of_pods(view: WorkloadView, ill: Sequence[MemberView], now: datetime) -> Ca
     if not ill:
         return None
     troubles = Counter(member.trouble or "not ready" for member in ill)
-    word, count = troubles.most_common(1)[0]
+    # A trouble with a name tells more than pods that merely are not ready, however many they are.
+    word, count = max(troubles.items(), key=lambda each: (each[0] != "not ready", each[1]))
     worst = next(member for member in ill if (member.trouble or "not ready") == word)
     said = f": {_in_words(worst)}" if worst.message else _exit(worst)
     since = f" for {span(now - worst.since)}" if worst.since else ""

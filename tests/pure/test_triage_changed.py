@@ -11,6 +11,7 @@ from bot import alertwords
 from commands.alertreads import AmAlert, AmAlerts, RunbookOf
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Alert, AlertGroup, Cause, Confidence, Section
+from commands.podreads import PodDetail, PodDetails
 from commands.reads import Now
 from commands.site import ClusterSite
 from commands.triage import changed, context
@@ -49,9 +50,9 @@ def test_a_rollout_of_something_else_is_no_cause() -> None:
     assert changed.looked(seen(rollout(4, 12, "other")), BEGAN, BEGAN, "web").cause is None
 
 
-def around(group: AlertGroup, changes: ChangesSeen) -> Section:
+def around(group: AlertGroup, changes: ChangesSeen, *pods: PodDetail) -> Section:
     asked: Generator[Any, Any, Section] = context.told(group, ClusterSite())
-    answers = {Changes: changes, AmAlerts: (), RunbookOf: None, Now: group.opened}
+    answers = {Changes: changes, AmAlerts: (), RunbookOf: None, Now: group.opened, PodDetails: pods}
     reads = next(asked)
     try:
         asked.send({read: answers[type(read)] for read in reads})
@@ -107,6 +108,18 @@ def alert_of(labels: dict[str, str]) -> Alert:
 def test_a_rollout_of_something_else_explains_no_volume_job_quota_or_machine(labels: dict[str, str]) -> None:
     told = around(build.group(alert_of({"namespace": "shop", **labels})), seen(BEFORE))
     assert told.cause is None and told.findings[0].suggestions == ()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "is_blamed"), [(2 * 24 * 60, False), (20, False), (12, True), (10, True)]
+)
+def test_a_pod_that_was_there_before_the_rollout_is_not_ill_of_it(minutes: int, is_blamed: bool) -> None:
+    ill = build.group(build.alert(namespace="shop", pod="web-5d9f8c7b6d-x7k2p"))
+    born = build.NOW - timedelta(minutes=minutes)
+    about = PodDetail("shop", "web-5d9f8c7b6d-x7k2p", "CrashLoopBackOff", "0/1", 4, created=born)
+    told = around(ill, seen(BEFORE), about)
+    assert (bool(told.cause), bool(told.findings[0].suggestions)) == (is_blamed, is_blamed)
+    assert "rollout of revision 4" in told.findings[0].evidence[0]
 
 
 def test_a_rollout_is_likely_of_the_workload_named_and_possible_where_none_is() -> None:

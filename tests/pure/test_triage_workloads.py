@@ -74,6 +74,12 @@ def test_the_trouble_most_pods_have_is_the_cause() -> None:
     assert found.cause.suggestions[0].text == "debug startup sre-shop/backend-7-b"
 
 
+def test_the_one_new_pod_that_fails_tells_more_than_the_old_ones_that_are_not_ready() -> None:
+    quiet = (sick("backend-7-d", trouble=""), sick("backend-7-e", trouble=""))
+    found = deployment(views=(WANTS_MORE,), Members=(*quiet, sick(message="Back-off pulling image shop:1.5")))
+    assert cause(found).startswith("1 of 3 pods of Deployment sre-shop/backend: ImagePullBackOff")
+
+
 def test_a_rollout_just_before_offers_the_way_back_first() -> None:
     rolled = ChangeSeen("Deployment", "sre-shop", "backend", "rollout of revision 7", NOW - 14 * MINUTE,
                         "helm", ("image web: shop:1.3 → shop:1.4",), 7)  # fmt: skip
