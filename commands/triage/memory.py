@@ -214,8 +214,9 @@ class _Told:
         return tuple(found for each in known for found in javaheap.findings(each, limits.get(each.name)))
 
     def _changed(self) -> changed.Looked:
-        name = _owner(self._pod())
-        return changed.looked(self.seen[self.asked.changes], self.subject.since, self.seen[Now()], name)
+        pod = self._pod()
+        changes, now = self.seen[self.asked.changes], self.seen[Now()]
+        return changed.looked(changes, self.subject.since, now, _owner(pod), pod.created if pod else None)
 
     # --- the cause
 

@@ -54,7 +54,8 @@ def _own(subject: Subject, site: ClusterSite) -> Diagnosing:
     pod, scalers, changes = PodDetails(space, subject.pod), Autoscalers(space), Changes(space)
     seen = yield (used, past, pod, scalers, changes, Now())
     name = workload(subject.pod)
-    looked = changed.looked(seen[changes], subject.since, seen[Now()], name)
+    born = None if isinstance(seen[pod], Gap) or not seen[pod] else seen[pod][0].created
+    looked = changed.looked(seen[changes], subject.since, seen[Now()], name, born)
     level = site.alerts.rules.get("HighCPUUsage")
     mark = level.over if level and level.over else 0.8
     findings = (

@@ -1,10 +1,24 @@
 """CPU and memory near a limit: which pod and container, since when, when it is full, and what its heap does."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from service_world import FIRST, MI, PODS, SITE, container, finding, lights, matrix, pod, spec, told
+from service_world import (
+    FIRST,
+    MI,
+    PODS,
+    SITE,
+    container,
+    finding,
+    lights,
+    matrix,
+    pod,
+    rollout,
+    spec,
+    told,
+)
 from triage_world import HIDDEN, NOW
 
 from commands.catalog import Catalog
@@ -44,6 +58,18 @@ def heavy(
 def text(found: Diagnosis) -> str:
     assert found.cause
     return found.cause.text
+
+
+@pytest.mark.parametrize(("age", "is_blamed"), [(2 * 24 * 60, False), (14, True)])
+def test_a_rollout_after_the_pod_was_made_is_not_why_it_uses_more(age: int, is_blamed: bool) -> None:
+    made = replace(pod(), created=NOW - timedelta(minutes=age))
+    given: dict[Any, Any] = {PodDetails: (made,), Changes: rollout(15)}
+    world: dict[Any, Any] = {**given, SHARE: {f"pod={FIRST}": 0.95}}
+    for found in (heavy(given), told(usage.cpu(about("HighCPUUsage"), SITE), world)):
+        offered = [
+            each.text for each in (*(found.cause.suggestions if found.cause else ()), *found.suggestions)
+        ]
+        assert ("deploy rollback sre-shop/backend" in offered) is is_blamed, offered
 
 
 # --- Memory -------------------------------------------------------------------------------------------------------
