@@ -48,10 +48,10 @@ def looked(
         return Looked(unread(KEY, _LABEL, found))
     began = onset or now
     near = [change for change in found.changes if began - WINDOW <= change.at <= max(began, now)]
-    blind = tuple(f"not looked at: {one_line(gap.reason)}" for gap in found.unread)
+    blind = (*(f"not looked at: {one_line(gap.reason)}" for gap in found.unread), *_too_old(began, now))
     if not near:
         light = Light.UNKNOWN if blind else Light.GREEN
-        return Looked(Finding(KEY, _LABEL, light, f"nothing in the {span(WINDOW)} before", evidence=blind))
+        return Looked(Finding(KEY, _LABEL, light, f"nothing in the last {span(WINDOW)}", evidence=blind))
     ordered = sorted(near, key=lambda change: (not is_suspect(change, began), not _is_of(change, workload)))
     suspect = next(
         (
@@ -64,12 +64,20 @@ def looked(
         ),
         None,
     )
-    light = Light.YELLOW if suspect else Light.GREEN
+    light = Light.YELLOW if suspect else Light.UNKNOWN if _too_old(began, now) else Light.GREEN
     lines = tuple(line for change in ordered[:_SHOWN] for line in told(change, began))
-    value = f"{counted(len(near), 'change')} in the {span(WINDOW)} before"
+    value = f"{counted(len(near), 'change')} in the last {span(WINDOW)}"
     cause = _cause(suspect, began, is_own=bool(workload)) if suspect else None
     back = cause.suggestions if cause else ()
     return Looked(Finding(KEY, _LABEL, light, value, evidence=(*lines, *blind), suggestions=back), cause)
+
+
+def _too_old(began: datetime, now: datetime) -> tuple[str, ...]:
+    """What changed is read of the time before now: of one that began earlier the time that counts was not."""
+    length = now - began
+    if length < WINDOW:
+        return ()
+    return (f"it began {span(length)} ago: what changed before that was not looked at",)
 
 
 def is_suspect(change: ChangeSeen, began: datetime) -> bool:

@@ -215,3 +215,12 @@ def test_three_hundred_neighbours_of_one_kind_are_one_line() -> None:
         "KubePodNotReady shop web-299, for 4 h 59 min, and 299 more like it",
         "HighErrorRate shop web-4, for 4 min",
     )
+
+
+def test_of_what_began_longer_ago_than_was_read_nothing_is_called_quiet() -> None:
+    """What changed is read of the last two hours: the two before an old onset are not among them."""
+    for changes in (seen(), seen(rollout(4, -200))):
+        found = changed.looked(changes, BEGAN, BEGAN + timedelta(hours=5)).finding
+        assert found.light is Light.UNKNOWN
+        assert "it began 5 h ago: what changed before that was not looked at" in found.evidence
+    assert changed.looked(seen(), BEGAN, BEGAN + timedelta(minutes=5)).finding.light is Light.GREEN

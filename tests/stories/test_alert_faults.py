@@ -293,7 +293,7 @@ def test_a_prometheus_that_hangs_does_not_hold_the_card_up_and_is_named_in_the_t
             texts = "\n".join(_shown(world))
             assert silence.asked, "Prometheus was asked"
             assert "unknown: prometheus: no complete answer in time" in texts, texts
-            assert "nothing in the 2 h before" in texts, "what others say still shows"
+            assert "nothing in the last 2 h" in texts, "what others say still shows"
             world.assert_told_once()
 
 
