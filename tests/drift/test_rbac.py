@@ -108,7 +108,9 @@ def test_the_policy_of_aws_grants_what_is_declared_and_changes_nothing_but_the_b
     statements = json.loads(rbac.POLICY.read_text())["Statement"]
     allowed = {action for each in statements for action in each["Action"]}
     assert allowed == {action.name for action in needs.actions()}
-    writing = {name for name in allowed if not name.partition(":")[2].startswith(("Describe", "List", "Query"))}
+    writing = {
+        name for name in allowed if not name.partition(":")[2].startswith(("Describe", "List", "Query"))
+    }
     assert writing == {"s3:PutObject"}
     # IAM lets none of these be granted for some resources only.
     everywhere = [name for each in statements if each["Resource"] == "*" for name in each["Action"]]

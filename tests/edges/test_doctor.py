@@ -282,7 +282,10 @@ def test_a_site_that_watches_some_namespaces_needs_only_there_what_has_one() -> 
     needs = kube_needs(site)
     assert [need.namespace for need in needs if need.resource == "events"] == ["a", "b"]
     assert [need.namespace for need in needs if need.resource == "pods/proxy"] == ["sre-shop"]
-    assert [need.namespace for need in needs if need.resource == "services/proxy"] == ["monitoring", "sre-shop"]
+    assert [need.namespace for need in needs if need.resource == "services/proxy"] == [
+        "monitoring",
+        "sre-shop",
+    ]
     # The plan of a drain looks at the pods of the whole cluster, so a, and b are not asked for by themselves.
     pods = [
         need.namespace for need in needs if (need.verb, need.resource, need.group) == ("list", "pods", "")
