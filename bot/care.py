@@ -14,7 +14,7 @@ from typing import Literal
 from bot.access import Kind
 from bot.casebook import Casebook
 from bot.people import People
-from bot.state import KEEP, Conflict, State, Stored
+from bot.state import Conflict, State, Stored
 from commands.errors import Denied, SayBack, Stale, Unreachable, UsageError
 from commands.grammar import duration
 from commands.model import Actor, AlertGroup, Args, Judged, Judgement, Place
@@ -152,14 +152,11 @@ class Carer:
         return decided.answer
 
     def _write(self, stored: Stored[AlertGroup], group: AlertGroup, decided: Decided, wish: Wish) -> None:
-        change = self._state.change()
-        change.put(group, was=stored.version, keep=None if group.firing else KEEP)
-        self._casebook.write(change, stored.record, group, self._now())
+        change = self._casebook.put(self._state.change(), stored, group, self._now(), is_awaited=True)
         if decided.past:
             self._casebook.care_for(change, group.id, *decided.past)
         facts = {"id": group.id, "by": wish.actor.user, "cluster": group.cluster, **dict(decided.facts)}
-        change.audit(decided.act, episode=str(wish.episode or group.episode), **facts)
-        change.show(group, priority=1).commit()
+        change.audit(decided.act, episode=str(wish.episode or group.episode), **facts).commit()
 
     # --- which one ---
 

@@ -1,8 +1,8 @@
 """What is known of alerts beside their records: which groups are open, what ever fired, which storm is on, and
 which group a thread or a word means.
 
-Writes only into a change that somebody else commits together with the group (`write`), so none of it can
-disagree with the record. Called by bot/desk.py and bot/care.py, and by the rounds (workers/rounds.py); read by
+Every write of a group goes through `put`, into a change that somebody else commits, so none of it can disagree with
+the record. Called by bot/desk.py and bot/care.py, and by the rounds (workers/rounds.py); read by
 workers/casebook.py.
 """
 
@@ -99,8 +99,23 @@ class Casebook:
             return earlier.value
         return storm.id
 
-    def write(self, change: Change, old: AlertGroup | None, group: AlertGroup, now: datetime) -> None:
-        """Add to a change that puts `group` all that goes with it."""
+    def put(
+        self,
+        change: Change,
+        stored: Stored[AlertGroup] | None,
+        group: AlertGroup,
+        now: datetime,
+        *,
+        is_awaited: bool = False,
+    ) -> Change:
+        """Add to a change the group in place of what is stored, and all that goes with it: its index, its history, its
+        storm, and the mark that its card is stale. is_awaited: somebody looks for what becomes of it."""
+        old = stored.record if stored else None
+        change.put(group, was=stored.version if stored else "", keep=None if group.firing else KEEP)
+        self._write(change, old, group, now)
+        return change.show(group, priority=min(priority(group), 1) if is_awaited else priority(group))
+
+    def _write(self, change: Change, old: AlertGroup | None, group: AlertGroup, now: datetime) -> None:
         is_new = old is None or old.episode != group.episode
         change.pipe.zadd(_IDS, {group.id: 0})
         self._watch(change, group, now, is_anew=is_new or not (old and old.firing))
@@ -352,6 +367,13 @@ def _episode(key: bytes) -> int:
     """Of a message of a group: the first part of its key."""
     number = key.partition(b":")[0]
     return int(number) if number.isdigit() else 0
+
+
+def priority(group: AlertGroup) -> int:
+    """Whose turn it is at Slack: what is critical, the card of a storm (1), the others, and last the many of a storm."""
+    if group.firing and group.severity is Severity.CRITICAL:
+        return 0
+    return 3 if group.storm else 2
 
 
 def _times(alert: Alert) -> tuple[str, datetime, datetime | None]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot import alertbody, alerts
 from bot.alertbody import Notification
-from bot.casebook import Casebook
+from bot.casebook import Casebook, priority
 from bot.outbox import Outbox
 from bot.state import JOB_TIMEOUT, KEEP, TRIAGE, Conflict, State, Taken, card_of, new_id
 from commands import alertroutes
@@ -102,12 +102,11 @@ class Intake:
             triage = self._triage(group)
             group = replace(group, triage=triage.id)
             change.put(triage, was="").work(triage, timeout=JOB_TIMEOUT, first=priority(group) == 0)
-        change.put(group, was=stored.version if stored else "", keep=None if group.firing else KEEP)
-        self._casebook.write(change, old, group, self._now())
+        self._casebook.put(change, stored, group, self._now())
         if group.repeats == 0:
             counts = {"firing": str(len(group.firing)), "resolved": str(len(group.resolved))}
             change.audit("alert", id=group.id, cluster=cluster, **counts)
-        change.show(group, priority=priority(group)).commit()
+        change.commit()
 
     # --- where to ---
 
@@ -182,14 +181,6 @@ class Intake:
             created=self._now(),
             sections=tuple(Section(key, part.title) for key, part in parts.items()),
         )
-
-
-def priority(group: AlertGroup) -> int:
-    """Whose turn it is at Slack: what is critical, the card of a storm (bot/casebook.py: 1), the others, and last
-    the many of a storm."""
-    if group.firing and group.severity is Severity.CRITICAL:
-        return 0
-    return 3 if group.storm else 2
 
 
 def is_worth_triage(before: AlertGroup | None, group: AlertGroup) -> bool:

@@ -89,16 +89,13 @@ class Changes:
         except SayBack as refusal:
             no = Finding("plan.refused", "Cannot be planned", Light.RED, value=str(refusal))
             return Plan(request.text, (no,))
-        findings = (self._with_buttons(finding, request.cluster) for finding in plan.findings)
+        findings = (self._house.with_buttons(finding, request.cluster) for finding in plan.findings)
         return replace(plan, findings=tuple(findings), undo=self._here(plan.undo, request.cluster))
 
     def _here(self, undo: str, cluster: str) -> str:
         """The way back, in the cluster of the change, wherever it is typed."""
         name = self._house.site.told_apart(cluster)
         return f"{undo} --cluster {name}" if undo and name else undo
-
-    def _with_buttons(self, finding: Finding, cluster: str) -> Finding:
-        return replace(finding, suggestions=self._house.offered(finding.suggestions, cluster))
 
     def _ask(self, stored: Stored[Request], plan: Plan, turn: int, changed: tuple[str, ...] = ()) -> None:
         request, approvals = stored.record, self._house.site.approvals

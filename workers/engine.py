@@ -64,8 +64,8 @@ class Engine:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        house = House(state, catalog, site, reader, effects, now=now, stopping=stopping)
-        self._changes = Changes(house)
+        self._house = House(state, catalog, site, reader, effects, now=now, stopping=stopping)
+        self._changes = Changes(self._house)
         self._keeper = Keeper(bucket, draw)
         self._state = state
         self._catalog = catalog
@@ -131,18 +131,14 @@ class Engine:
         ):
             change = self._state.change()
             read = self._keeper.keep(change, request, section)
-            offered = (self._offered(finding, request.cluster) for finding in read.findings)
-            read = replace(read, findings=tuple(offered))
+            findings = (self._house.with_buttons(finding, request.cluster) for finding in read.findings)
+            read = replace(read, findings=tuple(findings))
             sections = tuple(read if held.key == read.key else held for held in stored.record.sections)
             stored = self._save(change, stored, replace(stored.record, sections=sections))
-            note_cause(self._state, self._catalog, self._site, stored.record)
+            note_cause(self._house, stored.record)
         # A worker before this one may have died over it.
-        note_cause(self._state, self._catalog, self._site, stored.record)
+        note_cause(self._house, stored.record)
         self._finish(stored, stored.record)
-
-    def _offered(self, finding: Finding, cluster: str) -> Finding:
-        there = self._site.told_apart(cluster)
-        return replace(finding, suggestions=self._catalog.offered(finding.suggestions, there))
 
     def _parts(self, request: Request) -> dict[str, Part]:
         command = self._catalog.find(request.args)

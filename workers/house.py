@@ -11,7 +11,7 @@ from bot.state import KEEP, State, Stored
 from commands.catalog import Catalog
 from commands.change import Change
 from commands.effects import Effect, Outcome
-from commands.finding import Suggestion
+from commands.finding import Finding, Suggestion
 from commands.model import Request
 from commands.plan import Step
 from commands.site import ClusterSite, Site
@@ -48,6 +48,9 @@ class House:
     def offered(self, suggestions: Iterable[Suggestion], cluster: str) -> tuple[Suggestion, ...]:
         """Those that would do something when pressed, in this cluster."""
         return self.catalog.offered(suggestions, self.site.told_apart(cluster))
+
+    def with_buttons(self, finding: Finding, cluster: str) -> Finding:
+        return replace(finding, suggestions=self.offered(finding.suggestions, cluster))
 
     def change_of(self, request: Request) -> Change:
         """What its command declares; raises LookupError where that changes nothing (any more)."""

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from bot import duties
 from bot.casebook import Casebook
-from bot.state import KEEP, Conflict, State, Stored, Taken
+from bot.state import Conflict, State, Stored, Taken
 from commands.alertreads import AmAlerts
 from commands.model import AlertGroup, Gap, Read
 from commands.site import Site
@@ -113,12 +113,10 @@ class Lookout:
     def _end(self, stored: Stored[AlertGroup], gone: frozenset[str]) -> None:
         now = self._now()
         group = duties.without(stored.record, gone, now)
-        change = self._state.change()
-        change.put(group, was=stored.version, keep=None if group.firing else KEEP)
-        self._casebook.write(change, stored.record, group, now)
+        change = self._casebook.put(self._state.change(), stored, group, now)
         change.audit("alert gone", id=group.id, cluster=group.cluster, resolved=str(len(gone)))
         try:
-            change.show(group, priority=2).commit()
+            change.commit()
         except Conflict:
             log.info("%s was written meanwhile: looked at again next time", group.id)
 

@@ -85,11 +85,8 @@ class Rounds:
             now = self._now()
             due = duties.due(stored.record, told, now, self._site)
             if due is not None:
-                change = self._state.change()
-                change.put(due.group, was=stored.version, keep=None if due.group.firing else KEEP)
-                self._casebook.write(change, stored.record, due.group, now)
-                change.audit("reminded", id=due.group.id, cluster=due.group.cluster, **due.facts)
-                _try(change.show(due.group, priority=0))
+                change = self._casebook.put(self._state.change(), stored, due.group, now, is_awaited=True)
+                _try(change.audit("reminded", id=due.group.id, cluster=due.group.cluster, **due.facts))
 
     # --- storms ---
 

@@ -6,10 +6,10 @@ Called by workers/applying.py; asks the store alone.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.casebook import Casebook
-from bot.state import KEEP, Conflict, Stored
+from bot.state import Conflict, Stored
 from commands import matchers
 from commands.effects import Silence, Unsilence
 from commands.model import AlertGroup, Request, Silenced
@@ -98,11 +98,8 @@ def _note_in(house: House, casebook: Casebook, stored: Stored[AlertGroup], noted
         group, now = noted(latest.record, house.now()), house.now()
         if group == latest.record:
             return
-        keep: timedelta | None = None if group.firing else KEEP
-        change = house.state.change().put(group, was=latest.version, keep=keep)
-        casebook.write(change, latest.record, group, now)
         try:
-            change.show(group, priority=2).commit()
+            casebook.put(house.state.change(), latest, group, now).commit()
             return
         except Conflict:
             latest = house.state.alert_group(stored.record.id)

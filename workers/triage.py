@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock, Thread
 
-from bot.state import KEEP, Conflict, State, Stored
-from commands.catalog import Catalog
-from commands.model import AlertGroup, Cause, Request, Severity
-from commands.site import Site
+from bot.casebook import Casebook
+from bot.state import Conflict
+from commands.model import Request
 from commands.triage.rule import verdict
+from workers.house import House
 
 log = logging.getLogger(__name__)
 
@@ -63,32 +63,29 @@ def is_triage(request: Request) -> bool:
     return request.place.under.startswith("alert:")
 
 
-def note_cause(state: State, catalog: Catalog, site: Site, request: Request) -> None:
+def note_cause(house: House, request: Request) -> None:
     """Write what is known to be the matter on the card of the alert; nothing where a newer triage has taken over.
 
-    Before each save of the request, so that whoever takes over a request whose worker died does it, too.
+    After each save of the request, and once more before its end, so that whoever takes over a request whose worker
+    died does it, too.
     """
     found = verdict(request.sections)
     if found is None or not is_triage(request):
         return
-    there = site.told_apart(request.cluster)
-    cause = replace(found, suggestions=catalog.offered(found.suggestions, there))
+    cause = replace(found, suggestions=house.offered(found.suggestions, request.cluster))
+    casebook = Casebook(house.state, house.site)
     for _ in range(_TRIES):
-        stored = state.alert_group(_group_of(request))
+        stored = house.state.alert_group(_group_of(request))
         if stored is None or stored.record.triage != request.id or stored.record.cause == cause:
             return
         try:
-            _write(state, stored, cause)
+            casebook.put(
+                house.state.change(), stored, replace(stored.record, cause=cause), house.now()
+            ).commit()
         except Conflict:
             continue
         return
     log.warning("%s: the cause is not on the card, the group is being written by others", request.id)
-
-
-def _write(state: State, stored: Stored[AlertGroup], cause: Cause) -> None:
-    told = replace(stored.record, cause=cause)
-    change = state.change().put(told, was=stored.version, keep=None if told.firing else KEEP)
-    change.show(told, priority=0 if told.severity is Severity.CRITICAL else 2).commit()
 
 
 def _group_of(request: Request) -> str:

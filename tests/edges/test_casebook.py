@@ -15,7 +15,7 @@ from bot.casebook import Casebook
 from bot.courier import Courier, Pace
 from bot.intake import Intake
 from bot.outbox import Outbox, Sent
-from bot.state import KEEP, State
+from bot.state import State
 from commands.alertreads import Called, GroupOf, Occurrence, Occurrences, OpenGroups
 from commands.catalog import Catalog
 from commands.model import Alert, AlertGroup, Care, Judged, Judgement, Severity, Storm
@@ -35,14 +35,11 @@ class Book:
     def __init__(self, state: State, site: Site = SITE) -> None:
         self.state, self.book, self.now = state, Casebook(state, site), NOW
 
-    def put(self, group: AlertGroup, priority: int = 2) -> AlertGroup:
+    def put(self, group: AlertGroup) -> AlertGroup:
         stored = self.state.alert_group(group.id)
         old = stored.record if stored else None
         group = self.book.placed(old, group, self.now)
-        change = self.state.change()
-        change.put(group, was=stored.version if stored else "", keep=None if group.firing else KEEP)
-        self.book.write(change, old, group, self.now)
-        change.show(group, priority=priority).commit()
+        self.book.put(self.state.change(), stored, group, self.now).commit()
         return group
 
     def ends(self, group: AlertGroup, at: datetime | None = None) -> AlertGroup:
@@ -234,7 +231,7 @@ OVER = SITE.alerts.rollup.over
 
 
 def blow(book: Book, groups: Iterable[AlertGroup]) -> list[AlertGroup]:
-    return [book.put(group, priority=0 if group.severity is Severity.CRITICAL else 3) for group in groups]
+    return [book.put(group) for group in groups]
 
 
 def test_more_groups_than_people_can_read_are_told_in_one_storm_and_critical_ones_are_not(book: Book) -> None:
@@ -308,7 +305,7 @@ def test_in_a_storm_of_two_hundred_nothing_is_dropped_and_what_is_critical_comes
 ) -> None:
     book = Book(state)
     blow(book, (numbered(n) for n in range(200)))
-    grave = book.put(numbered(900, severity=Severity.CRITICAL), priority=0)
+    grave = book.put(numbered(900, severity=Severity.CRITICAL))
     sent_all(state, quick_slack)
     outbox, groups = Outbox(state), book.book.open_groups()
     posted = {group.id: outbox.sent(f"alert:{group.id}")["1:card"].ts for group in groups}
