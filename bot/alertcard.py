@@ -171,7 +171,7 @@ def _earlier(before: str, workspace: str) -> str:
 
 
 def _origin(group: AlertGroup) -> str:
-    why = f"here by {line(group.route, 120)}" if group.route else ""
+    why = f"routed by: {line(group.route, 120)}" if group.route else ""
     receiver = f"receiver {line(group.receiver, 80)}" if group.receiver else ""
     return " · ".join(filter(None, (why, receiver, group.id)))
 
@@ -219,7 +219,7 @@ def silence_view(carried: str) -> Block:
 
 def storm(record: Storm) -> Message:
     sign = OVER if record.over else "⚠️"
-    state = "over" if record.over else f"{record.firing} fire"
+    state = "over" if record.over else f"{record.firing} {'fires' if record.firing == 1 else 'fire'}"
     groups = counted(record.members, "alert group")
     headline = f"{sign} *Alert storm: {groups}, {state}*"
     when = f"since {moment(record.opened)}"

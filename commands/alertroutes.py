@@ -201,8 +201,8 @@ def _because(rules: Alerts, labels: Labels, to: Destination) -> str:
     name = labels.get("alertname", "")
     group = rules.rules[name].group if name in rules.rules else ""
     if name in rules.route.names:
-        return f"`{name}` goes to {to}"
+        return f"`{name}` → {to}"
     if group:
-        return f"group {group} goes to {to}"
+        return f"group {group} → {to}"
     said = labels.get("severity", "")
-    return f"severity {said} goes to {to}" if said else f"no severity goes to {to}"
+    return f"severity {said} → {to}" if said else f"no severity → {to}"

@@ -235,7 +235,7 @@ def _ours(
     called = f", calls {to.mention}" if to.mention else ", calls nobody"
     value = f"channel {to.channel}{called}"
     lines = (
-        f"because {to.why}",
+        f"routed by: {to.why}",
         f"{to.severity.value}: {_TOLD[to.to]}",
         *((f"owner: {to.owner}",) if to.owner else ()),
     )

@@ -115,7 +115,7 @@ def test_what_was_stored_says_where_it_goes_and_whom_it_calls(door: Door) -> Non
     (group,) = door.groups()
     assert (group.channel, group.mention, group.cluster) == ("#sre-alerts", "U0ONCALL", "eu")
     assert (group.severity, group.receiver, group.heard) == (Severity.CRITICAL, "sre.bot", NOW)
-    assert group.route == "severity critical goes to page" and group.triage
+    assert group.route == "severity critical → page" and group.triage
 
 
 def test_fifty_twins_at_the_same_moment_make_one_record_and_one_diagnosis(door: Door) -> None:

@@ -264,7 +264,7 @@ def test_where_an_alert_of_these_labels_would_go_and_why():
     found = one('alert routes alertname="HighLatency" severity="warning" namespace="shop"', given)
     ours = line(found, "Our routes")
     assert ours.value == "channel #shop, calls oncall"
-    assert "`HighLatency` goes to mention" in ours.evidence[0]
+    assert "`HighLatency` → mention" in ours.evidence[0]
     assert "annotations of namespace shop" in ours.evidence[0]
     assert line(found, "Alertmanager").value == "to bot, which leads to a webhook"
     lost = one('alert routes team="db"', given)

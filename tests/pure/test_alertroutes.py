@@ -36,23 +36,23 @@ def labels(name: str = "PodDown", **others: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("given", "channel", "mention", "why"),
     [
-        (labels(severity="critical"), "alerts", "oncall", "severity critical goes to page"),
-        (labels(severity="warning"), "alerts", "", "severity warning goes to slack"),
-        (labels(severity="P1"), "alerts", "oncall", "severity P1 goes to page"),
-        (labels(), "alerts", "", "no severity goes to slack"),
-        ({}, "alerts", "", "no severity goes to slack"),
-        (labels("HighLatency", severity="warning"), "alerts", "oncall", "`HighLatency` goes to mention"),
+        (labels(severity="critical"), "alerts", "oncall", "severity critical → page"),
+        (labels(severity="warning"), "alerts", "", "severity warning → slack"),
+        (labels(severity="P1"), "alerts", "oncall", "severity P1 → page"),
+        (labels(), "alerts", "", "no severity → slack"),
+        ({}, "alerts", "", "no severity → slack"),
+        (labels("HighLatency", severity="warning"), "alerts", "oncall", "`HighLatency` → mention"),
         (
             labels("HighCPUUsage", severity="critical"),
             "alerts",
             "",
-            "group resource_exhaustion goes to slack",
+            "group resource_exhaustion → slack",
         ),
         (
             labels(severity="critical", namespace="shop-eu"),
             "#shop",
             "S0SHOP",
-            'rule 1 of `alerts.routes` (severity="critical", namespace=~"shop-.*"); severity critical goes to page',
+            'rule 1 of `alerts.routes` (severity="critical", namespace=~"shop-.*"); severity critical → page',
         ),
         (
             labels("Noise", severity="critical"),
@@ -66,7 +66,7 @@ def labels(name: str = "PodDown", **others: str) -> dict[str, str]:
             "db-owner",
             'rule 3 of `alerts.routes` (team="data",severity!="info")',
         ),
-        (labels(team="data", severity="info"), "alerts", "", "severity info goes to slack"),
+        (labels(team="data", severity="info"), "alerts", "", "severity info → slack"),
     ],
 )
 def test_the_first_rule_that_matches_says_and_the_defaults_say_the_rest(
@@ -120,7 +120,7 @@ def test_what_a_namespace_says_of_itself_beats_the_default_and_no_rule(
 def test_the_line_says_whose_annotations_were_heeded() -> None:
     notes = {"pay": Note("S0PAY"), "pay/api": Note("U0API")}
     given = labels(namespace="pay", severity="critical")
-    assert routed(given, notes=notes).why == "severity critical goes to page; annotations of namespace pay"
+    assert routed(given, notes=notes).why == "severity critical → page; annotations of namespace pay"
     assert routed(given | {"deployment": "api"}, notes=notes).why.endswith("annotations of pay/api")
 
 
