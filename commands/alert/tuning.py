@@ -74,7 +74,10 @@ def inquiry(site: ClusterSite, window: timedelta, name: str = "") -> Inquiry:
     limit = site.alerts.false_positive_pct
     over = [rate for rate in chosen if rate.is_over(limit)]
     proposed = yield from _proposed(over[:_RULES], now)
-    findings = (_summary(chosen, over, limit, window, short), *proposed, *_left(over[_RULES:]))
+    unknown = (yield from _unknown(name)) if name and not chosen else ()
+    findings = (
+        *(unknown or (_summary(chosen, over, limit, window, short),)), *proposed, *_left(over[_RULES:]),
+    )  # fmt: skip
     rows = aligned(("alert", "told", "marked", "false", "rate", "unmarked"), map(_row, chosen))
     table, files = shown_and_kept(rows, ROWS, "false-alarms.txt", "All alerts") if chosen else ((), ())
     note = "rate = cards marked false alarm / all marked cards; one mark is for one card, however many pods it has"
@@ -122,6 +125,18 @@ def _summary(
         mend = "Mark what comes: the buttons of a card, or `alert mark A… actionable`."
         return Finding(key, label, Light.UNKNOWN, value, threshold, mend=mend)
     return Finding(key, label, Light.GREEN, f"none of {counted(len(chosen), 'alert')} over it", threshold)
+
+
+def _unknown(name: str) -> Generator[Reads, Seen, tuple[Finding, ...]]:
+    """Of a name that was never told: whether there is such a rule at all."""
+    rules: tuple[RuleView, ...] | Gap = (yield (Rules(),))[Rules()]
+    if isinstance(rules, Gap):
+        return (unread("AW-1", "Rules", rules),)
+    if any(rule.kind == "alerting" and rule.name.casefold() == name.casefold() for rule in rules):
+        return ()
+    value = f"unknown: no rule {one_line(name, 60)} is loaded, and no alert of that name was told"
+    step = Suggestion("False alarms of all", "alert tune")
+    return (Finding("AW-1", "Rule", Light.UNKNOWN, value, suggestions=(step,)),)
 
 
 def _left(rates: Sequence[Rate]) -> tuple[Finding, ...]:

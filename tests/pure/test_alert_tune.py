@@ -295,6 +295,15 @@ def test_a_rule_that_is_not_loaded_cannot_be_tuned():
     assert "no rule of this name is loaded" in line(found, "HighErrorRate").value
 
 
+def test_a_name_of_no_rule_and_no_alert_is_said_to_be():
+    nosuch = line(tuned(told(5, 5), "alert tune nosuch"), "Rule")
+    assert nosuch.light is Light.UNKNOWN and "no rule nosuch is loaded" in nosuch.value
+    blind = one("alert tune nosuch", {Occurrences: page(), Rules: DARK})
+    assert [each.light for each in blind.findings] == [Light.UNKNOWN]
+    quiet = line(tuned([], "alert tune higherrorrate"), "False-positive rate")
+    assert quiet.light is Light.GREEN and "nothing was told" in quiet.value
+
+
 def test_more_noisy_rules_than_one_run_works_out_are_named():
     many = [each for n in range(5) for each in told(5, 5, name=f"Rule{n}")]
     found = one("alert tune", {Occurrences: page(*many), Rules: ()})
