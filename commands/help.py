@@ -231,9 +231,15 @@ def _word_head(word: words.Word, visible: Sequence[Command]) -> list[str]:
     lines = [f"`{' '.join(part for part in usage if part)}`"]
     if word.aliases:
         lines += _wrapped(f"Also typed as {', '.join(word.aliases)}.")
-    for command in own:
-        lines += _wrapped(command.summary)
+    if len(own) > 1:  # each says better what its verbs do than the list of the verbs
+        return [*lines, *(line for command in own for line in _verbs_of(command, word))]
+    lines += _wrapped(own[0].summary)
     return [*lines, *_titled("Verbs", (f"`{verb.name}{verb.mark}` {verb.help}" for verb in verbs))]
+
+
+def _verbs_of(command: Command, word: words.Word) -> list[str]:
+    verbs = (f"`{verb.name}{verb.mark}`" for verb in _built(word, [command]))
+    return _wrapped(" ".join((*verbs, command.summary)), indent="   ")
 
 
 def _word_rest(word: words.Word, visible: Sequence[Command]) -> list[str]:

@@ -157,6 +157,13 @@ def test_a_word_page(text: str) -> None:
         assert line in page.note.splitlines()
 
 
+def test_where_verbs_are_commands_of_their_own_each_stands_before_what_it_does() -> None:
+    (page,) = pages("help node", catalog=REAL)
+    said = page.note.splitlines()
+    assert "`list` The nodes with their conditions and load, the sick ones first." in said
+    assert "`cordon*` `uncordon*` Close a node to new pods, or open it again." in said
+
+
 def test_a_word_page_marks_what_needs_approval_and_hides_what_is_not_built() -> None:
     (page,) = pages("help node")
     assert "`drain*` move all pods off a node" in page.note
