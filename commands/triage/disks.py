@@ -3,16 +3,17 @@
 import re
 from collections.abc import Sequence
 
-from commands.alertreads import Matrix, QueryRange
+from commands.alertreads import QueryRange
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Cause, Confidence, Gap
+from commands.phrase import counted
 from commands.podreads import Events, EventView
 from commands.queries import quoted
 from commands.site import ClusterSite
 from commands.triage import machine
-from commands.triage.filling import WINDOW, Growth, growth, lowest
+from commands.triage.filling import WINDOW, Growth, gauges, paced, told
 from commands.triage.machine import Machine
-from commands.triage.measured import Gauge, Reading, plain, pod_steps, read, share, size
+from commands.triage.measured import Gauge, Reading, pod_steps, read
 from commands.triage.pressure import DISK_PODS, LOGS
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.wording import one_line, unread
@@ -24,24 +25,11 @@ _COLLECTING = ("ImageGCFailed", "FreeDiskSpaceFailed", "EvictionThresholdMet", "
 
 
 def _gauges(kind: str) -> tuple[Gauge, Gauge, Gauge]:
-    """Share in use, what is free and what there is in all: bytes or inodes."""
-    free, total = {
-        "bytes": ("node_filesystem_avail_bytes", "node_filesystem_size_bytes"),
-        "inodes": ("node_filesystem_files_free", "node_filesystem_files"),
+    noun, free, total = {
+        "bytes": ("Disk", "node_filesystem_avail_bytes", "node_filesystem_size_bytes"),
+        "inodes": ("Inodes", "node_filesystem_files_free", "node_filesystem_files"),
     }[kind]
-    say = size if kind == "bytes" else plain
-    noun = "Disk" if kind == "bytes" else "Inodes"
-    return (
-        Gauge(
-            f"{noun} in use",
-            f"max(1 - {free}{{$disk}} / {total}{{$disk}})",
-            share,
-            (free, total),
-            bad=0.85,
-        ),
-        Gauge(f"{noun} free", f"min({free}{{$disk}})", say, (free,)),
-        Gauge(f"{noun} in all", f"max({total}{{$disk}})", say, (total,)),
-    )
+    return gauges(noun, kind, f"max(1 - {free}{{$disk}} / {total}{{$disk}})", free, total)
 
 
 def filling(subject: Subject, site: ClusterSite) -> Diagnosing:
@@ -49,19 +37,19 @@ def filling(subject: Subject, site: ClusterSite) -> Diagnosing:
     found = yield from machine.find(subject)
     kind = "inodes" if re.search("Inodes|Files(?!ystem)", subject.name) else "bytes"
     words = {**found.words, "disk": _matchers(subject, found)}
-    gauges = (*_gauges(kind), DISK_PODS, LOGS)
-    asked = [gauge.asked(words) for gauge in gauges]
-    trend = QueryRange(gauges[1].asked(words).expr, WINDOW)
+    wanted = (*_gauges(kind), DISK_PODS, LOGS)
+    asked = [gauge.asked(words) for gauge in wanted]
+    trend = QueryRange(asked[1].expr, WINDOW)
     events = Events(kind="Node", name=found.name)
     seen = yield (*asked, trend, events)
-    readings = [read(gauge, seen[query], KEY) for gauge, query in zip(gauges, asked, strict=True)]
+    readings = [read(gauge, seen[query], KEY) for gauge, query in zip(wanted, asked, strict=True)]
     used, free, total, *writers = readings
-    pace = _pace(seen[trend], total.value, free)
+    pace = paced(seen[trend], total.value, free)
     text = _sentence(found, subject, kind, readings, pace) if used.top else ""
     cause = Cause(text, Confidence.LIKELY, (*pod_steps(_largest(writers)), *_look(found))) if text else None
     findings = (
         used.finding,
-        _growth(seen[trend], pace, kind),
+        told(KEY, seen[trend], pace, kind),
         *(reading.finding for reading in writers),
         _collected(seen[events]),
         found.finding(),
@@ -87,10 +75,6 @@ def _look(found: Machine) -> tuple[Suggestion, ...]:
 # --- in words -------------------------------------------------------------------------------------
 
 
-def _pace(trend: Matrix | Gap, total: float, free: Reading) -> Growth | None:
-    return None if isinstance(trend, Gap) else growth(lowest(trend), total, free.value if free.top else None)
-
-
 def _sentence(
     found: Machine, subject: Subject, kind: str, readings: Sequence[Reading], pace: Growth | None
 ) -> str:
@@ -104,16 +88,6 @@ def _sentence(
     if kind == "inodes":
         return f"{mount} on {found.short} has {used.words} of its inodes in use{left}{lasts}"
     return f"{mount} on {found.short} is {used.words} full{left}{lasts}{most}"
-
-
-def _growth(trend: Matrix | Gap, pace: Growth | None, kind: str) -> Finding:
-    label = "Growth in the last 6 h"
-    if isinstance(trend, Gap):
-        return unread(KEY, label, trend)
-    if pace is None:
-        return unread(KEY, label, Gap("no data, or too little of it for a line"))
-    light = Light.RED if pace.left is not None else Light.GREEN
-    return Finding(KEY, label, light, pace.words, evidence=(pace.rate(kind),))
 
 
 def _collected(events: Sequence[EventView] | Gap) -> Finding:
@@ -130,7 +104,7 @@ def _collected(events: Sequence[EventView] | Gap) -> Finding:
         KEY,
         label,
         Light.RED if said else Light.GREEN,
-        f"{len(said)} events" if said else "nothing",
+        counted(len(said), "event") if said else "nothing",
         evidence=said,
     )
 

@@ -1,12 +1,18 @@
-"""When something that fills will be full: a straight line through what was free, since it was last emptied."""
+"""When something that fills will be full: a straight line through what was free, since it was last emptied.
+
+Used by disks.py and volumes.py, with the questions that both ask; memory.py draws the line alone.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from commands.alertreads import Matrix
+from commands.finding import Finding, Light
+from commands.model import Gap
 from commands.phrase import span
-from commands.triage.measured import size
+from commands.triage.measured import Gauge, Reading, plain, share, size
+from commands.wording import unread
 
 Points = Sequence[tuple[float, float]]
 
@@ -15,6 +21,17 @@ _LEAST = timedelta(minutes=10)  # a shorter line says nothing
 _FEWEST = 4  # points
 _EMPTIED = 0.05  # of what there is in all: a rise of that much is a clean-up, and growth starts anew
 _FAR = timedelta(days=60)  # beyond it nobody believes a line of six hours
+_FULL = 0.85  # of it in use: on a disk of a node the kubelet begins to evict
+
+
+def gauges(noun: str, kind: str, used: str, free: str, total: str) -> tuple[Gauge, Gauge, Gauge]:
+    """Share in use, what is free and what there is in all: bytes or inodes. In templates $disk is which one."""
+    say = size if kind == "bytes" else plain
+    return (
+        Gauge(f"{noun} in use", used, share, (free, total), bad=_FULL),
+        Gauge(f"{noun} free", f"min({free}{{$disk}})", say, (free,)),
+        Gauge(f"{noun} in all", f"max({total}{{$disk}})", say, (total,)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,21 @@ def lowest(matrix: Matrix) -> Points:
     """Of several series that say the same (replicas of Prometheus), the one that is the least free now."""
     known = [series.points for series in matrix.series if series.points]
     return min(known, key=lambda points: points[-1][1], default=())
+
+
+def paced(trend: Matrix | Gap, total: float, free: Reading) -> Growth | None:
+    """By what Prometheus answered; None where it did not, or with too little."""
+    return None if isinstance(trend, Gap) else growth(lowest(trend), total, free.value if free.top else None)
+
+
+def told(key: str, trend: Matrix | Gap, pace: Growth | None, kind: str) -> Finding:
+    label = f"Growth in the last {span(WINDOW)}"
+    if isinstance(trend, Gap):
+        return unread(key, label, trend)
+    if pace is None:
+        return unread(key, label, Gap("no data, or too little of it for a line"))
+    light = Light.RED if pace.left is not None else Light.GREEN
+    return Finding(key, label, light, pace.words, evidence=(pace.rate(kind),))
 
 
 def _since_emptied(free: Points, total: float) -> Points:

@@ -4,14 +4,14 @@ import re
 from collections.abc import Sequence
 from math import ceil
 
-from commands.alertreads import Matrix, QueryRange
+from commands.alertreads import QueryRange
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Cause, Confidence, Gap
 from commands.podreads import Events, EventView
 from commands.queries import quoted
 from commands.site import ClusterSite
-from commands.triage.filling import WINDOW, Growth, growth, lowest
-from commands.triage.measured import Gauge, Reading, plain, read, share, size
+from commands.triage.filling import WINDOW, Growth, gauges, paced, told
+from commands.triage.measured import Gauge, Reading, read, size
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triagereads import Claim, ClaimView
 from commands.wording import one_line, unread
@@ -24,24 +24,12 @@ _AHEAD = 24 * 14  # hours of growth that a larger volume takes
 
 
 def _gauges(kind: str) -> tuple[Gauge, Gauge, Gauge]:
-    """Share in use, what is free and what there is in all: bytes or inodes. Replicas tell the same series."""
-    free, total = {
-        "bytes": ("kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"),
-        "inodes": ("kubelet_volume_stats_inodes_free", "kubelet_volume_stats_inodes"),
+    """Replicas tell the same series."""
+    noun, free, total = {
+        "bytes": ("Space", "kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"),
+        "inodes": ("Inodes", "kubelet_volume_stats_inodes_free", "kubelet_volume_stats_inodes"),
     }[kind]
-    say = size if kind == "bytes" else plain
-    noun = "Space" if kind == "bytes" else "Inodes"
-    return (
-        Gauge(
-            f"{noun} in use",
-            f"1 - min({free}{{$here}}) / max({total}{{$here}})",
-            share,
-            (free, total),
-            bad=0.85,
-        ),
-        Gauge(f"{noun} free", f"min({free}{{$here}})", say, (free,)),
-        Gauge(f"{noun} in all", f"max({total}{{$here}})", say, (total,)),
-    )
+    return gauges(noun, kind, f"1 - min({free}{{$disk}}) / max({total}{{$disk}})", free, total)
 
 
 def filling(subject: Subject, site: ClusterSite) -> Diagnosing:
@@ -49,27 +37,23 @@ def filling(subject: Subject, site: ClusterSite) -> Diagnosing:
     kind = "inodes" if "Inodes" in subject.name else "bytes"
     other = "bytes" if kind == "inodes" else "inodes"
     where = f'namespace="{quoted(subject.namespace)}",persistentvolumeclaim="{quoted(subject.claim)}"'
-    gauges = (*_gauges(kind), _gauges(other)[0])
-    asked = [gauge.asked({"here": where}) for gauge in gauges]
+    wanted = (*_gauges(kind), _gauges(other)[0])
+    asked = [gauge.asked({"disk": where}) for gauge in wanted]
     trend = QueryRange(asked[1].expr, WINDOW)
     claim = Claim(subject.namespace, subject.claim)
     events = Events(subject.namespace, "PersistentVolumeClaim", subject.claim)
     seen = yield (*asked, trend, claim, events)
-    readings = [read(gauge, seen[query], KEY) for gauge, query in zip(gauges, asked, strict=True)]
-    pace = _pace(seen[trend], readings[2].value, readings[1])
+    readings = [read(gauge, seen[query], KEY) for gauge, query in zip(wanted, asked, strict=True)]
+    pace = paced(seen[trend], readings[2].value, readings[1])
     view: ClaimView | Gap | None = seen[claim]
     findings = (
         *(readings[n].finding for n in (0, 1, 3)),
-        _growth(seen[trend], pace, kind),
+        told(KEY, seen[trend], pace, kind),
         _claim(view),
         *(_larger(view, readings, pace) if kind == "bytes" else ()),
         _told(seen[events]),
     )
     return Diagnosis(_cause(subject, readings, pace, view, kind), findings, _steps(view))
-
-
-def _pace(trend: Matrix | Gap, total: float, free: Reading) -> Growth | None:
-    return None if isinstance(trend, Gap) else growth(lowest(trend), total, free.value if free.top else None)
 
 
 def _cause(
@@ -82,12 +66,12 @@ def _cause(
     used, free, *_ = readings
     if not used.top:
         return None
-    noun = "full" if kind == "bytes" else "out of inodes"
-    left = f", {free.words}{' inodes' if kind == 'inodes' else ''} left" if free.top else ""
+    full = f"is {used.words} full" if kind == "bytes" else f"has {used.words} of its inodes in use"
+    left = f", {free.words} left" if free.top else ""
     lasts = f", {pace.words}" if pace else ""
     pods = view.pods if isinstance(view, ClaimView) else ()
     by = f"; mounted by {', '.join(pods[:3])}" if pods else ""
-    text = f"volume {subject.namespace}/{subject.claim} is {used.words} {noun}{left}{lasts}{by}"
+    text = f"volume {subject.namespace}/{subject.claim} {full}{left}{lasts}{by}"
     return Cause(text, Confidence.LIKELY, _steps(view))
 
 
@@ -98,16 +82,6 @@ def _steps(view: ClaimView | Gap | None) -> tuple[Suggestion, ...]:
 
 
 # --- in words -------------------------------------------------------------------------------------
-
-
-def _growth(trend: Matrix | Gap, pace: Growth | None, kind: str) -> Finding:
-    label = "Growth in the last 6 h"
-    if isinstance(trend, Gap):
-        return unread(KEY, label, trend)
-    if pace is None:
-        return unread(KEY, label, Gap("no data, or too little of it for a line"))
-    light = Light.RED if pace.left is not None else Light.GREEN
-    return Finding(KEY, label, light, pace.words, evidence=(pace.rate(kind),))
 
 
 def _claim(view: ClaimView | Gap | None) -> Finding:
@@ -214,11 +188,11 @@ _PHASES = {
 def failed(subject: Subject, site: ClusterSite) -> Diagnosing:
     """Why a volume is Failed or Pending: its events, its claim, its disk."""
     name = subject.label("persistentvolume", "volumename")
-    gauges = (_PHASE, _BOUND, _MADE)
-    asked = [gauge.asked({"volume": quoted(name)}) for gauge in gauges]
+    wanted = (_PHASE, _BOUND, _MADE)
+    asked = [gauge.asked({"volume": quoted(name)}) for gauge in wanted]
     events = Events(kind="PersistentVolume", name=name)
     seen = yield (*asked, events)
-    phase, bound, made = [read(gauge, seen[query], KEY) for gauge, query in zip(gauges, asked, strict=True)]
+    phase, bound, made = [read(gauge, seen[query], KEY) for gauge, query in zip(wanted, asked, strict=True)]
     said: Sequence[EventView] | Gap = seen[events]
     word = subject.label("phase") or phase.name
     warning = next(

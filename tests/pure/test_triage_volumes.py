@@ -80,7 +80,7 @@ def test_inodes_that_run_out() -> None:
     }
     found = told("KubePersistentVolumeInodesFillingUp", LABELS, given)
     assert cause(found) == (
-        "volume shop/data-db-0 is 98 % out of inodes, 30,000 inodes left; mounted by db-0"
+        "volume shop/data-db-0 has 98 % of its inodes in use, 30,000 left; mounted by db-0"
     )
 
 
