@@ -267,9 +267,10 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             def put(place: str, each: Json) -> None:
                 plane.request("POST", place, each)
                 if "status" in each:
-                    path = f"{place}/{each['metadata']['name']}"
-                    there = plane.request("GET", path)
-                    plane.request("PUT", f"{path}/status", {**there, "status": each["status"]})
+                    path = f"{place}/{each['metadata']['name']}/status"
+                    # Without a resourceVersion: a controller of the API server's own may write it meanwhile.
+                    patch = {"status": each["status"]}
+                    plane.request("PATCH", path, patch, content_type="application/merge-patch+json")
 
             yield _filled(Api(Cluster(ClusterSite(), plane.kubeconfig), put))
         return
