@@ -44,7 +44,9 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
     gaps = [seen[read] for read in wanted if isinstance(seen[read], Gap)]
     if gaps:
         return blocked(title, map(_unread, gaps))
-    meant = _meant(args.name, seen[group] if group else None, seen[Silences()])
+    told: AlertGroup | None = seen[group] if group else None
+    title = f"End the silence of {told.name}" if told else title
+    meant = _meant(args.name, told, seen[Silences()])
     foreign = [each for each in meant if not silences.request_of(each.comment)]
     if not meant or foreign:
         return blocked(title, (_elsewhere(foreign[0]) if foreign else _unknown(args.name),))
