@@ -51,6 +51,7 @@ def section_objections(of: Sections) -> Iterator[Objection]:
     yield from _thresholds(of)
     yield from _perfect(of)
     yield from _proxied(of)
+    yield from _watched(of)
     if not of.namespaces.watch:
         yield ("namespaces.watch",), "names no namespace; write all, or leave the key out"
     if not (app := first_app(of.services)).service or app.role != "app":
@@ -114,6 +115,15 @@ def _proxied(of: Sections) -> Iterator[Objection]:
                     "such as http://name.namespace.svc:9090"
                 ),
             )
+
+
+def _watched(of: Sections) -> Iterator[Objection]:
+    rules, at = of.change.rollback, "change.rollback"
+    if rules.samples > rules.among:
+        yield (f"{at}.samples", f"{at}.among"), f"{rules.samples} of {rules.among} samples can never be reached"
+    if rules.initial_delay + rules.interval > rules.bake:
+        paths = (f"{at}.bake", f"{at}.initial_delay", f"{at}.interval")
+        yield paths, "the bake time ends before there is a second sample"
 
 
 def site_objections(of: Site) -> Iterator[Objection]:

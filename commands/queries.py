@@ -13,7 +13,7 @@ while a series that does not exist is an empty answer ("no data").
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from string import Template
@@ -122,6 +122,9 @@ _LOST = " + ".join(
     for what in ("packets_dropped", "errors")
 )
 _POOL = '{namespace="$namespace"}'
+_COUNTED = f"sum(increase(http_requests_total{{{_SERVICE}}}[$window]))"
+# Pods of its Deployment alone: those of another whose name goes on after this one's have one part more.
+_OWN_PODS = 'namespace="$namespace",pod=~"$deployment-[a-z0-9]+-[a-z0-9]{5}",container!="",container!="POD"'
 _PERIODS = (
     "sum by (namespace, pod) (max by (namespace, pod, container)"
     ' (rate(container_cpu_cfs_{kind}_total{{$scope,container!=""}}[$window])))'
@@ -297,6 +300,46 @@ QUERIES: Mapping[str, NamedQuery] = {
             ("http_request_duration_seconds_bucket",),
         ),
         NamedQuery(
+            "Q-requests",
+            "requests in the window",
+            _COUNTED,
+            "count",
+            ("http_requests_total",),
+        ),
+        NamedQuery(
+            "Q-bad",
+            "requests in the window that failed with 5xx",
+            f'sum(increase(http_requests_total{{{_SERVICE},status=~"5.."}}[$window])) or 0 * {_COUNTED}',
+            "count",
+            ("http_requests_total",),
+        ),
+        NamedQuery(
+            "Q-healthy",
+            "share of the service's targets that are healthy now",
+            f"avg(clamp_max(up{{{_SERVICE}}}, 1)) or 0 * {_FIRST_SEEN}",
+            "share",
+            ("up",),
+            on_nan="no data",
+        ),
+        NamedQuery(
+            "Q-servicecpu",
+            "CPU used by one pod of the service, on average",
+            "avg(sum by (namespace, pod) (max by (namespace, pod, container)"
+            f" (rate(container_cpu_usage_seconds_total{{{_OWN_PODS}}}[$window]))))",
+            "cores",
+            ("container_cpu_usage_seconds_total",),
+            on_nan="no data",
+        ),
+        NamedQuery(
+            "Q-servicemem",
+            "memory used (working set) by one pod of the service, on average",
+            "avg(sum by (namespace, pod) (max by (namespace, pod, container)"
+            f" (avg_over_time(container_memory_working_set_bytes{{{_OWN_PODS}}}[$window]))))",
+            "bytes",
+            ("container_memory_working_set_bytes",),
+            on_nan="no data",
+        ),
+        NamedQuery(
             "Q-leak",
             "how the working set grew over the window, by pod",
             "deriv((sum by (namespace, pod) (max by (namespace, pod, container)"
@@ -412,6 +455,11 @@ def _scope(namespace: str, pod: str) -> str:
 def averaged(asked: Query, window: timedelta, step: timedelta) -> Query:
     """The same query's average over a window, sampled at every step."""
     return Query(f"avg_over_time(({asked.expr})[{promql_duration(window)}:{promql_duration(step)}])")
+
+
+def at(asked: Query, moment: datetime) -> Query:
+    """The same query as it was answered at that second."""
+    return Query(f"last_over_time(({asked.expr})[1s:1s] @ {int(moment.timestamp())})")
 
 
 def error_budget(site: ClusterSite) -> Decimal:

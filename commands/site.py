@@ -297,7 +297,7 @@ class CpuObjective:
 _QUERY_NAMES = """
 avail success error budget burn p95 rps rps-peak slocpu nodecpu nodemem cpu7d leak restarts oom throttle
 cpulimit memlimit p90cpu p90mem maxmem pvc pvcfull disk nodeio netdrop dns ruleslow ruleeval engine firing
-targets gc heap dbpool spread hpaflap nodeidle grow podcpu podmem
+targets gc heap dbpool spread hpaflap nodeidle grow podcpu podmem requests bad healthy servicecpu servicemem
 """
 QUERIES = tuple(f"Q-{name}" for name in _QUERY_NAMES.split())
 
@@ -612,6 +612,58 @@ def _manual_checks() -> tuple[CriticalCheck, ...]:
     return (CriticalCheck("shop answers", "http://backend-service.sre-shop.svc:8080/healthz"),)
 
 
+# --- Changes --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """When a watched change has gone wrong (commands/watch.py); auto: roll back without asking.
+
+    samples of `among`, or in_a_row: how many breaches of one measure are too many. interval: of the samples, and what
+    each looks back on, so that no two share a moment. hard_factor, availability_pct: too bad to wait for another sample.
+    recovered_factor: of the baseline, within recovered_within of a rollback. strict: without floors, as the manual
+    says it to the letter.
+    """
+
+    error_factor: Factor = 2.0
+    error_floor_pct: Percent = 0.1
+    latency_increase_pct: Amount = 50
+    latency_floor_ms: Amount = 20
+    min_requests: Count = 100
+    min_errors: Count = 5
+    in_a_row: Several = 2
+    samples: Several = 3
+    among: Several = 5
+    critical_in_a_row: Several = 3
+    hard_factor: Factor = 10
+    availability_pct: Percent = 50
+    initial_delay: Span = timedelta(minutes=2)
+    interval: Span = timedelta(minutes=1)
+    bake: Span = timedelta(minutes=15)
+    recovered_factor: Factor = 1.2
+    recovered_within: Span = timedelta(minutes=10)
+    strict: bool = False
+    auto: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a finished change may have done to the baseline at most."""
+
+    error_increase_pct: Amount = 10
+    tolerance_pct: Amount = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """id: strftime fields of the day, and {n}, the change's number in that day."""
+
+    id: Annotated[str, Shape("change id")] = "CR-%Y-%m-%d-{n:03d}"
+    availability_after: Span = timedelta(hours=2)
+    rollback: Rollback = Rollback()
+    validation: Validation = Validation()
+
+
 # --- One cluster, and the whole file --------------------------------------------------------------
 
 
@@ -636,6 +688,7 @@ class Sections:
     backup: Backup = Backup()
     dependencies: tuple[Dependency, ...] = ()
     critical_checks: tuple[CriticalCheck, ...] = field(default_factory=_manual_checks)
+    change: Change = Change()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -820,27 +873,6 @@ class Approvals:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollback:
-    """When a watched change has gone wrong; auto: roll back without asking."""
-
-    error_factor: Factor = 2.0
-    error_floor_pct: Percent = 0.1
-    latency_increase_pct: Amount = 50
-    min_requests: Count = 100
-    samples: Several = 3
-    auto: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """id: strftime fields of the day, and {n}, the change's number in that day."""
-
-    id: Annotated[str, Shape("change id")] = "CR-%Y-%m-%d-{n:03d}"
-    availability_after: Span = timedelta(hours=2)
-    rollback: Rollback = Rollback()
-
-
-@dataclass(frozen=True, slots=True)
 class Phases:
     """Minutes after the start at which each phase's lines are due."""
 
@@ -884,7 +916,6 @@ class Site(Sections):
     roles: Roles = Roles()
     access: tuple[AccessRule, ...] = ()
     approvals: Approvals = Approvals()
-    change: Change = Change()
     incident: Incident = Incident()
     team: Team = Team()
 

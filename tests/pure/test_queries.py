@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,6 +14,7 @@ from commands.queries import (
     QUERIES,
     amounts,
     as_percent,
+    at,
     averaged,
     measured,
     measured_by,
@@ -327,6 +328,44 @@ WORLDS = {
             "Q-restarts": (_OF_POD, 5),
         },
     ),
+    "requests and failures are counted, and a service without one 5xx has none": (
+        [requests(200, "0+10x60")],
+        {"Q-requests": 50, "Q-bad": 0},
+    ),
+    "failures are counted among all requests": (
+        [requests(200, "0+19x60"), requests(503, "0+1x60")],
+        {"Q-requests": 100, "Q-bad": 5},
+    ),
+    "no traffic is zero requests, and no metric is no answer": (
+        [requests(200, "5x60")],
+        {"Q-requests": 0, "Q-bad": 0, "Q-healthy": None},
+    ),
+    "half of the targets are healthy": (
+        [{"series": f'{_UP},instance="{name}"}}', "values": f"{up}x60"} for name, up in (("a", 0), ("b", 1))],
+        {"Q-healthy": 0.5, "Q-requests": None, "Q-bad": None},
+    ),
+    "no target is left of those there were": (
+        [{"series": f'{_UP},instance="a"}}', "values": "1x10 stale"}],
+        {"Q-healthy": 0},
+    ),
+    "what a pod of the service uses is no other workload's": (
+        [
+            *(
+                {"series": f'{metric}{{namespace="sre-shop",pod="{pod}",container="c"}}', "values": values}
+                for metric, values in (
+                    ("container_cpu_usage_seconds_total", "0+6x60"),
+                    ("container_memory_working_set_bytes", "90x60"),
+                )
+                for pod in ("backend-7d4c9d-x7k2p", "backend-7d4c9d-b2c4d")
+            ),
+            *(
+                {"series": f'{metric}{{namespace="sre-shop",pod="{pod}",container="c"}}', "values": "0+999x60"}
+                for metric in ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes")
+                for pod in ("backend-worker-7d4c9d-x7k2p", "frontend-7d4c9d-x7k2p")
+            ),
+        ],
+        {"Q-servicecpu": 0.1, "Q-servicemem": 90},
+    ),
     "what a container used counts once, and the pod's own row not at all": (
         [
             *twins("container_cpu_usage_seconds_total", _POD, "0+6x60"),
@@ -351,6 +390,23 @@ VANISHED = [
     ("1d", 599, 1),  # the time before the first sample is no outage
     ("1d", 1199, 0.5),
 ]
+
+
+@pytest.mark.monitoring
+@needs_promtool
+def test_a_query_is_answered_as_of_another_time(tmp_path):
+    """Failures that began after half an hour are none of the time before."""
+    series = [requests(200, "0+10x30 300x30"), requests(500, "0x30 0+10x30")]
+    asked = query(SITE, "Q-error", service=BACKEND)
+    checks = [
+        {"expr": at(asked, datetime.fromtimestamp(minute * 60, UTC)).expr, "eval_time": "60m",
+         "exp_samples": expected(share)}
+        for minute, share in ((20, 0), (60, 1))
+    ]  # fmt: skip
+    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": checks}]
+    (tmp_path / "test.yaml").write_text(json.dumps({"evaluation_interval": "1m", "tests": tests}))
+    code, said = promtool("test", "rules", "test.yaml", tmp_path=tmp_path)
+    assert code == 0, said
 
 
 def expected(result):

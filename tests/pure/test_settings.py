@@ -213,6 +213,14 @@ def refused(text: str) -> list[str]:
             "incident: {phases_min: {recovery: 20}}",
             "1:35: incident.phases_min.recovery: each phase must be later than the one before it",
         ),
+        (
+            "change: {rollback: {samples: 6}}",
+            "1:30: change.rollback.samples: 6 of 5 samples can never be reached",
+        ),
+        (
+            "change: {rollback: {bake: 2m}}",
+            "1:27: change.rollback.bake: the bake time ends before there is a second sample",
+        ),
         ("backup: {secrets: encrypted}", "1:19: backup.secrets: encrypted needs `backup.kms_key`"),
         (
             "alerts: {rules: {Mine: {for: 5m}}}",
