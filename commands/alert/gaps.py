@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from commands.alert.firings import WEEK, WINDOW, window_of
 from commands.alertreads import Rules, RuleView
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light
 from commands.model import Args, Attachment, Gap, Inquiry, Section
+from commands.numbers.firings import WEEK, WINDOW, window_of
 from commands.phrase import span
 from commands.queries import query, quoted
 from commands.reads import Query, Vector

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import permutations
 
-from commands.alert.firings import Firing, by_name
 from commands.alertreads import InhibitRule
 from commands.errors import UsageError
 from commands.matchers import Matcher, parse
 from commands.model import Severity
+from commands.numbers.firings import Firing, by_name
 
 OVER = 80  # percent of a target's firings beside its source
 FEWEST = 5  # firings below which 80 % says nothing

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from commands.alert.firings import BY_DESIGN
 from commands.alert.selection import typed
 from commands.alertreads import AmAlert, AmAlerts, Called, OpenGroups
 from commands.alertroutes import severity_of
@@ -17,6 +16,7 @@ from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light, Link, Suggestion
 from commands.matchers import all_find
 from commands.model import Alert, AlertGroup, Args, Gap, Inquiry, Reads, Section, Seen, Severity
+from commands.numbers.firings import BY_DESIGN
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.site import ClusterSite

@@ -8,11 +8,11 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from commands.alert.firings import WEEK, WINDOW, Told, asked, missing, of, told, window_of
 from commands.alertreads import Called
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light
 from commands.model import Args, Gap, Inquiry, Judgement, Reads, Section, Seen
+from commands.numbers.firings import WEEK, WINDOW, Told, asked, missing, of, told, window_of
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.site import ClusterSite

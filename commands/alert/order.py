@@ -11,11 +11,11 @@ from itertools import permutations
 from statistics import median
 
 from commands.alert import inhibition
-from commands.alert.firings import WINDOW, Firing, asked, merged, missing, of, window_of
 from commands.alertreads import AlertmanagerConfig, AlertmanagerRoutes
 from commands.command import Command, Flag, Part, Parts
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Attachment, Gap, Inquiry, Section
+from commands.numbers.firings import WINDOW, Firing, asked, merged, missing, of, window_of
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.site import ClusterSite

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from commands.alert.firings import WINDOW, Firing, asked, by_name, merged, missing, of, window_of
 from commands.alertreads import Matrix, QueryRange
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light
 from commands.model import Args, Gap, Inquiry, Section, Severity
+from commands.numbers.firings import WINDOW, Firing, asked, by_name, merged, missing, of, window_of
 from commands.phrase import counted, span
 from commands.queries import query
 from commands.reads import Now

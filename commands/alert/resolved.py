@@ -8,7 +8,11 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from datetime import datetime, timedelta
 
-from commands.alert.firings import (
+from commands.alertreads import Matrix, OccurrencePage, QueryRange
+from commands.command import Command, Flag, Part, Parts
+from commands.finding import Finding, Light
+from commands.model import Args, Gap, Inquiry, Reads, Section, Seen
+from commands.numbers.firings import (
     BY_DESIGN,
     DAY,
     Firing,
@@ -19,10 +23,6 @@ from commands.alert.firings import (
     of,
     window_of,
 )
-from commands.alertreads import Matrix, OccurrencePage, QueryRange
-from commands.command import Command, Flag, Part, Parts
-from commands.finding import Finding, Light
-from commands.model import Args, Gap, Inquiry, Reads, Section, Seen
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.site import ClusterSite

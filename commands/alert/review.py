@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from commands.alert import gaps, listing, load, order, rank, resolved, routes, rules, tuning
-from commands.alert.firings import window_of
 from commands.command import Command, Due, Flag, Part, Parts
 from commands.model import Args, Inquiry
+from commands.numbers.firings import window_of
 from commands.site import ClusterSite
 
 _DAILY, _WEEKLY = timedelta(days=2), timedelta(days=14)  # up to which a window is looked at as such

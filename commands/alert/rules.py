@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-from commands.alert.firings import BY_DESIGN
 from commands.alertreads import Rules, RuleView
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap, Inquiry, Section
+from commands.numbers.firings import BY_DESIGN
 from commands.phrase import counted, span
 from commands.site import AlertRule, ClusterSite
 from commands.triage.expression import level

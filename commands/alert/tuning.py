@@ -8,12 +8,12 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from commands.alert.firings import WEEK, WINDOW, Told, asked, missing, of, told, window_of
 from commands.alert.proposal import Case, Proposal, proposals
 from commands.alertreads import Matrix, Occurrence, QueryRange, Rules, RuleView
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap, Inquiry, Judgement, Reads, Section, Seen
+from commands.numbers.firings import WEEK, WINDOW, Told, asked, missing, of, told, window_of
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.site import ClusterSite

@@ -24,7 +24,7 @@ from alert_history import (
     typed,
 )
 
-from commands.alert import firings, inhibition, order, rank
+from commands.alert import inhibition, order, rank
 from commands.alertreads import (
     AlertmanagerConfig,
     AlertmanagerRoutes,
@@ -38,6 +38,7 @@ from commands.alertreads import (
 )
 from commands.finding import Light
 from commands.model import Severity
+from commands.numbers import firings
 
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
 
