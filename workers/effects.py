@@ -19,23 +19,35 @@ from commands.effects import (
     Blocked,
     Cordon,
     DeletePod,
+    DeleteToken,
+    DenyEntry,
     DenyTraffic,
     Done,
+    DropEntry,
     Effect,
     Evict,
+    ExceptTraffic,
+    Freeze,
+    GrantRule,
     Moved,
     Outcome,
     Rejected,
     Relabel,
     Restart,
+    RevokeRule,
+    RevokeSessions,
     RollBack,
+    RotateSecret,
     Scale,
     Silence,
+    Tag,
     Target,
+    Thaw,
     Uncordon,
     Unsilence,
+    Untag,
 )
-from commands.errors import Refused
+from commands.errors import Refused, Unreachable
 from commands.model import Read
 from commands.site import ServiceAddress
 from workers import patches
@@ -58,6 +70,8 @@ _JSON_PATCH = "application/json-patch+json"
 _TWO_BUDGETS = "more than one PodDisruptionBudget"
 # 403s of a budget that its controller has yet to catch up with.
 _BUDGET_BEHIND = ("pdb disruptions allowed is negative", "DisruptedPods map too big")
+# The 403 of admission in a server that has only just started: nothing was written, and it is no refusal.
+_STARTING = "not yet ready to handle request"
 
 
 class Silencing(Protocol):
@@ -68,16 +82,40 @@ class Silencing(Protocol):
     def end(self, effect: Unsilence, deadline: float, is_rehearsal: bool) -> Outcome: ...
 
 
-class Effects:
-    """What may be done in one cluster. silencing: None where there is no Alertmanager to ask."""
+class Containing(Protocol):
+    """What may be done in AWS about addresses and credentials: workers.awswrites."""
 
-    def __init__(self, api: Api, silencing: Silencing | None = None) -> None:
+    def tag(self, effect: Tag, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+    def untag(self, effect: Untag, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+    def deny_entry(self, effect: DenyEntry, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+    def drop_entry(self, effect: DropEntry, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+    def revoke_rule(self, effect: RevokeRule, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+    def grant_rule(self, effect: GrantRule, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+    def revoke_sessions(self, effect: RevokeSessions, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+    def rotate_secret(self, effect: RotateSecret, deadline: float, is_rehearsal: bool) -> Outcome: ...
+
+
+class Effects:
+    """What may be done in one cluster. silencing: None where there is no Alertmanager to ask, containing: None
+    where there is no AWS."""
+
+    def __init__(
+        self, api: Api, silencing: Silencing | None = None, containing: Containing | None = None
+    ) -> None:
         self._api = api
         self._silencing = silencing
+        self._containing = containing
 
     def apply(self, effect: Effect, deadline: float) -> Outcome:
         """deadline on the clock of time.monotonic(). Raises Unanswered, and nothing else but bugs."""
-        return _Carrying(self._api, deadline, self._silencing).outcome(effect)
+        return _Carrying(self._api, deadline, self._silencing, self._containing).outcome(effect)
 
 
 class ProxiedWrites:
@@ -112,9 +150,12 @@ class ProxiedWrites:
 class Rehearsals:
     """The source of the read DryRun. It cannot apply anything: every request it sends is a dry run."""
 
-    def __init__(self, api: Api, silencing: Silencing | None = None) -> None:
+    def __init__(
+        self, api: Api, silencing: Silencing | None = None, containing: Containing | None = None
+    ) -> None:
         self._api = api
         self._silencing = silencing
+        self._containing = containing
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
         return ((reads.DryRun,),)
@@ -124,7 +165,8 @@ class Rehearsals:
         return self.rehearse(read.effect, deadline)
 
     def rehearse(self, effect: Effect, deadline: float) -> reads.Rehearsal:
-        match _Carrying(self._api, deadline, self._silencing, is_rehearsal=True).outcome(effect):
+        carrying = _Carrying(self._api, deadline, self._silencing, self._containing, is_rehearsal=True)
+        match carrying.outcome(effect):
             case Done(note, warnings):
                 return reads.Rehearsal(True, note, warnings)
             case Already(note):
@@ -157,6 +199,10 @@ _KINDS = {
     "DaemonSet": _Kind("/apis/apps/v1", "daemonsets"),
     "ReplicaSet": _Kind("/apis/apps/v1", "replicasets"),
     "ControllerRevision": _Kind("/apis/apps/v1", "controllerrevisions"),
+    "HorizontalPodAutoscaler": _Kind("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "CronJob": _Kind("/apis/batch/v1", "cronjobs"),
+    "ConfigMap": _Kind("/api/v1", "configmaps"),
+    "Secret": _Kind("/api/v1", "secrets"),
 }
 
 
@@ -204,6 +250,7 @@ class _Carrying:
     api: Api
     deadline: float
     silencing: Silencing | None = None
+    containing: Containing | None = None
     is_rehearsal: bool = False
 
     def outcome(self, effect: Effect) -> Outcome:
@@ -232,6 +279,36 @@ class _Carrying:
                 return self._alertmanager.make(effect, self.deadline, self.is_rehearsal)
             case Unsilence():
                 return self._alertmanager.end(effect, self.deadline, self.is_rehearsal)
+            case ExceptTraffic():
+                return self._except_traffic(effect)
+            case Freeze():
+                return self._freeze(effect)
+            case Thaw():
+                return self._thaw(effect)
+            case DeleteToken():
+                return self._delete_token(effect)
+            case Tag():
+                return self._aws.tag(effect, self.deadline, self.is_rehearsal)
+            case Untag():
+                return self._aws.untag(effect, self.deadline, self.is_rehearsal)
+            case DenyEntry():
+                return self._aws.deny_entry(effect, self.deadline, self.is_rehearsal)
+            case DropEntry():
+                return self._aws.drop_entry(effect, self.deadline, self.is_rehearsal)
+            case RevokeRule():
+                return self._aws.revoke_rule(effect, self.deadline, self.is_rehearsal)
+            case GrantRule():
+                return self._aws.grant_rule(effect, self.deadline, self.is_rehearsal)
+            case RevokeSessions():
+                return self._aws.revoke_sessions(effect, self.deadline, self.is_rehearsal)
+            case RotateSecret():
+                return self._aws.rotate_secret(effect, self.deadline, self.is_rehearsal)
+
+    @property
+    def _aws(self) -> Containing:
+        if self.containing is None:
+            raise Refused("aws: this cluster is not on EKS", mend="set `cluster.eks` and `cluster.region`")
+        return self.containing
 
     @property
     def _alertmanager(self) -> Silencing:
@@ -322,16 +399,23 @@ class _Carrying:
     # Network policies.
 
     def _deny_traffic(self, effect: DenyTraffic) -> Outcome:
-        write = _Write(effect.target, "POST", patches.denial(effect))
+        return self._made(effect.target, patches.denial(effect), lambda found: patches.denies(effect, found))
+
+    def _except_traffic(self, effect: ExceptTraffic) -> Outcome:
+        body = patches.exception(effect)
+        return self._made(effect.target, body, lambda found: patches.excepts(effect, found))
+
+    def _made(self, target: Target, body: Json, says: Callable[[Json], bool]) -> Outcome:
+        write = _Write(target, "POST", body)
         reply = self._send(write)
         if reply.is_taken:
             return _done(reply)
-        found = self._find(effect.target) if reply.code == 409 else None
+        found = self._find(target) if reply.code == 409 else None
         if found is None:
             return self._refused(write.subject, reply)
-        if patches.denies(effect, found):
+        if says(found):
             return Already("is there already")
-        return Moved(f"{effect.target} is there already and says something else")
+        return Moved(f"{target} is there already and says something else")
 
     def _allow_traffic(self, effect: AllowTraffic) -> Outcome:
         found = self._find(effect.target)
@@ -385,6 +469,32 @@ class _Carrying:
             lambda found: _Write(effect.target, "PUT", patches.scale(effect, found), at="/scale"),
             "/scale",
         )
+
+    # What is frozen, and tokens.
+
+    def _freeze(self, effect: Freeze) -> Outcome:
+        def judge(found: Json) -> Outcome | None:
+            return None if patches.frozen(found) is None else Already("is frozen already")
+
+        return self._patched(effect.target, judge, lambda found: (patches.freeze(effect, found), _JSON_PATCH))
+
+    def _thaw(self, effect: Thaw) -> Outcome:
+        def judge(found: Json) -> Outcome | None:
+            note = patches.frozen(found)
+            if note is None:
+                return Already("is not frozen any more")
+            return None if note == effect.note else Moved(f"{effect.target} was frozen anew meanwhile")
+
+        return self._patched(effect.target, judge, lambda found: (patches.thaw(effect, found), _JSON_PATCH))
+
+    def _delete_token(self, effect: DeleteToken) -> Outcome:
+        """Without a look, which would bring the token here."""
+        reply = self._send(_Write(effect.target, "DELETE", patches.delete_options(effect.target)))
+        if reply.code == 404:
+            return Already("is gone")
+        if reply.code == 409:
+            return Moved(f"{effect.target} was made anew")
+        return _done(reply) if reply.is_taken else self._refused(_subject(effect.target, "delete"), reply)
 
     # Look, judge, write.
 
@@ -453,6 +563,8 @@ class _Carrying:
             return Blocked(f"namespace {subject.namespace} is being deleted")
         if any(words in reply.message for words in _BUDGET_BEHIND):
             return Blocked(said)
+        if _STARTING in reply.message:
+            raise Unreachable(said, retry_after=reply.answer.retry_after)
         if re.search(r'User ".*" cannot ', reply.message):
             return Rejected(f"{subject.what}: forbidden, {subject.need}", subject.rule)
         return Rejected(said)

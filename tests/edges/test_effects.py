@@ -930,6 +930,16 @@ def test_a_budget_whose_controller_is_behind_blocks(tmp_path: Path, words: str) 
 
 
 @pytest.mark.parametrize("effect", [Evict(POD, NODE), DeletePod(POD)], ids=["evict", "delete-pod"])
+def test_a_server_that_has_only_just_started_is_asked_again(
+    tmp_path: Path, effect: Evict | DeletePod
+) -> None:
+    message = 'pods "web-1" is forbidden: not yet ready to handle request'
+    status = {"kind": "Status", "apiVersion": "v1", "code": 403, "reason": "Forbidden", "message": message}
+    outcome, _ = asked(tmp_path, writes(page(403, status)), effect)
+    assert isinstance(outcome, Unreachable) and message in outcome.reason
+
+
+@pytest.mark.parametrize("effect", [Evict(POD, NODE), DeletePod(POD)], ids=["evict", "delete-pod"])
 def test_a_pod_that_others_write_to_is_tried_again(tmp_path: Path, effect: Evict | DeletePod) -> None:
     words = 'Operation cannot be fulfilled on pods "web-1": the object has been modified'
     status = {"kind": "Status", "apiVersion": "v1", "code": 409, "reason": "Conflict", "message": words}
