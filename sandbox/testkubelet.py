@@ -174,6 +174,8 @@ class TestKubelet:
         url = f"{self._plane.url}/api/v1/pods?{query}"
         timeout = urllib3.Timeout(connect=3, read=300)
         self._watch = self._pool.request("GET", url, headers=headers, preload_content=False, timeout=timeout)
+        if self._watch.status != 200:  # 429: a server that has just come back fills its cache of pods first
+            raise ApiError(self._watch.status, self._watch.data.decode(errors="replace"))
         rest = b""
         while not self._closing.is_set():
             piece = self._watch.read1()

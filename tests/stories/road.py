@@ -389,6 +389,21 @@ class Road:
             f"budget {name} is counted",
         )
 
+    def until_followed(self) -> None:
+        """After a restart of the API server: its controllers and its scheduler work again.
+
+        That is theirs and not the bot's: they ask a server that was away again after up to a minute each.
+        """
+        marker = {"app": "marker"}
+        near = {"nodeSelector": {"pool": self.space}}
+        self.make(build.deployment("marker", labels=marker, template=near))
+        self.make(build.pdb("marker", selector=marker))
+
+        def counted() -> Any:
+            return self.there("PodDisruptionBudget", "marker").get("status", {}).get("currentHealthy")
+
+        wait_until(counted, "the controllers are back", seconds=3 * PATIENCE)
+
     def _make_space(self) -> None:
         self.world.call("POST", "/api/v1/namespaces", {"metadata": {"name": self.space}})
         account = {"kind": "ServiceAccount", "apiVersion": "v1", "metadata": {"name": "default"}}

@@ -34,6 +34,7 @@ def test_it_holds_on_a_real_control_plane(case: Case, on_control_plane: Runs) ->
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(500)  # all that it waits for, at its longest
 def test_an_api_server_that_is_killed_in_the_middle_is_waited_for(on_control_plane: Runs) -> None:
     on_control_plane.alone(killed_in_the_middle)
 
@@ -43,9 +44,11 @@ def killed_in_the_middle(road: Road) -> None:
     id = stuck(road)
     done = road.begin(id)
     road.until_blocked(id)
+    wait_until(lambda: "free" in " ".join(evicted(road)), "the free one was taken, and no answer is cut off")
     road.world.server.kill_apiserver()
     road.until_waiting(id, "cannot be seen")
     road.world.server.start_apiserver()
+    road.until_followed()
     heal(road)
     request = road.ended(done)
     assert request.state is Standing.SUCCEEDED, request.verdict
