@@ -178,9 +178,12 @@ def findings(found: Sequence[Match]) -> tuple[Finding, ...]:
     seen = [each for each in found if each.seen]
     if seen:
         return tuple(map(finding, seen))
-    unknown = [sign.words for each in found for sign in each.signs if sign.is_seen is None]
+    signs = [sign for each in found for sign in each.signs]
+    unknown = [sign.words for sign in signs if sign.is_seen is None]
     names = "no database exhaustion, memory leak or dependency failure"
     if unknown:
+        rest = "; the others are not seen" if len(unknown) < len(signs) else ""
+        value = f"unknown: {len(unknown)} of {counted(len(signs), 'sign')} could not be looked for{rest}"
         asked = tuple(f"unknown: {words}" for words in unknown)
-        return (Finding("T1-5.0", "Known causes", Light.UNKNOWN, "no sign of any", evidence=asked),)
+        return (Finding("T1-5.0", "Known causes", Light.UNKNOWN, value, evidence=asked),)
     return (Finding("T1-5.0", "Known causes", Light.GREEN, f"{names} by its signs"),)

@@ -236,6 +236,10 @@ def test_a_sign_that_cannot_be_looked_for_is_unknown() -> None:
     found = failing({POOL: HIDDEN})
     causes = finding(found, "Known causes")
     assert causes.light is Light.UNKNOWN
+    assert (
+        causes.value.startswith("unknown: ")
+        and "of 6 signs could not be looked for; the others" in causes.value
+    )
     assert "unknown: use of the pool" in causes.evidence
 
 
