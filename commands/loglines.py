@@ -4,6 +4,7 @@ Pure, and it judges words only: nothing is evaluated, a text that is looked for 
 secret in a line is hidden where it is written (bot/render.py). Used by `logs` and by the diagnoses.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -198,6 +199,29 @@ def headline(entry: Entry) -> str:
     return lines[0]
 
 
+# Where loggers in JSON put what happened, and what went wrong with it.
+_SAID = (("msg", "message", "log", "event"), ("error", "err", "exception"))
+
+
+def spoken(entry: Entry) -> str:
+    """What an entry says, to be quoted: its headline, and of a line in JSON its message and error alone."""
+    line = headline(entry).strip()
+    if not line.startswith("{"):
+        return line
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):  # cut off, or nested beyond reason
+        return line
+    texts = [next((said for name in names if (said := _text(found.get(name)))), "") for names in _SAID]
+    return ": ".join(dict.fromkeys(filter(None, texts))) or line
+
+
+def _text(value: object) -> str:
+    """Some put the error's own fields under its name."""
+    said = value.get("message") if isinstance(value, dict) else value
+    return said.strip() if isinstance(said, str) else ""
+
+
 def grouped(found: Iterable[Entry]) -> list[tuple[int, Entry]]:
     """How often each pattern was said, with its latest entry; the most frequent first."""
     latest: dict[str, Entry] = {}
@@ -215,7 +239,7 @@ def telling(found: Iterable[Entry]) -> str:
     traces = [entry for entry in known if FAMILIES["trace"].search(entry.text)]
     errors = [entry for entry in known if is_error(entry)]
     chosen = (traces or errors or known)[-1:]
-    return headline(chosen[0]).strip() if chosen else ""
+    return spoken(chosen[0]) if chosen else ""
 
 
 def merged(each: Iterable[Iterable[Entry]]) -> tuple[Entry, ...]:

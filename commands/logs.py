@@ -14,7 +14,7 @@ from commands.command import Command, Flag, Part, Parts
 from commands.errors import UsageError
 from commands.finding import Finding, Light, Suggestion
 from commands.grammar import duration
-from commands.loglines import Entry, counts, entries, families, grouped, headline, is_error, merged
+from commands.loglines import Entry, counts, entries, families, grouped, is_error, merged, spoken
 from commands.model import Args, Attachment, Gap, Inquiry, Reads, Section, Seen
 from commands.phrase import counted, span
 from commands.podreads import ContainerLog, LogText, PodDetail, PodDetails, PodRow, PodRows
@@ -208,7 +208,7 @@ def _families(heard: Sequence[Heard]) -> tuple[Finding, ...]:
         return ()
     latest = {name: entry for entry in every for name in families(entry)}
     lines = tuple(
-        f"{name}: {number}, such as {one_line(headline(latest[name]), 200)}"
+        f"{name}: {number}, such as {one_line(spoken(latest[name]), 200)}"
         for name, number in found.most_common()
     )
     value = ", ".join(f"{name} {number}" for name, number in found.most_common())
@@ -220,7 +220,7 @@ def _groups(lines: Sequence[Entry]) -> tuple[Finding, ...]:
     if not found:
         return ()
     told = tuple(
-        f"{number} × {one_line(headline(entry), 220)}" + (f" (last {entry.at:%H:%M:%S})" if entry.at else "")
+        f"{number} × {one_line(spoken(entry), 220)}" + (f" (last {entry.at:%H:%M:%S})" if entry.at else "")
         for number, entry in found[:KEPT]
     )
     return (

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from commands.finding import Finding, Light, Suggestion
+from commands.loglines import Entry, spoken
 from commands.model import Cause, Confidence, Gap
 from commands.podreads import ContainerLog, LogText
 from commands.triage.measured import Gauge, Reading, matchers, plain, read
@@ -98,9 +99,9 @@ def _lines(answer: LogText | Gap, pattern: re.Pattern[str]) -> tuple[str, ...]:
 
 
 def error(line: str) -> str:
-    """What a line of logfmt says went wrong; the whole line where it is none."""
+    """What a line of logfmt says went wrong, or a line in JSON; the whole line where it is neither."""
     named = _ERROR.search(line)
-    return named[1].strip('"').replace('\\"', '"') if named else line
+    return named[1].strip('"').replace('\\"', '"') if named else spoken(Entry(line))
 
 
 def _told(own: Own, answer: LogText | Gap, lines: Sequence[str]) -> Finding:

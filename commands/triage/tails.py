@@ -4,13 +4,12 @@ A few pods, a few hundred lines of each, a quarter of an hour: enough to see wha
 `logs NAME --grep errors`. Used by service.py and layers.py.
 """
 
-import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from commands.finding import Finding, Light
-from commands.loglines import Entry, counts, entries, families, grouped, headline, is_error
+from commands.loglines import Entry, counts, entries, families, grouped, is_error, spoken
 from commands.model import Gap, Reads, Seen
 from commands.phrase import counted, span
 from commands.podreads import ContainerLog, LogText, PodDetail, PodDetails, PodRow
@@ -69,19 +68,6 @@ def heard(rows: Sequence[PodRow]) -> Generator[Reads, Seen, Tails]:
     }
     heard_of = sum(isinstance(said[read], LogText) for read in asked)
     return Tails(errors, pods, (*gaps[:1], *silent.values()), heard_of)
-
-
-def spoken(entry: Entry) -> str:
-    """What a line says: of a line in JSON, its message alone."""
-    line = headline(entry)
-    if not line.startswith("{"):
-        return line
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return line
-    said = (found.get(name) for name in ("msg", "message", "error", "err"))
-    return next((each for each in said if isinstance(each, str) and each), line)
 
 
 def _logs(pod: PodDetail) -> tuple[ContainerLog, ...]:

@@ -8,7 +8,18 @@ import pytest
 
 from commands.errors import UsageError
 from commands.finding import Light
-from commands.loglines import counts, entries, families, grouped, headline, is_error, merged, pattern, telling
+from commands.loglines import (
+    counts,
+    entries,
+    families,
+    grouped,
+    headline,
+    is_error,
+    merged,
+    pattern,
+    spoken,
+    telling,
+)
 from commands.logs import COMMANDS
 from commands.model import Args, Gap, Section
 from commands.podreads import ContainerLog, LogText, PodDetails, PodRow
@@ -109,6 +120,24 @@ def test_what_a_trace_comes_down_to() -> None:
     assert telling(entries(f"starting\n{PYTHON}\nbye")) == "RuntimeError: no database"
     assert telling(entries("starting\nready")) == "ready"
     assert telling(()) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"ts":"2026-11-23T08:00:00Z","level":"error","msg":"payment backend: timeout"}', "payment backend: timeout"),
+        ('{"message":"no start","error":"open /data: permission denied"}', "no start: open /data: permission denied"),
+        ('{"level":"error","err":{"message":"no route","code":7}}', "no route"),
+        ('{"msg":"boom","error":"boom"}', "boom"),
+        ('{"level":"error","code":7}', '{"level":"error","code":7}'),
+        ('{"msg": 7}', '{"msg": 7}'),
+        ('{"level":"error","msg":"cut o', '{"level":"error","msg":"cut o'),
+        ("plain words", "plain words"),
+    ],
+)  # fmt: skip
+def test_of_a_line_in_json_its_message_and_error_are_quoted(line: str, said: str) -> None:
+    (entry,) = entries(line)
+    assert spoken(entry) == said and telling((entry,)) == said
 
 
 def test_lines_of_several_logs_are_in_the_order_of_their_times() -> None:

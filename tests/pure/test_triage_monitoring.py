@@ -13,6 +13,7 @@ from commands.finding import Light
 from commands.model import Confidence, Gap
 from commands.podreads import ContainerLog, LogText, PodDetails
 from commands.reads import Endpoints, EndpointView, Nodes, Query
+from commands.triage import ownlog
 from commands.triage.rule import Subject
 from commands.triage.targets import in_words
 
@@ -382,3 +383,11 @@ def test_what_always_fires_is_no_trouble(name: str) -> None:
     found = told(name, {}, {})
     assert cause(found).startswith("nothing is wrong")
     assert found.cause and found.cause.confidence is CERTAIN
+
+
+def test_of_a_line_in_json_the_log_is_quoted_by_its_words() -> None:
+    assert (
+        ownlog.error('{"level":"error","msg":"reload failed","err":"no such file"}')
+        == "reload failed: no such file"
+    )
+    assert ownlog.error('level=ERROR msg="reload failed" err="no such file"') == "no such file"
