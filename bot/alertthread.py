@@ -20,7 +20,8 @@ from bot.blocks import (
 )  # fmt: skip
 from bot.findings import one_line
 from commands.finding import Finding
-from commands.model import AlertGroup, Attachment, Line, Notice, Request, Section, State, Storm
+from commands.ledger import Line
+from commands.model import AlertGroup, Attachment, Notice, Request, Section, State, Storm
 from commands.wording import TABLE, fitting
 
 _FACTS = 8  # lines of evidence under a finding before "and n more"

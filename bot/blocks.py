@@ -257,6 +257,18 @@ def person_input(name: str, label: str) -> Block:
     return {"type": "input", "block_id": name, "label": _plain(label, 2000), "element": element}
 
 
+def input_field(name: str, label: str, hint: str, element: Block, *, is_optional: bool) -> Block:
+    """Any other field of a window; its element's action_id is "value"."""
+    field = {
+        "type": "input",
+        "block_id": name,
+        "label": _plain(label, 2000),
+        "optional": is_optional,
+        "element": {"action_id": "value", **element},
+    }
+    return {**field, "hint": _plain(hint, 2000)} if hint else field
+
+
 def with_remark(message: Message, remark: str) -> Message:
     """The message with one more line under it, in the place of its last block where there is no room."""
     kept = message.blocks[: BLOCKS - 1]

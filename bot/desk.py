@@ -13,6 +13,7 @@ from bot import access
 from bot.access import Holder
 from bot.care import Carer, NeedsWord, Wish
 from bot.casebook import Casebook
+from bot.clerk import Clerk, Wanted
 from bot.decisions import Decided, Decisions, NeedsReason
 from bot.meant import spelt_out
 from bot.outbox import Outbox
@@ -23,6 +24,7 @@ from commands.catalog import Catalog
 from commands.command import Command
 from commands.errors import Denied, SayBack, UsageError
 from commands.finding import Suggestion
+from commands.form import FieldErrors, Form, NeedsForm
 from commands.model import Actor, Args, Place, Read, Reads, Request, Section, Seen, Whisper
 from commands.reads import DeadLetters, EffectiveConfig, RunLog, Whoami, WhoamiView
 from commands.site import ClusterSite, Site
@@ -44,13 +46,14 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What the asker alone is told at once: that a card follows, a page, or why not. needs_reason: all is in
-    order, and the asker must only say why."""
+    order, and the asker must only say why. form: the window that asks for what is missing."""
 
     text: str = ""
     sections: tuple[Section, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     accepted: bool = False
     needs_reason: bool = False
+    form: Form | None = None
 
 
 class Desk:
@@ -75,6 +78,7 @@ class Desk:
         self._decisions = Decisions(state, catalog, site, people, now)
         self._casebook = Casebook(state, site)
         self._carer = Carer(state, self._casebook, people, now)
+        self._clerk = Clerk(state, catalog, site, people, now)
 
     def submit(self, said: Said) -> Receipt:
         """Take a command text; the receipt says what became of it. RedisError: nothing was accepted."""
@@ -122,6 +126,21 @@ class Desk:
         except SayBack as refusal:
             return Receipt(str(refusal))
 
+    def fill(self, actor: Actor, place: Place, args: Args, delivery: str) -> Receipt:
+        """Take a window that completes a command. Raises FieldErrors for what is wrong in one of its fields."""
+        try:
+            return self._enter(Wanted(self._catalog.find(args), args, actor, place, delivery))
+        except FieldErrors:
+            raise
+        except SayBack as refusal:
+            return Receipt(str(refusal))
+
+    def _enter(self, wanted: Wanted) -> Receipt:
+        try:
+            return Receipt(self._clerk.enter(wanted), accepted=True)
+        except NeedsForm as missing:
+            return Receipt(str(missing), form=missing.form)
+
     def whisper(self, said: Said, receipt: Receipt) -> None:
         """Tell only the asker, where no acknowledgement can carry a text (mentions and messages)."""
         note = Whisper(
@@ -135,12 +154,14 @@ class Desk:
 
     def _submit(self, said: Said) -> Receipt:
         parsed = grammar.parse(said.text, self._catalog.commands)
-        command, args = parsed.command, spelt_out(parsed.args, said.place, self._casebook)
+        command, args = parsed.command, self._meant(parsed.args, said.place)
         if command.decides and command.word == "alert":
             return self._tend(Wish.typed(said.actor, args, said.place))
         if command.decides:
             return self.decide(Decided.typed(said.actor, args))
         self._admit(said.actor, command, args)
+        if command.entry is not None:
+            return self._enter(Wanted(command, args, said.actor, said.place, said.delivery))
         channel = self._people.channel_name(said.place.channel)
         cluster = self._site.cluster_for(channel, args.flags.get("cluster", ""))
         if command.change:
@@ -161,6 +182,9 @@ class Desk:
             why=args.flags.get("why", ""),
         )
         return self._open(request, said)
+
+    def _meant(self, args: Args, place: Place) -> Args:
+        return spelt_out(args, place, self._casebook, self._clerk.records)
 
     def _open(self, request: Request, said: Said) -> Receipt:
         change = self._state.change().put(request, was="").show(request, priority=2)

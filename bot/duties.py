@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from commands.model import Alert, AlertGroup, Line, Notice, Severity, Silenced
+from commands.ledger import Line
+from commands.model import Alert, AlertGroup, Notice, Severity, Silenced
 from commands.phrase import counted, span
 from commands.site import Site
 

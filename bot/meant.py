@@ -1,5 +1,5 @@
 """Which alert a typed `alert silence`, `alert unsilence` or `alert triage` means: by its name, or the one of the thread
-it stands in; and in which cluster it is.
+it stands in; and in which cluster it is. Likewise which incident `incident status` and its like mean.
 
 What is no alert's name (label matchers, a request's id) is left to the command. Called by bot/desk.py.
 """
@@ -7,15 +7,21 @@ What is no alert's name (label matchers, a request's id) is left to the command.
 from dataclasses import replace
 
 from bot.casebook import Casebook
+from bot.records import Records
 from commands.errors import UsageError
 from commands.model import AlertGroup, Args, Place
 
 _VERBS = ("silence", "unsilence", "triage")
+# Those that look at one incident; what is entered into one finds it by itself (bot/clerk.py).
+_LOOKS = ("", "status", "timeline", "postmortem", "verify", "export")
 _LISTED = 10
 
 
-def spelt_out(args: Args, place: Place, casebook: Casebook) -> Args:
-    """With the id of the alert, and its cluster where none was typed."""
+def spelt_out(args: Args, place: Place, casebook: Casebook, records: Records) -> Args:
+    """With the id of the alert, and its cluster where none was typed; with the id of the incident."""
+    if args.word == "incident" and args.verb in _LOOKS:
+        id = records.whole(args.name) if args.name else records.in_room(place.channel, place.thread)
+        return replace(args, name=id) if id else args
     if args.word != "alert" or args.verb not in _VERBS or "=" in args.name or "~" in args.name:
         return args
     found = casebook.named(args.name) if args.name else casebook.told_in(place.channel, place.thread)

@@ -199,7 +199,7 @@ class Outbox:
     def note_sent(self, card: str, key: str, sent: Sent) -> None:
         """What Slack has of a message now; kept as long as its record (bot/state.py, Change.put)."""
         self._note(keys=_sent_keys(card), args=_noted(key, sent))
-        if sent.ts and key.endswith("card") and card.startswith(("alert:", "storm:")):
+        if sent.ts and key.endswith("card") and card.startswith(("alert:", "storm:", "incident:")):
             self._redis.hset(THREADS, f"{sent.channel} {sent.ts}", f"{card} {key}")
 
     def attempt(self, claim: Claim, key: str, sent: Sent) -> None:

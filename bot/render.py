@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from bot import alertcard, alertthread, changecard, changethread
+from bot import alertcard, alertthread, changecard, changethread, incidentcard
 from bot.alertwords import cause
 from bot.blocks import (
     FALLBACK,
@@ -45,6 +45,7 @@ from commands.model import (
     Whisper,
 )  # fmt: skip
 from commands.phrase import shortly, span
+from commands.response.incident import Incident
 
 _TOP = 6  # findings repeated on the summary card
 _CALM = 3  # of them where all is green
@@ -69,6 +70,8 @@ def messages(record: Record, redact: Callable[[str], str], workspace: str = "") 
         drawn = (alertcard.storm(record), *alertthread.listing(record))
     elif isinstance(record, Notice):
         drawn = (alertcard.notice(record), *alertthread.lines(record))
+    elif isinstance(record, Incident):
+        drawn = incidentcard.messages(record)
     else:
         drawn = (_whisper(record),)
     return tuple(replace(message, text=cut(message.text, FALLBACK)) for message in drawn)

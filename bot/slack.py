@@ -20,11 +20,12 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot import alertcard, careviews, render
+from bot import alertcard, careviews, forms, render
 from bot.desk import Desk, Receipt, Said
 from bot.people import People
 from bot.state import new_id
 from commands import grammar
+from commands.form import FieldErrors
 from commands.model import Actor, Args, Place
 
 Redact = Callable[[str], str]
@@ -33,6 +34,22 @@ log = logging.getLogger(__name__)
 
 # True also of a store that hangs: a change that was given up is not done later (bot/state.py, GIVEN_UP).
 NOT_ACCEPTED = "The bot's store does not answer. Nothing was accepted and nothing was done; please try again."
+
+# What happens in channels beside messages. Each is acknowledged: what nobody answers Slack sends again, and in the
+# end it sends nothing at all.
+HEARD = (
+    "reaction_added",
+    "reaction_removed",
+    "pin_added",
+    "pin_removed",
+    "member_joined_channel",
+    "member_left_channel",
+    "channel_rename",
+    "group_rename",
+    "channel_archive",
+    "group_archive",
+    "file_shared",
+)
 _MENTION = re.compile(r"^\s*<@[UW][A-Z0-9]+(\|[^>]*)?>\s*")
 
 
@@ -54,9 +71,12 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
     bolt.view(re.compile("^alert:(own|mark)$"))(listen.on_choice)
     bolt.action("alert:silence")(listen.on_silence)
     bolt.view("silence")(listen.on_silencing)
+    bolt.view("form")(listen.on_form)
     bolt.action(re.compile("^link:"))(lambda ack: ack())  # Slack reports presses of link buttons, too
     bolt.event("app_mention")(listen.on_message)
     bolt.event("message")(listen.on_message)
+    for event in HEARD:
+        bolt.event(event)(lambda ack: ack())
     bolt.error(_on_bug)
     return bolt
 
@@ -70,13 +90,16 @@ class _Listeners:
     def on_command(self, ack: Ack, body: dict[str, Any]) -> None:
         actor, place = Actor(body["user_id"], body["team_id"]), Place(body["channel_id"])
         receipt = _submit(self._desk, Said(actor, place, body.get("text") or "", body["trigger_id"]))
-        ack(**_private(receipt, self._redact))
+        if self._is_asked(receipt, body["trigger_id"], place):
+            ack()
+        else:
+            ack(**_private(receipt, self._redact))
 
     def on_button(self, ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         said = Said(_presser(body), _pressed_in(body), body["actions"][0]["value"], body["trigger_id"])
         try:
             receipt = self._desk.submit(said)
-            if not receipt.accepted:
+            if not (receipt.accepted or self._is_asked(receipt, body["trigger_id"], said.place)):
                 self._desk.whisper(replace(said, place=_beside(body)), receipt)
         except RedisError:
             # The outbox cannot carry this one, and the acknowledgement of a button has no text.
@@ -160,6 +183,27 @@ class _Listeners:
             ack()
         else:
             ack(response_action="errors", errors={"reason": self._redact(receipt.text)})
+
+    def _is_asked(self, receipt: Receipt, trigger: str, place: Place) -> bool:
+        """Whether the window that the receipt needs was opened."""
+        return receipt.form is not None and _opened(self._client, trigger, forms.view(receipt.form, place))
+
+    def on_form(self, ack: Ack, body: dict[str, Any]) -> None:
+        """A window that completes a command: what is wrong is said under its field, and nothing typed is lost."""
+        view, actor = body["view"], _presser(body)
+        args, place = forms.read(view)
+        try:
+            receipt = self._desk.fill(actor, place, args, view["id"])
+            errors = {} if receipt.accepted else {forms.first(view): receipt.text}
+        except FieldErrors as wrong:
+            errors = wrong.errors
+        except RedisError:
+            errors = {forms.first(view): NOT_ACCEPTED}
+        if not errors:
+            ack()
+        else:
+            told = {name: self._redact(text) for name, text in errors.items()}
+            ack(response_action="errors", errors=told)
 
     def on_message(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """A mention, or a direct message. Raising makes Slack deliver it again."""

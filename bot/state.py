@@ -32,6 +32,7 @@ from rq.timeouts import JobTimeoutException
 from bot.audit import CHAIN, Trail, facts_of, parts
 from commands.model import AlertGroup, Notice, Record, Request, Storm, Whisper
 from commands.reads import RunView
+from commands.response.incident import Incident
 from commands.site import CHANGES
 
 QUEUE = "sre"
@@ -69,6 +70,7 @@ _KINDS: Mapping[type, str] = {
     Storm: "storm",
     Notice: "notice",
     Whisper: "whisper",
+    Incident: "incident",
 }
 _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, kind in _KINDS.items()}
 
@@ -252,6 +254,8 @@ def lane_of(record: Record) -> str:
     """What Slack's one message per second counts against: the channel, or the person's direct messages."""
     if isinstance(record, AlertGroup | Storm | Notice):
         return record.channel
+    if isinstance(record, Incident):
+        return record.room.channel or f"incident {record.id}"  # none of Slack's, until there is a room
     if isinstance(record, Request) and record.place.private:
         return "@" + record.actor.user
     return record.place.channel
@@ -292,6 +296,13 @@ class Change:
         what = f"{ended.args.word} {ended.args.verb}"
         if what in CHANGES:
             self.pipe.hincrby(_ENDED, f"{what} {ended.state}", 1)
+
+    def expect(self, register: str, was: str) -> "Change":
+        """Let the change happen only if the register still stands at version `was` ("" = it is new), and count it on:
+        of two that looked at the same things before they decided, one must look again."""
+        self._expected += [register, was]
+        self.pipe.hset(register, mapping={"v": str(int(was or "0") + 1), "token": self._token})
+        return self
 
     def once(self, name: str, value: str, ttl: timedelta) -> "Change":
         """Let the whole change happen only if `name` was not marked before; else commit raises Taken."""

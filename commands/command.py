@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from commands.change import Change
+from commands.entry import Decide
 from commands.model import Args, Inquiry
 from commands.site import ClusterSite
 
@@ -65,6 +66,7 @@ class Command:
     change: what its verbs would change; all verbs of one command change, or none does.
     immediate: answered in the acknowledgement itself, to the asker alone, from the bot's own store only.
     decides: the desk itself carries its verbs out (approve, reject, cancel).
+    entry: what its verbs enter into the bot's own records, decided at once.
     """
 
     word: str
@@ -79,4 +81,5 @@ class Command:
     change: Change | None = None
     immediate: bool = False
     decides: bool = False
+    entry: Decide | None = None
     schedule: tuple[Due, ...] = ()

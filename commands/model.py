@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Literal
 
 from commands.errors import Unanswered, Unreachable
 from commands.finding import Finding, Light, Suggestion, worst
+from commands.ledger import Line
 from commands.picture import Picture
 from commands.plan import Asking, Plan, Progress, Verdict
+from commands.response.incident import Incident
 
 
 class Confidence(StrEnum):
@@ -333,21 +335,6 @@ class Alert:
         return self.labels.get("alertname", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a thread: key makes it unique in its card, so that it is sent once.
-
-    mention: a Slack user or user-group id that it calls, in front of the text. by: the user who did what it says,
-    named behind it ("acknowledged" by @bob).
-    """
-
-    key: str
-    text: str
-    at: datetime
-    mention: str = ""
-    by: str = ""
-
-
 class Judgement(StrEnum):
     """What people call an alert (AD-2.1)."""
 
@@ -511,4 +498,4 @@ class Whisper:
     suggestions: tuple[Suggestion, ...] = ()
 
 
-Record = Request | AlertGroup | Storm | Notice | Whisper
+Record = Request | AlertGroup | Storm | Notice | Whisper | Incident

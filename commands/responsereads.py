@@ -22,6 +22,29 @@ class Incidents(Read):
     cluster: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class IncidentOf(Read):
+    """→ Incident of this id, None where there is none."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncidents(Read):
+    """→ tuple[Incident, ...] that are not over, newest first; cluster: "" for all."""
+
+    cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventsOf(Read):
+    """→ tuple[Event, ...] of an incident: `count` from the `start`-th (from 0) on, all of them for -1."""
+
+    id: str
+    start: int = 0
+    count: int = -1
+
+
 class Outcome(StrEnum):
     """How a change ended. The first four reached production; the others never did."""
 

@@ -955,14 +955,14 @@ class Site(Sections):
 
         Shifts are counted in local time, so a handover stays at its hour when the clocks change.
         """
-        return next(iter(self._turns(at)), "")
+        return next(iter(self.rota(at)), "")
 
     def second_oncall(self, at: datetime) -> str:
         """Who comes next in the rota after the one on duty, somebody else than them; "" where nobody does."""
-        turns = self._turns(at)
+        turns = self.rota(at)
         return next((member for member in turns if member != turns[0]), "")
 
-    def _turns(self, at: datetime) -> tuple[str, ...]:
+    def rota(self, at: datetime) -> tuple[str, ...]:
         """The rota from the one on duty on; () before its start."""
         duty = self.roles.oncall
         if not duty.rota or duty.start is None:

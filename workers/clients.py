@@ -10,6 +10,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from bot.casebook import Casebook
+from bot.records import Records
 from bot.settings import Settings
 from bot.state import State
 from commands.errors import Unreachable
@@ -17,11 +18,13 @@ from commands.model import Read
 from commands.reads import EvidenceKept, HeartbeatView, Now, WebhookHeartbeat
 from commands.site import ClusterSite
 from workers.aws import Aws, Bucket
+from workers.awswrites import AwsWrites
 from workers.casebook import CasebookSource
 from workers.cluster import Cluster
 from workers.effects import Effects, ProxiedWrites, Rehearsals
 from workers.network import Network
 from workers.reader import Reader, Source
+from workers.records import RecordsSource
 from workers.runbooks import Runbooks
 from workers.signals import Signals
 from workers.signing import Signer
@@ -94,12 +97,13 @@ class Clients:
         self._open += [cluster, signals, network]
         silencing = Silencing(site, cluster, ProxiedWrites(cluster.api), self._state.called)
         self._open.append(silencing)
-        self._effects[site.name] = Effects(cluster.api, silencing)
+        containing = AwsWrites(site.region) if site.eks_name else None
+        self._effects[site.name] = Effects(cluster.api, silencing, containing)
         own = Own(self._state, f"webhook-{site.name}" if len(self._settings.site.clusters) > 1 else "webhook")
         trail = TrailSource(self._state.trail, self.bucket(site.name), called=self._state.called)
         return (
             cluster,
-            Rehearsals(cluster.api, silencing),
+            Rehearsals(cluster.api, silencing, containing),
             signals,
             network,
             Runbooks(site),
@@ -107,6 +111,7 @@ class Clients:
             own,
             trail,
             CasebookSource(Casebook(self._state, self._settings.site), called=self._state.called),
+            RecordsSource(Records(self._state)),
         )
 
 

@@ -14,7 +14,8 @@ from bot.courier import Courier, Pace
 from bot.outbox import ClaimLost, Outbox
 from bot.state import State
 from commands.finding import Light
-from commands.model import Line, Place, Record, Request, Whisper
+from commands.ledger import Line
+from commands.model import Place, Record, Request, Whisper
 from commands.model import State as Standing
 from commands.plan import Approval
 from commands.plan import Standing as Step

@@ -12,7 +12,8 @@ from test_courier import MS, QUICK, deliver, roots, show, texts, thread
 from bot.courier import Courier
 from bot.outbox import Outbox
 from bot.state import State
-from commands.model import SCHEDULER, AlertGroup, Attachment, Line, Notice, Place, Request, Severity, Storm
+from commands.ledger import Line
+from commands.model import SCHEDULER, AlertGroup, Attachment, Notice, Place, Request, Severity, Storm
 from commands.model import State as Standing
 from sandbox.slack import SlackStandIn
 from tests import build

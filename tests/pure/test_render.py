@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from bot import blocks, render
 from bot.secret import Redactor
 from commands.finding import Finding, Light, Link, Suggestion
-from commands.model import Attachment, Cause, Confidence, Flag, Line, Place, Record, Section, Whisper
+from commands.ledger import Line
+from commands.model import Attachment, Cause, Confidence, Flag, Place, Record, Section, Whisper
 from commands.model import State as Standing
 from sandbox.slack import limits
 from tests import build

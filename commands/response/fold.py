@@ -1,0 +1,56 @@
+"""From events to the incident they make: the one way in which an `Incident` comes to be or changes.
+
+Replaying the events of an incident gives its record again, field for field. Each kind has one function, in the file
+of its subject (life, people, clock, links, said); a kind that nobody knows changes nothing but the head.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from commands.ledger import Event, Head, Line
+from commands.response import clock, life, links, people, said
+from commands.response.incident import LINES, Incident
+
+Step = Callable[[Incident, Event], Incident]
+
+_STEPS: Mapping[str, Step] = {
+    str(kind): step
+    for steps in (life.STEPS, people.STEPS, clock.STEPS, links.STEPS, said.STEPS)
+    for kind, step in steps.items()
+}
+
+
+def fold(id: str, events: Iterable[Event]) -> Incident:
+    """The incident after all its events; raises ValueError when the first does not declare it."""
+    rest = iter(events)
+    first = next(rest, None)
+    if first is None:
+        raise ValueError(f"{id} has no events")
+    incident = begun(id, first)
+    for event in rest:
+        incident = after(incident, event)
+    return incident
+
+
+def begun(id: str, event: Event) -> Incident:
+    return _told(life.declared(id, event), event)
+
+
+def after(incident: Incident, event: Event) -> Incident:
+    step = _STEPS.get(event.kind)
+    moved = step(incident, event) if step else incident
+    return _told(moved, event)
+
+
+def _told(incident: Incident, event: Event) -> Incident:
+    """With the event at its head and, if it is told, in its thread."""
+    lines = incident.lines
+    if event.is_told:
+        lines = (*lines, Line(str(event.seq), event.text, event.at, event.mention, event.by))
+    return replace(
+        incident,
+        head=Head(event.seq, event.hash),
+        updated=max(incident.updated, event.recorded),
+        lines=lines[-LINES:],
+        omitted=incident.omitted + len(lines[:-LINES]),
+    )

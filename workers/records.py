@@ -1,0 +1,45 @@
+"""Answers what is asked of the bot's own records: incidents and their events.
+
+Called by workers/reader.py.
+"""
+
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from bot.records import Records
+from commands.errors import Unreachable
+from commands.model import Read
+from commands.response.incident import Incident
+from commands.responsereads import EventsOf, IncidentOf, Incidents, OpenIncidents
+
+
+class RecordsSource:
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        return ((IncidentOf, OpenIncidents), (Incidents, EventsOf))
+
+    def read(self, read: Read, deadline: float) -> Any:
+        try:
+            return self._answer(read)
+        except RedisError as error:
+            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
+
+    def _answer(self, read: Read) -> Any:
+        match read:
+            case IncidentOf():
+                stored = self._records.incident(read.id)
+                return stored.record if stored else None
+            case OpenIncidents():
+                return _of(self._records.open_incidents(), read.cluster)
+            case Incidents():
+                return _of(self._records.told_between(read.start, read.end), read.cluster)
+            case EventsOf():
+                return self._records.events(read.id, read.start, read.count)
+        raise LookupError(f"not a read of the records: {read}")
+
+
+def _of(incidents: tuple[Incident, ...], cluster: str) -> tuple[Incident, ...]:
+    return tuple(incident for incident in incidents if cluster in ("", incident.cluster))
