@@ -118,8 +118,8 @@ class Carer:
         self._people = people
         self._now = now
 
-    def carry_out(self, wish: Wish) -> str:
-        """Do it, and say what was done. Raises NeedsWord; UsageError, Denied or Stale after writing that down."""
+    def carry_out(self, wish: Wish) -> Decided:
+        """Do it; says what was done. Raises NeedsWord; UsageError, Denied or Stale after writing that down."""
         try:
             for _ in range(_TRIES):
                 try:
@@ -141,7 +141,7 @@ class Carer:
             "refused", id=subject[:40], by=actor.user, team=actor.team, act=act, reason=reason
         ).commit()
 
-    def _carry_out(self, wish: Wish) -> str:
+    def _carry_out(self, wish: Wish) -> Decided:
         may = self._people.may_act(wish.actor)
         if not may.ok:
             raise Denied(may.reason)
@@ -149,7 +149,7 @@ class Carer:
         decided = self._decide(stored.record, wish)
         if decided.group is not None:
             self._write(stored, decided.group, decided, wish)
-        return decided.answer
+        return decided
 
     def _write(self, stored: Stored[AlertGroup], group: AlertGroup, decided: Decided, wish: Wish) -> None:
         change = self._casebook.put(self._state.change(), stored, group, self._now(), is_awaited=True)

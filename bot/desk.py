@@ -120,7 +120,9 @@ class Desk:
 
     def _tend(self, wish: Wish) -> Receipt:
         try:
-            return Receipt(self._carer.carry_out(wish), accepted=True)
+            done = self._carer.carry_out(wish)
+            # Where all was so already no thread shows it; who pressed a button has the card before them.
+            return Receipt(done.answer, accepted=done.group is not None or wish.episode > 0)
         except NeedsWord as missing:
             return Receipt(str(missing), needs_reason=True)
         except SayBack as refusal:

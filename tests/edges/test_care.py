@@ -14,7 +14,7 @@ from bot.casebook import Casebook
 from bot.desk import Desk, Receipt, Said
 from bot.outbox import Outbox, Sent
 from bot.people import People
-from bot.state import State, connect
+from bot.state import State
 from commands.catalog import Catalog
 from commands.model import Actor, AlertGroup, Care, Judgement, Place, Request, Severity
 from sandbox.redis_server import RedisServer
@@ -24,7 +24,7 @@ from tests import build
 from tests.build import ALICE, BOB, NOW, TEAM
 from tests.edges.test_casebook import SITE, Book, blow, numbered, sent_all
 from tests.edges.test_desk import BOT, CAROL, DAVE, EVE, MALLORY
-from tests.edges.test_intake import House
+from tests.edges.test_intake import House, opened
 
 CATALOG = Catalog.load()
 MINUTE = timedelta(minutes=1)
@@ -196,7 +196,8 @@ def test_nobody_takes_it_from_another_by_accident(desks: Desks) -> None:
 
 def test_handing_over_calls_the_other_one_once_and_keeps_the_reminder(desks: Desks) -> None:
     assert desks.type(ALICE, f"alert own {desks.id} --to <@{BOB.user}|bob>").accepted
-    assert desks.type(ALICE, f"alert own {desks.id} --to <@{BOB.user}|bob>").accepted
+    again = desks.type(ALICE, f"alert own {desks.id} --to <@{BOB.user}|bob>")
+    assert not again.accepted and "in hand already" in again.text
     assert desks.said() == [(BOB.user, "🤝 is in your hands: handed over", ALICE.user)]
     assert (desks.care.owner, desks.care.acked) == (BOB.user, None)
     (line,) = desks.audited("handed over")
@@ -306,23 +307,13 @@ def test_an_alert_that_is_unknown_is_said_to_be(desks: Desks) -> None:
 
 @pytest.fixture(scope="module")
 def running(redis_server: RedisServer) -> Iterator[House]:
-    redis = connect(redis_server.url, patient=True)
-    with SlackStandIn(rate_limits="off", retry_scale=0.0) as stand_in:
-        client = WebClient(stand_in.bot_token, base_url=stand_in.api_url, timeout=1, retry_handlers=[])
-        built = House(State(redis), stand_in, client)
+    with opened(redis_server) as built:
         yield built
-        built.close()
-    redis.close()
 
 
 @pytest.fixture
 def house(running: House) -> House:
-    url = running.slack.request_url
-    running.slack.reset()
-    running.slack.request_url = url
-    running.state.redis.flushall()
-    running.people.refresh(running.client)
-    return running
+    return running.emptied()
 
 
 def posted(house: House) -> tuple[str, str]:
@@ -348,9 +339,9 @@ def actions_of(house: House) -> dict[str, Any]:
 
 def test_the_buttons_of_the_card_do_what_they_say(house: House) -> None:
     id, ts = posted(house)
-    for action, value in (("alert:ack", None), ("alert:own", None), ("alert:snooze", None)):
-        if action in actions_of(house):
-            assert house.slack.press("alice", "#sre-alerts", ts, action, value).status == 200
+    assert {"alert:ack", "alert:own", "alert:snooze", "alert:mark"} <= actions_of(house).keys()
+    for action in ("alert:ack", "alert:own", "alert:snooze"):
+        assert house.slack.press("alice", "#sre-alerts", ts, action).status == 200
     mark = actions_of(house)["alert:mark"]
     assert (
         house.slack.press("bob", "#sre-alerts", ts, "alert:mark", mark["options"][-1]["value"]).status == 200
@@ -389,6 +380,17 @@ def test_a_mention_in_the_thread_acknowledges_its_alert(house: House) -> None:
     id, ts = posted(house)
     house.slack.mention("bob", "#sre-alerts", "ack", thread_ts=ts)
     assert care_of(house, id).acked_by == BOB.user
+    sent_all(house.state, house.slack)
+    assert house.slack.ephemerals("bob") == []  # the thread shows it
+
+
+def test_a_mention_that_changes_nothing_is_answered_in_private(house: House) -> None:
+    _, ts = posted(house)
+    house.slack.press("bob", "#sre-alerts", ts, "alert:ack")
+    house.slack.mention("bob", "#sre-alerts", "ack", thread_ts=ts)
+    sent_all(house.state, house.slack)
+    (told,) = house.slack.ephemerals("bob")
+    assert "You have acknowledged" in told["text"] and told["thread_ts"] == ts
 
 
 def test_a_silence_is_asked_for_in_a_window_and_planned_in_the_thread(house: House) -> None:

@@ -8,10 +8,11 @@ import logging
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -90,6 +91,16 @@ class House:
         self.server.close()
         self.thread.join()
 
+    def emptied(self) -> Self:
+        """As if nothing had happened here."""
+        url = self.slack.request_url
+        self.slack.reset()
+        self.slack.request_url = url
+        self.state.redis.flushall()
+        self.people.refresh(self.client)
+        self.not_ready = []
+        return self
+
     def post(self, path: str, body: bytes, **headers: str) -> httpx.Response:
         with httpx.Client(timeout=5) as http:
             return http.post(self.url + path, content=body, headers=headers)
@@ -101,9 +112,8 @@ class House:
         return [key.decode().removeprefix("sre:") for key in self.state.redis.keys("sre:request:*")]
 
 
-@pytest.fixture(scope="module")
-def running(redis_server: RedisServer) -> Iterator[House]:
-    """One front process for the module: its server takes a second to stop."""
+@contextmanager
+def opened(redis_server: RedisServer) -> Iterator[House]:
     redis = connect(redis_server.url, patient=True)
     with SlackStandIn(rate_limits="off", retry_scale=0.0) as stand_in:
         client = WebClient(stand_in.bot_token, base_url=stand_in.api_url, timeout=1, retry_handlers=[])
@@ -113,15 +123,16 @@ def running(redis_server: RedisServer) -> Iterator[House]:
     redis.close()
 
 
+@pytest.fixture(scope="module")
+def running(redis_server: RedisServer) -> Iterator[House]:
+    """One front process for the module: its server takes a second to stop."""
+    with opened(redis_server) as built:
+        yield built
+
+
 @pytest.fixture
 def house(running: House) -> House:
-    url = running.slack.request_url
-    running.slack.reset()
-    running.slack.request_url = url
-    running.state.redis.flushall()
-    running.people.refresh(running.client)
-    running.not_ready = []
-    return running
+    return running.emptied()
 
 
 @pytest.fixture
