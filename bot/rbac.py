@@ -1,8 +1,8 @@
 """`python -m bot.rbac` (`make rbac`): the manifests of rights, written from what commands/needs.py declares.
 
 k8s/rbac.yaml has a role for reading and one for changing, and one more for each right that is more than it
-looks, which nobody has by default. k8s/aws-policy.json is the IAM policy. Committed, and held by a drift
-test to be what this writes.
+looks, which nobody has by default. k8s/aws-policy.json is the IAM policy, k8s/aws-change-policy.json that of changes
+in AWS. Committed, and held by a drift test to be what this writes.
 """
 
 import json
@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from commands.needs import ANY, EFFECTS, READS, Action, Extra, Rule, actions, rules
+from commands.needs import ANY, EFFECTS, READS, Action, Extra, Rule, actions, changing_actions, rules
 
 ROLES = Path(__file__).parents[1] / "k8s" / "rbac.yaml"
 POLICY = ROLES.with_name("aws-policy.json")
+CHANGE_POLICY = ROLES.with_name("aws-change-policy.json")
 
 NAMESPACE = "sre-bot"
 
@@ -48,6 +49,14 @@ _WHY: Mapping[Extra, tuple[str, ...]] = {
         "For `deploy rollback` to say whether a Secret that the earlier revision names is still there, and for what",
         "changed before an alert to name the Secrets written and the releases of Helm, which are kept in Secrets.",
         "The bot asks for metadata only; the right includes what is in it: bind it in few namespaces.",
+    ),
+    Extra.TOKENS: (
+        "For `incident rotate` to delete Secrets that hold a token of a service account.",
+        "The right is to delete any Secret of the namespace: bind it where such tokens are.",
+    ),
+    Extra.FLAGS: (
+        "For `incident freeze` where a service's `freeze.mode` is flag: it sets one key of one ConfigMap.",
+        "The right is to change any ConfigMap of the namespace: bind it in those of such services only.",
     ),
 }
 
@@ -107,7 +116,7 @@ def _binding(role: str, *accounts: str) -> str:
 
 
 def _extra(extra: Extra) -> str:
-    changing_only = extra is Extra.SILENCES_PROXY
+    changing_only = extra in (Extra.SILENCES_PROXY, Extra.TOKENS, Extra.FLAGS)
     accounts = ("sre-bot-change",) if changing_only else ("sre-bot-read", "sre-bot-change")
     first, *rest = (f"--serviceaccount {NAMESPACE}:{account}" for account in accounts)
     command = (
@@ -134,8 +143,18 @@ def _extra(extra: Extra) -> str:
 
 def policy() -> str:
     """k8s/aws-policy.json; BUCKET stands for `backup.bucket`."""
+    return _policy(actions())
+
+
+def change_policy() -> str:
+    """k8s/aws-change-policy.json: who has it can open a network and give a role any right, so nobody has it by
+    default."""
+    return _policy(changing_actions())
+
+
+def _policy(wanted: Iterable[Action]) -> str:
     found: dict[str, list[str]] = {}
-    for action in actions():
+    for action in wanted:
         found.setdefault(_arn(action), []).append(action.name)
     statements = [
         {"Effect": "Allow", "Action": sorted(names), "Resource": arn} for arn, names in sorted(found.items())
@@ -149,13 +168,16 @@ def _arn(action: Action) -> str:
         return ANY
     if service == "s3":
         return f"arn:aws:s3:::BUCKET/{action.resource}".rstrip("/")
+    if service == "iam":  # which is of no region
+        return f"arn:aws:iam::*:{action.resource}"
     return f"arn:aws:{service}:*:*:{action.resource}"
 
 
 def main() -> int:
     ROLES.write_text(manifest())
     POLICY.write_text(policy())
-    print(f"wrote {ROLES} and {POLICY}")
+    CHANGE_POLICY.write_text(change_policy())
+    print(f"wrote {ROLES}, {POLICY} and {CHANGE_POLICY}")
     return 0
 
 

@@ -54,6 +54,8 @@ def change_needs(cluster: ClusterSite) -> tuple[KubeNeed, ...]:
 
 def _is_used(rule: Rule, cluster: ClusterSite) -> bool:
     by_proxy = {Extra.PODS_PROXY, Extra.SERVICES_PROXY, Extra.SILENCES_PROXY}
+    if rule.extra is Extra.FLAGS:
+        return any(service.freeze.mode == "flag" for service in cluster.services.values())
     return rule.extra is None or (cluster.monitoring.access == "proxy" and rule.extra in by_proxy)
 
 

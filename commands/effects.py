@@ -170,6 +170,167 @@ class Unsilence:
     kind: Literal["unsilence"] = "unsilence"
 
 
+# --- Containing an incident -------------------------------------------------------------------------
+
+# The annotation that a Freeze writes: what the field was, for whom and by which request, as JSON.
+FROZEN = "sre-bot/frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptTraffic:
+    """Create a NetworkPolicy that lets everything in (Ingress) or out (Egress) of the pods with these labels but
+    what comes from or goes to these address ranges. No label means every pod of the namespace. Its target has no
+    uid."""
+
+    target: Target
+    labels: tuple[tuple[str, str], ...]
+    cidrs: tuple[str, ...]
+    directions: tuple[str, ...] = ("Ingress", "Egress")
+    kind: Literal["except-traffic"] = "except-traffic"
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Set one field of an object and, in the same write, the annotation that says what it was.
+
+    field: a JSON pointer. to: what it becomes, as JSON. request, service: for whom, written beside it. An object
+    with such an annotation is left as it is, whoever wrote it: its record is of the time before everything.
+    """
+
+    target: Target
+    field: str
+    to: str
+    request: str
+    service: str
+    kind: Literal["freeze"] = "freeze"
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """Put the field back as the annotation says, and take the annotation away, in one write.
+
+    to: what it was, as JSON; "" where the field was not there. note: the annotation as it was read."""
+
+    target: Target
+    field: str
+    to: str
+    note: str
+    kind: Literal["thaw"] = "thaw"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteToken:
+    """Delete a Secret that holds a token of a service account. It is not looked at: its uid is the guard."""
+
+    target: Target
+    kind: Literal["delete-token"] = "delete-token"
+
+
+# --- Addresses and credentials in AWS ---------------------------------------------------------------
+# Their targets have the id that AWS knows them by as name and as uid.
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Write a tag on a network ACL or a security group: what a block was, for whoever takes it back."""
+
+    target: Target
+    key: str
+    value: str
+    kind: Literal["tag"] = "tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Untag:
+    """Remove a tag that has this value."""
+
+    target: Target
+    key: str
+    value: str
+    kind: Literal["untag"] = "untag"
+
+
+@dataclass(frozen=True, slots=True)
+class DenyEntry:
+    """Make the entry `number` of a network ACL, in one direction, that denies all traffic with an address range."""
+
+    target: Target
+    number: int
+    is_egress: bool
+    cidr: str
+    kind: Literal["deny-entry"] = "deny-entry"
+
+
+@dataclass(frozen=True, slots=True)
+class DropEntry:
+    """Delete an entry that DenyEntry made; one of the same number that says something else is left alone."""
+
+    target: Target
+    number: int
+    is_egress: bool
+    cidr: str
+    kind: Literal["drop-entry"] = "drop-entry"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRule:
+    """One address range that a security group lets in or out. protocol as EC2 has it: "tcp", "-1" for all.
+    low, high: ports, or type and code of ICMP; -1 where there are none."""
+
+    is_egress: bool
+    protocol: str
+    low: int
+    high: int
+    cidr: str
+    description: str = ""
+
+    def __str__(self) -> str:
+        ports = "" if self.low == self.high == -1 else f" {self.low}-{self.high}"
+        if self.low == self.high != -1:
+            ports = f" {self.low}"
+        protocol = "all traffic" if self.protocol == "-1" else self.protocol
+        return f"{protocol}{ports} {'to' if self.is_egress else 'from'} {self.cidr}"
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeRule:
+    """Take a rule out of a security group."""
+
+    target: Target
+    rule: GroupRule
+    kind: Literal["revoke-rule"] = "revoke-rule"
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRule:
+    """Put a rule back that RevokeRule took out."""
+
+    target: Target
+    rule: GroupRule
+    kind: Literal["grant-rule"] = "grant-rule"
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeSessions:
+    """Write an inline policy of a role that denies everything to sessions issued before `before` (RFC 3339). One
+    that denies later ones, too, is left as it is."""
+
+    target: Target
+    policy: str
+    before: str
+    kind: Literal["revoke-sessions"] = "revoke-sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class RotateSecret:
+    """Have Secrets Manager rotate a secret by its own rule. token: names the version that comes of it, so that a
+    repeated effect rotates nothing a second time."""
+
+    target: Target
+    token: str
+    kind: Literal["rotate-secret"] = "rotate-secret"
+
+
 Effect = (
     Cordon
     | Uncordon
@@ -183,6 +344,18 @@ Effect = (
     | Scale
     | Silence
     | Unsilence
+    | ExceptTraffic
+    | Freeze
+    | Thaw
+    | DeleteToken
+    | Tag
+    | Untag
+    | DenyEntry
+    | DropEntry
+    | RevokeRule
+    | GrantRule
+    | RevokeSessions
+    | RotateSecret
 )
 
 

@@ -5,11 +5,11 @@ doctor asks for these (bot/doctor.py). It follows what the clients in workers/ r
 tests/edges/test_needs.py holds. A class without an entry is an error: `()` says that it needs no right.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commands import alertreads, effects, podreads, reads, scheduling, triagereads, workloads
+from commands import alertreads, effects, podreads, reads, scheduling, securityreads, triagereads, workloads
 from commands.effects import Effect
 from commands.model import Read
 
@@ -32,6 +32,8 @@ class Extra(StrEnum):
     SILENCES_PROXY = "silences-proxy"
     NODES_PROXY = "nodes-proxy"
     SECRETS = "secrets"
+    TOKENS = "tokens"
+    FLAGS = "flags"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ READS: Mapping[type[Read], Needs] = {
     podreads.NodeDisk: (Rule("get", "nodes/proxy", extra=Extra.NODES_PROXY),),
     podreads.Events: _list("events", where=_WATCHED),
     podreads.OnePod: _get("pods", where=_WATCHED),
+    podreads.IsolatedPods: _list("pods", where=_WATCHED),
     podreads.Document: (
         *_get("nodes"),
         *_get("pods", "replicasets.apps", *_TEMPLATED, "jobs.batch", where=_WATCHED),
@@ -171,6 +174,31 @@ READS: Mapping[type[Read], Needs] = {
     triagereads.ApiServices: _list("apiservices.apiregistration.k8s.io"),
     triagereads.ApiHealth: (),  # whoever may log in may ask: ClusterRole system:public-info-viewer
     triagereads.ProviderId: _get("nodes"),
+    # The containment of an incident.
+    securityreads.Ranges: (
+        *_list("nodes", "servicecidrs.networking.k8s.io"),
+        *_get("services"),
+    ),
+    securityreads.Account: _get("serviceaccounts", where=_WATCHED),
+    securityreads.AccountPods: _list("pods", where=_WATCHED),
+    securityreads.AccountTokens: (Rule("list", "secrets", where=_WATCHED, extra=Extra.SECRETS),),
+    securityreads.Scalers: _list("horizontalpodautoscalers.autoscaling", where=_WATCHED),
+    securityreads.Schedules: _list("cronjobs.batch", where=_WATCHED),
+    securityreads.Flag: _get("configmaps", where=_WATCHED),
+    securityreads.ClusterVpc: (
+        Action("eks:DescribeCluster", "cluster/*"),
+        Action("eks:DescribeNodegroup", "nodegroup/*"),
+        Action("ec2:DescribeVpcs", ANY),
+        Action("ec2:DescribeSubnets", ANY),
+    ),
+    securityreads.NetworkAcls: (Action("ec2:DescribeNetworkAcls", ANY),),
+    securityreads.SecurityGroups: (Action("ec2:DescribeSecurityGroups", ANY),),
+    securityreads.AccountRoles: (
+        Action("eks:ListPodIdentityAssociations", "cluster/*"),
+        Action("eks:DescribePodIdentityAssociation", "podidentityassociation/*"),
+    ),
+    securityreads.Role: (Action("iam:GetRole", "role/*"), Action("iam:GetRolePolicy", "role/*")),
+    securityreads.ManagedSecret: (Action("secretsmanager:DescribeSecret", "secret:*"),),
     # AWS.
     triagereads.Instance: (
         Action("ec2:DescribeInstances", ANY),
@@ -227,6 +255,23 @@ READS: Mapping[type[Read], Needs] = {
     reads.KeepAudit: (Action("s3:ListBucket", ""), Action("s3:PutObject", "audit/*")),
 }
 
+_FROZEN = (*_SCALED, "horizontalpodautoscalers.autoscaling", "cronjobs.batch")
+_FREEZING = (
+    *_get(*_FROZEN, "configmaps"),
+    *(_rule("patch", resource) for resource in _FROZEN),
+    Rule("patch", "configmaps", where=Where.SERVICES, extra=Extra.FLAGS),
+)
+
+
+def _on_guards(action: str) -> tuple[Action, ...]:
+    return tuple(Action(f"ec2:{action}", f"{what}/*") for what in ("network-acl", "security-group"))
+
+
+def _on_groups(action: str) -> tuple[Action, ...]:
+    ways = (Action(f"ec2:{action}SecurityGroup{way}", "security-group/*") for way in ("Ingress", "Egress"))
+    return (Action("ec2:DescribeSecurityGroups", ANY), *ways)
+
+
 # Each looks at its object before it changes it, and once more when somebody else wrote to it in between.
 EFFECTS: Mapping[type[Effect], Needs] = {
     effects.Cordon: (*_get("nodes"), _rule("patch", "nodes")),
@@ -251,6 +296,34 @@ EFFECTS: Mapping[type[Effect], Needs] = {
     ),
     effects.Silence: (*_BY_SERVICE_PROXY, *_SILENCING),
     effects.Unsilence: (*_BY_SERVICE_PROXY, *_SILENCING),
+    effects.ExceptTraffic: tuple(
+        _rule(verb, "networkpolicies.networking.k8s.io") for verb in ("get", "create")
+    ),
+    effects.Freeze: _FREEZING,
+    effects.Thaw: _FREEZING,
+    effects.DeleteToken: (Rule("delete", "secrets", extra=Extra.TOKENS),),
+    # In AWS; the policy of these is a file of its own (bot/rbac.py).
+    effects.Tag: (Action("ec2:DescribeTags", ANY), *_on_guards("CreateTags")),
+    effects.Untag: (Action("ec2:DescribeTags", ANY), *_on_guards("DeleteTags")),
+    effects.DenyEntry: (
+        Action("ec2:DescribeNetworkAcls", ANY),
+        Action("ec2:CreateNetworkAclEntry", "network-acl/*"),
+    ),
+    effects.DropEntry: (
+        Action("ec2:DescribeNetworkAcls", ANY),
+        Action("ec2:DeleteNetworkAclEntry", "network-acl/*"),
+    ),
+    effects.RevokeRule: _on_groups("Revoke"),
+    effects.GrantRule: _on_groups("Authorize"),
+    effects.RevokeSessions: (
+        Action("iam:GetRole", "role/*"),
+        Action("iam:GetRolePolicy", "role/*"),
+        Action("iam:PutRolePolicy", "role/*"),
+    ),
+    effects.RotateSecret: (
+        Action("secretsmanager:DescribeSecret", "secret:*"),
+        Action("secretsmanager:RotateSecret", "secret:*"),
+    ),
 }
 
 # What is kept of an answer's files, whatever asked for them (workers/keeping.py).
@@ -263,9 +336,17 @@ def rules(table: Mapping[type, Needs]) -> tuple[Rule, ...]:
 
 
 def actions() -> tuple[Action, ...]:
-    """Every action of AWS, once."""
-    everything = (*READS.values(), *EFFECTS.values(), FILES)
-    return tuple(dict.fromkeys(need for needs in everything for need in needs if isinstance(need, Action)))
+    """Every action of AWS that looks or keeps, once."""
+    return _actions((*READS.values(), FILES))
+
+
+def changing_actions() -> tuple[Action, ...]:
+    """Every action of AWS that an approved change takes beyond those, once."""
+    return tuple(each for each in _actions(EFFECTS.values()) if each not in actions())
+
+
+def _actions(table: Iterable[Needs]) -> tuple[Action, ...]:
+    return tuple(dict.fromkeys(need for needs in table for need in needs if isinstance(need, Action)))
 
 
 def changes(rule: Rule) -> bool:

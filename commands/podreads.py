@@ -336,6 +336,13 @@ class OnePod(Read):
 
 
 @dataclass(frozen=True, slots=True)
+class IsolatedPods(Read):
+    """→ tuple[PodFacts, ...] of the namespace that bear the quarantine label, by name."""
+
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document(Read):
     """An object as it is, as JSON text without managedFields → str, or None when it is not there.
 

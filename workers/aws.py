@@ -19,7 +19,7 @@ from commands.errors import Refused, Unanswered, Unreachable
 from commands.model import Read
 from commands.site import ClusterSite
 from commands.workloads import EcrImage, ImageInRegistry, on_ecr
-from workers import awsfacts
+from workers import awsfacts, awssecurity
 from workers.awslink import BAD_CREDENTIALS, DENIED, ROLE, THROTTLED, client, code_of, no_answer, partition
 
 # What is left of the deadline when the search for the running update is given up, and how many are looked at.
@@ -36,7 +36,8 @@ class Aws:
         self._client: Any = None
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
-        return ((reads.EksCluster, reads.Nodegroup), (ImageInRegistry,), awsfacts.READS)
+        own = (reads.EksCluster, reads.Nodegroup)
+        return (own, (ImageInRegistry,), awsfacts.READS, awssecurity.READS)
 
     def read(self, read: Read, deadline: float) -> Any:
         match read:
@@ -48,6 +49,8 @@ class Aws:
                 return _is_in_registry(read, deadline)
         if isinstance(read, awsfacts.READS):
             return awsfacts.read(self._site.region, read, deadline)
+        if isinstance(read, awssecurity.READS):
+            return awssecurity.read(self._site.region, read, deadline)
         raise LookupError(f"not a read of AWS: {read}")
 
     def _cluster(self, read: reads.EksCluster, deadline: float) -> reads.EksView | None:

@@ -5,19 +5,19 @@ public status page is not asked: see DECISIONS.md.
 """
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from commands import triagereads
-from commands.errors import Refused, Unanswered, Unreachable
+from commands.errors import Refused, Unanswered
 from commands.model import Gap, Read
 from commands.triagereads import CloudEvent, InstanceView
 from commands.workloads import EcrImage, on_ecr
-from workers.awslink import BAD_CREDENTIALS, DENIED, ROLE, THROTTLED, client, code_of, no_answer, partition
+from workers.awslink import ask, listed, partition
 
 Json = Mapping[str, Any]
 
@@ -25,10 +25,11 @@ READS: tuple[type[Read], ...] = (
     triagereads.Instance, triagereads.ImageTags, triagereads.CloudEvents,
 )  # fmt: skip
 
-_SECONDS = 2
 _INSTANCE = re.compile(r"aws:///.*/(i-[0-9a-f]+)")
 _UNKNOWN_INSTANCE = frozenset({"InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"})
 _NO_SUBSCRIPTION = "SubscriptionRequiredException"
+# An answer to one question and a refusal of another.
+_ask = partial(ask, passed=frozenset({*_UNKNOWN_INSTANCE, _NO_SUBSCRIPTION, "RepositoryNotFoundException"}))
 _PAGE, _PAGES = 1000, 5
 _EVENTS, _DETAILED = 100, 10  # AWS describes ten events at once and no more
 # Over and done with, though EC2 goes on to tell of them for days.
@@ -46,50 +47,6 @@ def read(region: str, asked: Read, deadline: float) -> Any:
     raise LookupError(f"not a question to AWS: {asked}")
 
 
-def _ask(service: str, action: str, region: str, deadline: float, *, arn: str = "*", **arguments: Any) -> Any:
-    """The answer; raises ClientError over codes that the caller knows better, and Unanswered.
-
-    arn: what a policy would have to name.
-    """
-    what = f"{service}:{''.join(word.capitalize() for word in action.split('_'))}"
-    if time.monotonic() >= deadline:
-        raise Unreachable(f"{what}: no time left to ask")
-    try:
-        answer = getattr(client(service, region, seconds=_SECONDS), action)(**arguments)
-    except ClientError as error:
-        refusal = _refusal(error, what, arn)
-        if refusal is None:
-            raise
-        raise refusal from error
-    except BotoCoreError as error:
-        raise no_answer(error, what, region, service.upper()) from error
-    return answer
-
-
-def _refusal(error: ClientError, what: str, arn: str) -> Unanswered | None:
-    """None for what is an answer to one question and a refusal of another."""
-    code = code_of(error)
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if code in DENIED:
-        statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
-        return Refused(f"{what.partition(':')[0]}: access denied, needs {what}", mend=statement)
-    if code in BAD_CREDENTIALS:
-        return Refused(f"{what}: AWS does not accept the credentials ({code})", mend=ROLE)
-    if code in THROTTLED or status == 429 or status >= 500:
-        return Unreachable(f"{what}: AWS answers {code or status}, try later")
-    if code in (*_UNKNOWN_INSTANCE, _NO_SUBSCRIPTION, "RepositoryNotFoundException"):
-        return None
-    return Refused(f"{what}: AWS answers {code or status}")
-
-
-def _listed(found: Any, key: str, what: str) -> list[Json]:
-    """botocore takes any page with status 200 for an answer, and a login page for an empty one."""
-    listed = found.get(key)
-    if not isinstance(listed, list):
-        raise Refused(f"{what}: not an answer of AWS")
-    return listed
-
-
 # --- The instance behind a node -------------------------------------------------------------------
 
 
@@ -103,7 +60,7 @@ def _instance(region: str, asked: triagereads.Instance, deadline: float) -> Inst
         found = _ask("ec2", "describe_instances", region, deadline, InstanceIds=ids)
     except ClientError:  # EC2 forgets an instance an hour after its end
         return None
-    reservations = _listed(found, "Reservations", "ec2:DescribeInstances")
+    reservations = listed(found, "Reservations", "ec2:DescribeInstances")
     instance = next((each for group in reservations for each in group.get("Instances") or ()), None)
     if instance is None:
         return None
@@ -115,7 +72,7 @@ def _status(region: str, ids: list[str], deadline: float) -> Json | Gap:
     action = "describe_instance_status"
     try:
         found = _ask("ec2", action, region, deadline, InstanceIds=ids, IncludeAllInstances=True)
-        return next(iter(_listed(found, "InstanceStatuses", "ec2:DescribeInstanceStatus")), {})
+        return next(iter(listed(found, "InstanceStatuses", "ec2:DescribeInstanceStatus")), {})
     except ClientError:
         return {}
     except Unanswered as error:
@@ -163,14 +120,14 @@ def _image_tags(asked: triagereads.ImageTags, deadline: float) -> tuple[str, ...
     if image is None:
         return None
     found: list[tuple[float, str]] = []
-    token: dict[str, str] = {}
+    token: dict[str, Any] = {}
     for _ in range(_PAGES):
         try:
             page = _images(image, deadline, **token)
         except ClientError:
             return None
         found += [
-            each for detail in _listed(page, "imageDetails", "ecr:DescribeImages") for each in _tags(detail)
+            each for detail in listed(page, "imageDetails", "ecr:DescribeImages") for each in _tags(detail)
         ]
         if not page.get("nextToken"):
             break
@@ -178,7 +135,7 @@ def _image_tags(asked: triagereads.ImageTags, deadline: float) -> tuple[str, ...
     return tuple(tag for _, tag in sorted(found, reverse=True))[: asked.most]
 
 
-def _images(image: EcrImage, deadline: float, **more: str) -> Any:
+def _images(image: EcrImage, deadline: float, **more: Any) -> Any:
     """Asked in the registry's own region and account, which may be others than the cluster's."""
     where = f"{image.region}:{image.account}:repository/{image.repository}"
     return _ask(
@@ -214,7 +171,7 @@ def _cloud_events(region: str, deadline: float) -> tuple[CloudEvent, ...]:
             "health:DescribeEvents: the account's support plan does not include the API of AWS Health",
             mend="a Business, Enterprise On-Ramp or Enterprise plan includes it",
         ) from error
-    events = sorted(_listed(found, "events", "health:DescribeEvents"), key=_begin, reverse=True)
+    events = sorted(listed(found, "events", "health:DescribeEvents"), key=_begin, reverse=True)
     words = _words(home, [str(event.get("arn") or "") for event in events[:_DETAILED]], deadline)
     return tuple(_cloud_event(event, words) for event in events)
 
@@ -236,7 +193,7 @@ def _words(home: str, arns: list[str], deadline: float) -> Mapping[str, str]:
         return {}
     try:
         found = _ask("health", "describe_event_details", home, deadline, eventArns=arns)
-        described = _listed(found, "successfulSet", "health:DescribeEventDetails")
+        described = listed(found, "successfulSet", "health:DescribeEventDetails")
     except (ClientError, Unanswered):
         return {}
     return {

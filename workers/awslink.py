@@ -1,10 +1,11 @@
 """A client of one AWS service, and what an answer of AWS means that is none. The one importer of boto3.
 
 Every client is made for a region that the caller names, never the environment's, and with the endpoint boto3
-itself finds there (AWS_ENDPOINT_URL). Knows no question; puts no credential into a reason. Called by workers/aws.py
-and workers/awsfacts.py, which ask.
+itself finds there (AWS_ENDPOINT_URL). Knows no question; puts no credential into a reason. Called by workers/aws.py,
+workers/awsfacts.py and workers/awssecurity.py, which ask, and by workers/awswrites.py, which changes.
 """
 
+import time
 from typing import Any
 
 import boto3
@@ -64,6 +65,60 @@ def client(service: str, region: str, seconds: int) -> Any:
             f"{service}: the endpoint that the environment names is no HTTP address",
             mend=f"check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_{service.upper()} and the AWS configuration file",
         ) from error
+
+
+# For one call of one question.
+_SECONDS = 2
+
+
+def ask(
+    service: str,
+    action: str,
+    region: str,
+    deadline: float,
+    *,
+    arn: str = "*",
+    passed: frozenset[str] = frozenset(),
+    seconds: int = _SECONDS,
+    **arguments: Any,
+) -> Any:
+    """The answer; raises ClientError over the codes in `passed`, which the caller knows better, and Unanswered.
+
+    arn: what a policy would have to name.
+    """
+    what = f"{service}:{''.join(word.capitalize() for word in action.split('_'))}"
+    if time.monotonic() >= deadline:
+        raise Unreachable(f"{what}: no time left to ask")
+    try:
+        answer = getattr(client(service, region, seconds=seconds), action)(**arguments)
+    except ClientError as error:
+        if code_of(error) in passed:
+            raise
+        raise refusal(error, what, arn) from error
+    except BotoCoreError as error:
+        raise no_answer(error, what, region, service.upper()) from error
+    return answer
+
+
+def refusal(error: ClientError, what: str, arn: str) -> Unanswered:
+    code = code_of(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in DENIED:
+        statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
+        return Refused(f"{what.partition(':')[0]}: access denied, needs {what}", mend=statement)
+    if code in BAD_CREDENTIALS:
+        return Refused(f"{what}: AWS does not accept the credentials ({code})", mend=ROLE)
+    if code in THROTTLED or status == 429 or status >= 500:
+        return Unreachable(f"{what}: AWS answers {code or status}, try later")
+    return Refused(f"{what}: AWS answers {code or status}")
+
+
+def listed(found: Any, key: str, what: str) -> list[Any]:
+    """botocore takes any page with status 200 for an answer, and a login page for an empty one."""
+    held = found.get(key)
+    if not isinstance(held, list):
+        raise Refused(f"{what}: not an answer of AWS")
+    return held
 
 
 def code_of(error: ClientError) -> str:

@@ -14,7 +14,7 @@ from commands import reads
 from commands.model import Read
 from commands.site import ClusterSite, ServiceAddress
 from commands.triagereads import Changes
-from workers import changes, evidence, podreads, podtable, scheduling, triagereads, workloads
+from workers import changes, evidence, podreads, podtable, scheduling, securityreads, triagereads, workloads
 from workers.api import TABLE, Api, Json, Subject, from_the_start, projected, segment
 from workers.fields import conditions, moment, part, quantity
 from workers.reader import Answer
@@ -32,6 +32,7 @@ class Cluster:
             (*own, *evidence.READS, *podreads.READS, *workloads.READS),
             scheduling.READS,
             (*triagereads.READS, *changes.READS),
+            securityreads.READS,
         )
 
     def read(self, read: Read, deadline: float) -> Any:
@@ -56,6 +57,8 @@ class Cluster:
             return workloads.read(self.api, read, deadline)
         if isinstance(read, triagereads.READS):
             return triagereads.read(self.api, read, deadline)
+        if isinstance(read, securityreads.READS):
+            return securityreads.read(self.api, read, deadline)
         if isinstance(read, Changes):
             return changes.read(self.api, read, deadline)
         raise LookupError(f"not a read of the Kubernetes API: {read}")

@@ -17,11 +17,13 @@ from commands.effects import Target
 from commands.errors import Refused
 from commands.model import Read
 from commands.podreads import Controller, LogText, NetworkAgent, NetworkView, PodFacts, PolicyView, Run
+from commands.scheduling import QUARANTINE
 from workers.api import Api, Json, Subject, projected, segment
 from workers.fields import part
 
 READS: tuple[type[Read], ...] = (
     podreads.OnePod,
+    podreads.IsolatedPods,
     podreads.Document,
     podreads.ContainerLog,
     podreads.Network,
@@ -50,6 +52,8 @@ def read(api: Api, asked: Read, deadline: float) -> Any:
     match asked:
         case podreads.OnePod():
             return _pod(api, asked, deadline)
+        case podreads.IsolatedPods():
+            return _isolated(api, asked, deadline)
         case podreads.Document():
             return _document(api, asked, deadline)
         case podreads.ContainerLog():
@@ -76,6 +80,13 @@ def _find(api: Api, kind: str, namespace: str, name: str, deadline: float) -> tu
 def _pod(api: Api, asked: podreads.OnePod, deadline: float) -> PodFacts | None:
     subject, found = _find(api, "Pod", asked.namespace, asked.name, deadline)
     return None if found is None else projected(subject, _facts, found)
+
+
+def _isolated(api: Api, asked: podreads.IsolatedPods, deadline: float) -> tuple[PodFacts, ...]:
+    subject = Subject(f"pods in {asked.namespace}", "pods", namespace=asked.namespace)
+    path = f"/api/v1/namespaces/{segment(asked.namespace)}/pods"
+    found = api.listed(subject, path, deadline, _facts, labelSelector=QUARANTINE)
+    return tuple(sorted(found, key=lambda pod: pod.target.name))
 
 
 def _document(api: Api, asked: podreads.Document, deadline: float) -> str | None:

@@ -6,7 +6,22 @@ to change, so that a field this program has never heard of survives. Called by w
 
 from typing import Any
 
-from commands.effects import Cordon, DenyTraffic, Evict, Relabel, Restart, RollBack, Scale, Target
+import orjson
+
+from commands.effects import (
+    FROZEN,
+    Cordon,
+    DenyTraffic,
+    Evict,
+    ExceptTraffic,
+    Freeze,
+    Relabel,
+    Restart,
+    RollBack,
+    Scale,
+    Target,
+    Thaw,
+)
 from commands.templates import template_hash
 from workers.fields import Json, part
 
@@ -80,20 +95,41 @@ def _annotated(target: Target, annotations: dict[str, str | None]) -> Json:
 # Network policies.
 
 
-def denial(effect: DenyTraffic) -> Json:
+def _policy(target: Target, spec: Json) -> Json:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {
-            "name": effect.target.name,
-            "namespace": effect.target.namespace,
-            "labels": MANAGED_BY,
-        },
-        "spec": {
-            "podSelector": {"matchLabels": dict([effect.label])},
-            "policyTypes": ["Ingress", "Egress"],
-        },
+        "metadata": {"name": target.name, "namespace": target.namespace, "labels": MANAGED_BY},
+        "spec": spec,
     }
+
+
+def denial(effect: DenyTraffic) -> Json:
+    selector = {"matchLabels": dict([effect.label])}
+    return _policy(effect.target, {"podSelector": selector, "policyTypes": ["Ingress", "Egress"]})
+
+
+def exception(effect: ExceptTraffic) -> Json:
+    """Everything else is let through: pods of any namespace, which no address range may mean, and both families."""
+    blocks = []
+    for all_of, colon in (("0.0.0.0/0", False), ("::/0", True)):
+        out = [cidr for cidr in effect.cidrs if (":" in cidr) is colon]
+        blocks.append({"ipBlock": {"cidr": all_of, **({"except": out} if out else {})}})
+    peers = [{"namespaceSelector": {}}, *blocks]
+    spec: Json = {
+        "podSelector": {"matchLabels": dict(effect.labels)} if effect.labels else {},
+        "policyTypes": list(effect.directions),
+    }
+    if "Ingress" in effect.directions:
+        spec["ingress"] = [{"from": peers}]
+    if "Egress" in effect.directions:
+        spec["egress"] = [{"to": peers}]
+    return _policy(effect.target, spec)
+
+
+def excepts(effect: ExceptTraffic, policy: Json) -> bool:
+    """Whether this policy is the one that is meant, to the letter."""
+    return part(policy, "spec") == part(exception(effect), "spec")
 
 
 def denies(effect: DenyTraffic, policy: Json) -> bool:
@@ -156,6 +192,72 @@ def restart(effect: Restart, workload: Json) -> Json:
 def scale(effect: Scale, found: Json) -> Json:
     """The scale as it was read, with another number."""
     return {**found, "spec": {**part(found, "spec"), "replicas": effect.replicas}}
+
+
+# A field that is frozen, and what it was. JSON patches: a field is to be replaced and never merged.
+
+_BOUNDS = ("minReplicas", "maxReplicas")
+
+
+def freeze(effect: Freeze, found: Json) -> list[Any]:
+    """What the field is at this very version goes into the annotation, whatever it was when the plan was made."""
+    note: Json = {"request": effect.request, "service": effect.service, "field": effect.field}
+    was = value_at(found, effect.field)
+    if was:
+        note["was"] = orjson.loads(was)
+    spec = part(found, "spec")
+    if effect.target.kind == "HorizontalPodAutoscaler":
+        note |= {key: spec[key] for key in _BOUNDS if key in spec}
+    annotation = orjson.dumps(note, option=orjson.OPT_SORT_KEYS).decode()
+    return [
+        *_same(found),
+        *_annotated_with(found, annotation),
+        *_field_set(found, effect.field, orjson.loads(effect.to)),
+    ]
+
+
+def thaw(effect: Thaw, found: Json) -> list[Any]:
+    field: list[Any] = [{"op": "remove", "path": effect.field}] if value_at(found, effect.field) else []
+    if effect.to:
+        field = _field_set(found, effect.field, orjson.loads(effect.to))
+    return [*_same(found), {"op": "remove", "path": f"/metadata/annotations/{_escaped(FROZEN)}"}, *field]
+
+
+def frozen(found: Json) -> str | None:
+    """The annotation, None where the object is not frozen."""
+    note = part(part(found, "metadata"), "annotations").get(FROZEN)
+    return None if note is None else str(note)
+
+
+def value_at(found: Json, pointer: str) -> str:
+    """The field as JSON, "" where it is not there."""
+    held: Any = found
+    for key in pointer.split("/")[1:]:
+        held = held.get(key.replace("~1", "/").replace("~0", "~")) if isinstance(held, dict) else None
+    return "" if held is None else orjson.dumps(held, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _same(found: Json) -> list[Any]:
+    return [
+        {"op": "test", "path": f"/metadata/{key}", "value": held} for key, held in _version(found).items()
+    ]
+
+
+def _annotated_with(found: Json, annotation: str) -> list[Any]:
+    if part(found, "metadata").get("annotations"):
+        path = f"/metadata/annotations/{_escaped(FROZEN)}"
+        return [{"op": "add", "path": path, "value": annotation}]
+    return [{"op": "add", "path": "/metadata/annotations", "value": {FROZEN: annotation}}]
+
+
+def _field_set(found: Json, pointer: str, value: Any) -> list[Any]:
+    above, _, _ = pointer.rpartition("/")
+    room = [] if value_at(found, above) else [{"op": "add", "path": above, "value": {}}]
+    return [*room, {"op": "add", "path": pointer, "value": value}]
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _version(found: Json) -> Json:

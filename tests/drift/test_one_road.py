@@ -65,9 +65,35 @@ def test_effects_are_applied_by_changes_alone() -> None:
 
 
 def test_effects_are_put_together_by_the_clients_alone() -> None:
-    for home in ("workers.effects", "workers.silencing"):
+    for home in ("workers.effects", "workers.silencing", "workers.awswrites"):
         importers = {m.file for m in modules() if any(is_within(name, home) for name in m.imports())}
         assert importers == {"workers/clients.py"}
+
+
+# What a method of boto3 begins with that changes something; `put` adds to the bucket, and is a file's.
+AWS_WRITES = ("associate_", "attach_", "authorize_", "create_", "delete_", "disassociate_", "put_role", "revoke_",
+              "rotate_", "update_")  # fmt: skip
+
+
+def test_calls_of_aws_that_change_something_are_named_in_one_place() -> None:
+    named = {
+        m.file: found
+        for m in modules("workers")
+        if (found := {name for name in texts(m.tree) if name.startswith(AWS_WRITES)})
+        and "botocore" in "".join(m.imports())
+    }
+    assert set(named) == {"workers/awswrites.py"}
+    assert "put_role_policy" in named["workers/awswrites.py"]
+
+
+def texts(tree: ast.AST) -> set[str]:
+    """Texts, and the beginnings of those that are put together; names of methods."""
+    said = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return said | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
 def test_the_connection_is_handed_to_those_who_read_and_to_effects() -> None:

@@ -44,7 +44,11 @@ def test_every_effect_says_what_it_needs() -> None:
 
 @pytest.mark.parametrize(
     ("file", "written"),
-    [(rbac.ROLES, rbac.manifest()), (rbac.POLICY, rbac.policy())],
+    [
+        (rbac.ROLES, rbac.manifest()),
+        (rbac.POLICY, rbac.policy()),
+        (rbac.CHANGE_POLICY, rbac.change_policy()),
+    ],
     ids=lambda x: getattr(x, "name", ""),
 )
 def test_what_is_committed_is_what_the_declarations_give(file: Path, written: str) -> None:
@@ -108,13 +112,20 @@ def test_the_policy_of_aws_grants_what_is_declared_and_changes_nothing_but_the_b
     statements = json.loads(rbac.POLICY.read_text())["Statement"]
     allowed = {action for each in statements for action in each["Action"]}
     assert allowed == {action.name for action in needs.actions()}
-    writing = {
-        name for name in allowed if not name.partition(":")[2].startswith(("Describe", "List", "Query"))
-    }
-    assert writing == {"s3:PutObject"}
+    looking = ("Describe", "List", "Query", "GetRole")
+    assert {name for name in allowed if not name.partition(":")[2].startswith(looking)} == {"s3:PutObject"}
     # IAM lets none of these be granted for some resources only.
     everywhere = [name for each in statements if each["Resource"] == "*" for name in each["Action"]]
     assert {name.partition(":")[0] for name in everywhere} <= {"ec2", "health"}
+
+
+def test_the_policy_of_changes_in_aws_grants_what_effects_declare_and_looks_at_nothing_else() -> None:
+    statements = json.loads(rbac.CHANGE_POLICY.read_text())["Statement"]
+    allowed = {action for each in statements for action in each["Action"]}
+    declared = {need.name for needs in EFFECTS.values() for need in needs if isinstance(need, Action)}
+    assert allowed == declared - {action.name for action in needs.actions()}
+    open_ones = [name for each in statements if each["Resource"] == "*" for name in each["Action"]]
+    assert open_ones == ["ec2:DescribeTags"]
 
 
 def test_a_rule_is_written_as_rbac_names_it() -> None:
