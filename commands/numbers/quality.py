@@ -19,9 +19,12 @@ _HOUR = timedelta(hours=1)
 
 # They tell one pod or machine from another: two alerts that differ in these alone are of one template.
 _VOLATILE = frozenset(
-    "pod pod_name pod_ip container_id id uid instance node nodename host hostname ip endpoint replicaset job_name"
-    " device mountpoint persistentvolumeclaim volumename image image_id prometheus replica severity".split()
-)
+    {
+        "pod", "pod_name", "pod_ip", "container_id", "id", "uid", "instance", "node", "nodename", "host", "hostname", "ip",
+        "endpoint", "replicaset", "job_name", "device", "mountpoint", "persistentvolumeclaim", "volumename", "image",
+        "image_id", "prometheus", "replica", "severity", "alertname",
+    }
+)  # fmt: skip
 
 
 class Disposition(StrEnum):
