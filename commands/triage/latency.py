@@ -101,6 +101,7 @@ class _Asked:
 
 def felt(service: ServiceSite, since: datetime | None, site: ClusterSite) -> Diagnosing:
     """The quantile against its objective, since when, and what was rolled out just before."""
+    service = yield from served.resolved(service, site)
     asked = _Asked.of(site, service)
     seen = yield (asked.now, asked.rate, asked.past, asked.bounds, asked.changes, Now())
     past: Matrix | Gap = seen[asked.past]
@@ -190,6 +191,7 @@ def _bounds(answer: Vector) -> Sequence[float]:
 
 def saturated(service: ServiceSite, site: ClusterSite) -> Diagnosing:
     """CPU held back (and whether it rises with the latency), memory, garbage collection, disks of its nodes."""
+    service = yield from served.resolved(service, site)
     lack = saturation.Asked.of(site, service)
     slow_ones = QueryRange(_Asked.of(site, service).now.expr, onset.WINDOW, step=onset.STEP, most=1)
     held = QueryRange(lack.throttle.expr, onset.WINDOW, step=onset.STEP, most=20)

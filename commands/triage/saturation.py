@@ -70,7 +70,8 @@ def worst_pod(subject: Subject, site: ClusterSite, name: str) -> Generator[Reads
         return answer
     is_named = subject.service or subject.workload[1]
     known = {"/".join(labels): value for labels, value in amounts(answer, _LABELS).items()}
-    found = mine(answer, served.of(subject, site)) if is_named else known
+    about = (yield from served.resolved(served.of(subject, site), site)) if is_named else None
+    found = mine(answer, about) if about else known
     worst = max(found or {}, key=lambda who: (found or {})[who], default="")
     return worst.partition("/")[0] or Gap(
         "no data", f"No series of {', '.join(QUERIES[name].metrics)} for its pods: is a limit set?"

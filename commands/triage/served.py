@@ -4,10 +4,14 @@ A service of the configuration where one is known by that name, else what the la
 diagnosis about what users feel (service.py, latency.py, memory.py, network.py, layers.py).
 """
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 
-from commands.model import Args
+from commands.model import Args, Gap, Reads, Seen
 from commands.podreads import PodRow, workload
+from commands.reads import Endpoints, EndpointView
 from commands.site import ClusterSite, ServiceSite
 from commands.triage.rule import Subject
 from commands.triage.whose import Wanted, wanted
@@ -26,6 +30,23 @@ def known(site: ClusterSite, namespace: str, name: str) -> ServiceSite:
     return ServiceSite(
         name=name, namespace=namespace or site.namespaces.app, deployment=name, service=name, port=0
     )
+
+
+def resolved(service: ServiceSite, site: ClusterSite) -> Generator[Reads, Seen, ServiceSite]:
+    """With the workload behind it: alerts name the Service, and rollouts and pods the Deployment. Of one that the
+    configuration does not have, it is what most pods of its endpoints are of; where these do not say, its name."""
+    if not service.service or service in site.services.values():
+        return service
+    read = Endpoints(service.namespace, service.service)
+    found: Sequence[EndpointView] | Gap = (yield (read,))[read]
+    owners = Counter(_owner(each.pod) for each in found if each.pod) if not isinstance(found, Gap) else None
+    return replace(service, deployment=owners.most_common(1)[0][0]) if owners else service
+
+
+def _owner(pod: str) -> str:
+    """ "web" of "web-5d9f8c7b6d-x7k2p", "db" of "db-0"."""
+    stem = workload(pod)
+    return re.sub(r"-\d+$", "", pod) if stem == pod else stem
 
 
 def _of_namespace(site: ClusterSite, namespace: str) -> ServiceSite:

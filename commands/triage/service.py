@@ -88,6 +88,7 @@ def failing(subject: Subject, site: ClusterSite) -> Diagnosing:
 
 
 def of(service: ServiceSite, since: datetime | None, site: ClusterSite) -> Diagnosing:
+    service = yield from served.resolved(service, site)
     asked = Asked.of(site, service)
     seen = yield (*asked.all, *dependencies.reads(site))
     rows: Sequence[PodRow] | Gap = seen[asked.rows]

@@ -35,7 +35,7 @@ from commands.triage import onset, service
 from commands.triage.beside import beside
 from commands.triage.rule import Diagnosis, Subject
 from commands.triage.table import rule_for
-from commands.triagereads import Changes, Fetch
+from commands.triagereads import Changes, ChangeSeen, ChangesSeen, Fetch
 
 CATALOG = Catalog.load()
 ERRORS, BY_STATUS, BY_POD = "or 0 * sum(rate(http_requests_total", "sum by (status) (", "sum by (pod) ("
@@ -154,6 +154,28 @@ def test_a_rollout_far_from_the_onset_or_of_another_is_none(changes: Any) -> Non
     found = failing({**_since(27), Changes: changes})
     assert "revision" not in text(found)
     assert not any("rollback" in each.text for each in found.cause.suggestions) if found.cause else False
+
+
+@pytest.mark.parametrize("name", ["HighErrorRate", "HighLatency"])
+@pytest.mark.parametrize(
+    ("pod", "workload"),
+    [("api-5d9f8c7b6d-bbbbb", "api"), ("api-0", "api"), ("api-service-7c6d5f4b9d-ccccc", "api-service")],
+)
+def test_the_rollout_of_the_workload_behind_an_unknown_service_is_found(
+    name: str, pod: str, workload: str
+) -> None:
+    subject = Subject(name, {"namespace": "pay", "service": "api-service"}, since=NOW - timedelta(minutes=25))
+    change = ChangeSeen("Deployment", "pay", workload, "rollout", NOW - timedelta(minutes=26), revision=7)
+    given = {
+        **TWENTY,
+        "histogram_quantile": 0.9,
+        Endpoints: (endpoint(pod),),
+        Changes: ChangesSeen((change,)),
+    }
+    found = told(rule_for(subject).diagnose(subject, SITE), given)
+    assert found.cause and f"deploy rollback pay/{workload}" in [
+        each.text for each in found.cause.suggestions
+    ]
 
 
 # --- Whose ------------------------------------------------------------------------------------------------------
