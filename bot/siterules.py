@@ -120,7 +120,10 @@ def _proxied(of: Sections) -> Iterator[Objection]:
 def _watched(of: Sections) -> Iterator[Objection]:
     rules, at = of.change.rollback, "change.rollback"
     if rules.samples > rules.among:
-        yield (f"{at}.samples", f"{at}.among"), f"{rules.samples} of {rules.among} samples can never be reached"
+        yield (
+            (f"{at}.samples", f"{at}.among"),
+            f"{rules.samples} of {rules.among} samples can never be reached",
+        )
     if rules.initial_delay + rules.interval > rules.bake:
         paths = (f"{at}.bake", f"{at}.initial_delay", f"{at}.interval")
         yield paths, "the bake time ends before there is a second sample"

@@ -359,7 +359,10 @@ WORLDS = {
                 for pod in ("backend-7d4c9d-x7k2p", "backend-7d4c9d-b2c4d")
             ),
             *(
-                {"series": f'{metric}{{namespace="sre-shop",pod="{pod}",container="c"}}', "values": "0+999x60"}
+                {
+                    "series": f'{metric}{{namespace="sre-shop",pod="{pod}",container="c"}}',
+                    "values": "0+999x60",
+                }
                 for metric in ("container_cpu_usage_seconds_total", "container_memory_working_set_bytes")
                 for pod in ("backend-worker-7d4c9d-x7k2p", "frontend-7d4c9d-x7k2p")
             ),
