@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from math import isfinite
 from types import NoneType
 from typing import Any
@@ -292,6 +293,14 @@ def _bad_incident_channel(text: str) -> str:
     return _bad_channel("#" + made)
 
 
+def _bad_cidr(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError:
+        return f"must be a range of addresses such as 203.0.113.0/24 or 2001:db8::/32, not {shown(text)}"
+    return ""
+
+
 def _like(pattern: str, wanted: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         return "" if re.fullmatch(pattern, text) else f"must be {wanted}, not {shown(text)}"
@@ -339,6 +348,7 @@ _SHAPES: Mapping[str, Callable[[str], str]] = {
     "zone": _bad_zone,
     "region": _like(r"[a-z]{2}(?:-[a-z]+)+-\d", "an AWS region such as eu-central-1"),
     "pool": _like(r"[1-9]\d*|cores\*[1-9]\d*", 'a number or "cores*2"'),
+    "cidr": _bad_cidr,
     "change id": _bad_change_id,
     "incident channel": _bad_incident_channel,
 }

@@ -76,6 +76,7 @@ Mention = Annotated[str, Shape("mention", empty=True)]  # a key of `roles`, a Sl
 Owner = Annotated[str, Shape("owner", empty=True)]
 Matchers = Annotated[tuple[Annotated[str, Shape("matchers")], ...], OneOrMany()]  # in Alertmanager's words
 Words = Annotated[tuple[str, ...], OneOrMany()]
+Cidrs = Annotated[tuple[Annotated[str, Shape("cidr")], ...], OneOrMany()]  # ranges of addresses, and single ones
 NodeGlobs = Annotated[tuple[Annotated[str, Shape("nodes")], ...], OneOrMany()]  # names, or labels
 
 # --- The cluster and what runs in it --------------------------------------------------------------
@@ -114,9 +115,20 @@ class Paths:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """How writes of a service are stopped in an incident."""
+    """How writes of a service are stopped in an incident.
+
+    scale: its writers run no pods. flag: one key of a ConfigMap says that it only reads. netpol: its writers do not
+    reach the addresses of its database, which is outside the cluster. writers: workloads ("worker", "sts/queue") of
+    its namespace, its Deployment where none is named. cron_jobs: names of CronJobs there that are suspended, too.
+    """
 
     mode: Literal["scale", "flag", "netpol"] = "scale"
+    writers: Words = ()
+    cron_jobs: Globs = ("*",)
+    config_map: Name = ""
+    key: str = "read-only"
+    value: str = "true"
+    database: Cidrs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -590,6 +602,20 @@ class Backup:
     prometheus: PrometheusBackup = PrometheusBackup()
 
 
+def _by_hand() -> Mapping[str, str]:
+    return {"GitHub tokens and deploy keys": "security", "passwords of databases": "db-owner"}
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """own_cidrs: offices, VPNs and other networks that are never blocked. secrets: by a service account
+    ("namespace/name"), what Secrets Manager rotates with it. by_hand: what people rotate, and who."""
+
+    own_cidrs: Cidrs = ()
+    secrets: Mapping[str, Words] = field(default_factory=dict)
+    by_hand: Mapping[str, Annotated[str, Shape("owner")]] = field(default_factory=_by_hand)
+
+
 @dataclass(frozen=True, slots=True)
 class Dependency:
     """Something outside that the services call, with what it promises."""
@@ -686,6 +712,7 @@ class Sections:
     alerts: Alerts = field(default_factory=Alerts)
     targets: Targets = Targets()
     backup: Backup = Backup()
+    security: Security = field(default_factory=Security)
     dependencies: tuple[Dependency, ...] = ()
     critical_checks: tuple[CriticalCheck, ...] = field(default_factory=_manual_checks)
     change: Change = Change()
