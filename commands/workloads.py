@@ -193,8 +193,8 @@ class Members(Read):
 
 @dataclass(frozen=True, slots=True)
 class MetricView:
-    """What an autoscaler watches, as `kubectl get hpa` would say it: "cpu" is at "92%" of an aimed "70%". now ""
-    where it cannot be read."""
+    """What an autoscaler watches, as `kubectl get hpa` has it: "cpu" is at "92 %" of an aimed "70 %". now "" where
+    it cannot be read."""
 
     name: str
     now: str

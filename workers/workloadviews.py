@@ -276,7 +276,7 @@ def _metric_name(metric: Json) -> str:
 def _amount(value: Json) -> str:
     """A share of the request first, as `kubectl get hpa` does; then an average, then a sum."""
     if value.get("averageUtilization") is not None:
-        return f"{value['averageUtilization']}%"
+        return f"{value['averageUtilization']} %"
     return str(value.get("averageValue") or value.get("value") or "")
 
 

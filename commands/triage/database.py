@@ -14,7 +14,7 @@ from commands.queries import amounts, measured, query
 from commands.reads import Query, Vector
 from commands.site import ClusterSite, ServiceSite
 from commands.triage.dbchecks import ENGINES, Check, Engine
-from commands.triage.measured import read
+from commands.triage.measured import read, share
 from commands.triage.rule import Diagnosing, Diagnosis
 from commands.wording import one_line, unread
 
@@ -108,7 +108,7 @@ def _leaking(found: Finding, load: float | None) -> Finding:
     if load is None:
         return replace(found, value=f"{found.value}; how the requests went is not known")
     if load > _FLAT:
-        return replace(found, light=Light.GREEN, value=f"{found.value}, with {load - 1:.0%} more requests")
+        return replace(found, light=Light.GREEN, value=f"{found.value}, with {share(load - 1)} more requests")
     return replace(found, value=f"leak suspected: {found.value}, with no more requests than before")
 
 

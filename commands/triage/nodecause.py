@@ -17,6 +17,7 @@ from commands.phrase import span
 from commands.podreads import EventView
 from commands.reads import Condition, NodeView
 from commands.triage.machine import Machine
+from commands.triage.measured import share
 from commands.triagereads import InstanceView, NodeClaimView
 from commands.wording import one_line
 
@@ -236,9 +237,7 @@ def _silent(facts: Facts) -> Told:
     if not facts.is_silent:
         return None
     if facts.memory >= FULL:
-        return f"{_silence(facts)}; {facts.memory:.0%} of its memory was in use then".replace(
-            "%", " %"
-        ), LIKELY
+        return f"{_silence(facts)}; {share(facts.memory)} of its memory was in use then", LIKELY
     machine = facts.instance
     if machine and (machine.system, machine.instance) == ("ok", "ok"):
         return (

@@ -10,6 +10,7 @@ from commands.finding import Finding, Light, Suggestion
 from commands.loglines import Entry
 from commands.phrase import counted
 from commands.triage.dependencies import Answer
+from commands.triage.measured import share
 from commands.triage.tails import Tails
 
 
@@ -100,7 +101,7 @@ def _database(found: Evidence, place: str) -> Match:
             _heard(found.tails, said),
         ),
         Sign(
-            f"{found.pool:.0%} of the pool's connections are in use"
+            f"{share(found.pool)} of the pool's connections are in use"
             if found.pool is not None
             else "use of the pool",
             None if found.pool is None else found.pool >= _FULL,

@@ -66,7 +66,7 @@ def test_the_worst_server_is_judged_and_for_hits_the_lowest() -> None:
     ("load", "light", "words"),
     [
         (1.2, Y, "leak suspected: db-0: 50 %, with no more requests than before"),
-        (1.5, G, "db-0: 50 %, with 50% more requests"),
+        (1.5, G, "db-0: 50 %, with 50 % more requests"),
         (HIDDEN, Y, "db-0: 50 %; how the requests went is not known"),
     ],
 )

@@ -209,10 +209,10 @@ def test_cpu_names_the_container_and_a_limit_that_would_do() -> None:
 @pytest.mark.parametrize(("now", "light"), [(3, G), (5, R)])
 def test_the_autoscaler_of_the_workload_is_told(now: int, light: Light) -> None:
     view = AutoscalerView(
-        "web", "Deployment", "backend", 2, 5, now, now, metrics=(MetricView("cpu", "92%", "70%"),)
+        "web", "Deployment", "backend", 2, 5, now, now, metrics=(MetricView("cpu", "92 %", "70 %"),)
     )
     scaler = finding(busy(given={Autoscalers: (view,)}), "Autoscaler")
-    assert (scaler.light, "cpu 92% of 70%" in scaler.value) == (light, True)
+    assert (scaler.light, "cpu 92 % of 70 %" in scaler.value) == (light, True)
     assert finding(busy(), "Autoscaler").light is Y
 
 

@@ -227,7 +227,7 @@ def test_a_cron_job_says_why_it_does_not_run_as_it_should(
 # --- What limits from outside ---------------------------------------------------------------------
 
 SCALER = AutoscalerView(
-    "web", "Deployment", "backend", 2, 5, 5, 5, metrics=(MetricView("cpu", "92%", "70%"),)
+    "web", "Deployment", "backend", 2, 5, 5, 5, metrics=(MetricView("cpu", "92 %", "70 %"),)
 )
 
 
@@ -239,7 +239,8 @@ def scaler(**changes: Any) -> Diagnosis:
 
 def test_an_autoscaler_at_its_maximum_names_its_metric_now_and_its_aim() -> None:
     assert cause(scaler()) == (
-        "HPA sre-shop/web runs at its maximum of 5: cpu is at 92% of an aimed 70%; raise maxReplicas, or make a pod do more"
+        "HPA sre-shop/web runs at its maximum of 5: cpu is at 92 % of an aimed 70 %; raise maxReplicas, "
+        "or make a pod do more"
     )
 
 
@@ -265,7 +266,7 @@ def test_an_autoscaler_at_its_maximum_names_its_metric_now_and_its_aim() -> None
 )
 def test_an_autoscaler_that_reads_nothing_says_why(said: str, text: str) -> None:
     blind = Condition("ScalingActive", "False", "FailedGetResourceMetric", said)
-    found = scaler(conditions=(blind,), metrics=(MetricView("cpu", "", "70%"),), now=2)
+    found = scaler(conditions=(blind,), metrics=(MetricView("cpu", "", "70 %"),), now=2)
     assert f"cannot read its metrics: {text}" in cause(found)
     assert any(each.light is Light.UNKNOWN for each in found.findings)
 

@@ -27,7 +27,7 @@ def resource(part: Json, container: str = "") -> Json:
         (
             resource({"target": {"type": "Utilization", "averageUtilization": 70}}),
             resource({"current": {"averageUtilization": 92, "averageValue": "460m"}}),
-            MetricView("cpu", "92%", "70%"),
+            MetricView("cpu", "92 %", "70 %"),
         ),
         (
             resource({"target": {"type": "AverageValue", "averageValue": "500m"}}, container="app"),

@@ -272,7 +272,7 @@ def condition(kind: str, status: str, reason: str, message: str = "") -> Json:
     return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at(9)}
 
 
-@fault("KubeHpaMaxedOut", "HPA {space}/web runs at its maximum of 3", "cpu is at 96% of an aimed 70%",
+@fault("KubeHpaMaxedOut", "HPA {space}/web runs at its maximum of 3", "cpu is at 96 % of an aimed 70 %",
        first="deploy limits {space}/web")  # fmt: skip
 def an_autoscaler_at_its_maximum(cage: Cage) -> Labels:
     cage.make(build.hpa("web", target="web", low=2, high=3, metrics=[_CPU]))
