@@ -200,6 +200,11 @@ class Trail:
         seq, hash = self._redis.hmget(HEAD, "seq", "hash")
         return int(seq or 0), (hash or b"").decode()
 
+    def last(self) -> str:
+        """The place of the newest line; "0-0" where there is none."""
+        newest = self._redis.xrevrange(STREAM, count=1)
+        return newest[0][0].decode() if newest else "0-0"
+
     def lines(self, after: str = "") -> Iterator[tuple[str, Line]]:
         """Every line after this entry, oldest first."""
         while page := self._redis.xrange(STREAM, f"({after}" if after else "-", "+", count=PAGE):

@@ -92,6 +92,10 @@ class Records:
             return incident
         raise Conflict(id)
 
+    def append_open(self, id: str, making: Making) -> Incident | None:
+        """As `append`, unless the incident is over: then nothing is added."""
+        return self.append(id, lambda incident: () if incident.is_over else making(incident))
+
     def erase(self, change: Change, stored: Stored[Incident], seq: int, saying: Draft) -> Incident:
         """Take the content of an event away, together with the event that says who wanted it and why."""
         (event,) = self.events(stored.record.id, seq - 1, 1)

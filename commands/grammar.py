@@ -35,8 +35,8 @@ EVERYWHERE: tuple[Flag, ...] = (
     Flag("private", "answer in a direct message"),
 )
 
-_ALWAYS = ("cluster", "private")  # honoured before a command is asked
-_ON_CHANGES = ("why", "incident", "dry-run")  # honoured by the plan and its approval
+_ALWAYS = ("cluster", "incident", "private")  # honoured before a command is asked, or after it answered
+_ON_CHANGES = ("why", "dry-run")  # honoured by the plan and its approval
 
 
 def taken(command: Command, verb: str = "") -> list[Flag]:

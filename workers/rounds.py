@@ -1,4 +1,4 @@
-"""The rounds: what is due for alerts without anybody asking, from the bot's own store alone.
+"""The rounds: what is due for alerts and incidents without anybody asking, from the bot's own store alone.
 
 Reminders, the ends of silences and snoozes, the cards of storms, the dead-man's switch, and trimming. What is
 due is decided purely (bot/duties.py, bot/storms.py) and stored by compare-and-set, so any number of workers may
@@ -20,6 +20,8 @@ from bot.casebook import Casebook
 from bot.state import KEEP, Change, Conflict, State, Stored, Taken, TooLarge, new_id
 from commands.model import AlertGroup, Attachment, Notice, Storm
 from commands.site import ClusterSite, Site
+from workers.chronicle import Chronicle
+from workers.timers import Timers
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +50,17 @@ class Rounds:
         self._state = state
         self._site = site
         self._casebook = Casebook(state, site)
+        self._chronicle = Chronicle(state, site, now)
+        self._timers = Timers(state, site, now)
         self._now = now
 
     def run(self, stop: Event) -> None:
         """Make rounds until told to stop; Redis being away only delays."""
         while not stop.wait(TICK.total_seconds()):
-            for duty in (self._groups_in_turn, self.tell_storms, self.miss_watchdogs, self._trim_in_turn):
+            for duty in (
+                self._groups_in_turn, self.tell_storms, self.miss_watchdogs, self._timers.fire,
+                self._chronicle.follow, self._trim_in_turn,
+            ):  # fmt: skip
                 try:
                     duty()
                 except RedisError as error:

@@ -35,7 +35,7 @@ class Kind(StrEnum):
     TIMER = "timer"  # key due ("" takes it away)
     FIRED = "timer fired"  # key, late (in words, "" when on time)
     UPDATE = "status update"  # conditions actions needs audience next (due)
-    # What belongs to it. ALERT: group name state(firing, resolved, silenced) started ended
+    # What belongs to it. ALERT: group name state(firing, resolved, silenced, acked, told) started ended
     ALERT = "alert"
     RUN = "command"  # id line state changes("yes")
     ROLLOUT = "deploy seen"  # object

@@ -21,6 +21,8 @@ def _alert(incident: Incident, event: Event) -> Incident:
             link = replace(link, ended=read(facts.get("ended", "")) or event.at)
         case "silenced":
             link = replace(link, is_silenced=True)
+        case "acked" if event.by:
+            incident = reach(incident, Milestone.ACKNOWLEDGED, event, event.at)
     others = tuple(each for each in incident.alerts if each.group != link.group)
     return reach(replace(incident, alerts=(*others, link)), Milestone.ALERTED, event, started)
 

@@ -102,7 +102,7 @@ def test_page_one_shows_what_is_built_in_its_groups() -> None:
 @pytest.mark.parametrize("catalog", [SMALL, REAL], ids=["small", "real"])
 def test_flags_everywhere_are_those_that_every_command_takes(catalog: Catalog) -> None:
     flags = re.findall(r"`(?:-\w/)?--([\w-]+)[^`]*`", pages("", catalog=catalog)[-1].note)
-    assert flags == ["cluster", "private"]
+    assert flags == ["cluster", "incident", "private"]
     for command in catalog.commands:
         for line in (f"{command.word} {verb}".strip() for verb in command.verbs):
             assert catalog.parse(f"{line} --cluster x --private").command is command

@@ -1,0 +1,99 @@
+"""The timeline writes itself: what the audit says of an incident's room and its alerts becomes its events, once."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.state import State
+from commands.ledger import Draft
+from commands.model import AlertGroup
+from commands.response.events import Kind
+from commands.response.incident import Milestone
+from tests.build import ALICE, BOB
+from tests.edges.test_casebook import Book, numbered
+from tests.edges.test_records import ROOM, Post
+from workers.chronicle import Chronicle
+
+
+class Told(Post):
+    """A post whose chronicle has been followed to its end once."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self.chronicle = Chronicle(state, self.site, self.clock)
+        self.chronicle.follow()
+        self.book = Book(state, self.site)
+
+    def follow(self) -> None:
+        while self.chronicle.follow():
+            pass
+
+    def texts(self, id: str, kind: Kind) -> list[str]:
+        return [event.text for event in self.records.events(id) if event.kind == kind]
+
+    def fires(self, group: AlertGroup) -> AlertGroup:
+        stored = self.book.put(group)
+        self.state.change().audit(
+            "alert", id=group.id, cluster=group.cluster, firing="1", resolved="0"
+        ).commit()
+        return stored
+
+
+@pytest.fixture
+def told(state: State) -> Told:
+    return Told(state)
+
+
+def test_a_command_typed_in_the_room_is_in_the_timeline_and_one_typed_elsewhere_is_not(told: Told) -> None:
+    id = told.declare().id
+    told.type("health", BOB, ROOM)
+    told.type("health", BOB, "C0SREDAILY1")
+    told.type(f"health --incident {id}", BOB, "C0SREDAILY1")
+    told.follow()
+    asked = told.texts(id, Kind.RUN)
+    assert asked == ["asked for `health`", f"asked for `health --incident {id}`"]
+    assert [event.by for event in told.records.events(id)[-2:]] == [BOB.user, BOB.user]
+
+
+def test_what_was_told_before_is_not_told_again_by_a_second_follower(told: Told) -> None:
+    id = told.declare().id
+    told.type("health", BOB, ROOM)
+    told.follow()
+    told.state.redis.set("sre:chronicle", "0-0")  # as if it had died before it wrote down where it was
+    told.follow()
+    assert len(told.texts(id, Kind.RUN)) == 1
+
+
+def test_an_alert_of_the_incident_fires_is_acknowledged_and_ends_in_its_timeline(told: Told) -> None:
+    group = numbered(1)
+    told.fires(group)
+    id = told.declare(f"sev2 checkout is slow --alert {group.id}").id
+    told.later(minutes=2).state.change().audit(
+        "acked", id=group.id, by=BOB.user, cluster=group.cluster
+    ).commit()
+    told.book.ends(group)
+    told.state.change().audit("alert", id=group.id, cluster=group.cluster, firing="0", resolved="1").commit()
+    told.follow()
+    incident = told.incident(id)
+    assert incident.firing == () and incident.milestones[Milestone.ACKNOWLEDGED].by == BOB.user
+    assert told.texts(id, Kind.ALERT)[-2:] == [f"acknowledged {group.name}", f"{group.name} is resolved"]
+
+
+def test_an_alert_about_its_service_joins_an_open_incident_by_itself(told: Told) -> None:
+    id = told.declare("sev2 checkout is slow --service checkout").id
+    group = numbered(7)
+    lead = replace(group.lead, labels={**group.lead.labels, "service": "checkout"})
+    other = numbered(8)
+    told.fires(replace(group, alerts=(lead,), cluster=told.incident(id).cluster))
+    told.fires(replace(other, cluster=told.incident(id).cluster))
+    told.follow()
+    assert [link.group for link in told.incident(id).alerts] == [group.id]
+    assert told.records.of_group(group.id) == id
+
+
+def test_an_incident_that_is_over_hears_nothing_more(told: Told) -> None:
+    id = told.declare().id
+    told.records.append(id, lambda _: [Draft(Kind.STATUS, "closed", by=ALICE.user, facts={"to": "closed"})])
+    told.type("health", BOB, ROOM)
+    told.follow()
+    assert told.texts(id, Kind.RUN) == []

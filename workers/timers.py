@@ -1,0 +1,28 @@
+"""Fires what is due of the records: any number of workers, each thing once, late ones too.
+
+What is due is decided purely (commands/clockwork.py) on the record as it is, and stored by compare-and-set. Called by
+the rounds.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from bot.records import Records
+from bot.state import State
+from commands import clockwork
+from commands.site import Site
+
+
+class Timers:
+    def __init__(
+        self, state: State, site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._records = Records(state, now)
+        self._site = site
+        self._now = now
+
+    def fire(self) -> None:
+        """Do what is due now."""
+        for member in self._records.due(self._now()):
+            _, _, id = member.partition(":")
+            self._records.append(id, lambda incident: clockwork.due(incident, self._now(), self._site))
