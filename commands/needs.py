@@ -9,7 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commands import alertreads, effects, podreads, reads, scheduling, securityreads, triagereads, workloads
+from commands import (
+    alertreads,
+    effects,
+    podreads,
+    reads,
+    responsereads,
+    scheduling,
+    securityreads,
+    triagereads,
+    workloads,
+)
 from commands.effects import Effect
 from commands.model import Read
 
@@ -247,6 +257,13 @@ READS: Mapping[type[Read], Needs] = {
     alertreads.GroupOf: (),
     alertreads.OpenGroups: (),
     alertreads.Occurrences: (),
+    responsereads.IncidentOf: (),
+    responsereads.OpenIncidents: (),
+    responsereads.EventsOf: (),
+    responsereads.Incidents: (),
+    responsereads.ChangeOutcomes: (),
+    responsereads.CommandCounts: (),
+    responsereads.OnCallTurns: (),
     alertreads.Called: (),
     reads.AuditTrail: (),
     reads.AuditChain: (),
