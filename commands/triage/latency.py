@@ -19,7 +19,7 @@ from commands.triage import changed, database, dependencies, network, onset, sat
 from commands.triage.beside import beside
 from commands.triage.measured import plain, seconds, share
 from commands.triage.onset import Onset
-from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
+from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject, folded
 from commands.triage.whose import is_of
 from commands.triagereads import Changes
 from commands.wording import one_line, unread
@@ -62,7 +62,7 @@ def _part(number: int, name: str, found: Diagnosis) -> Finding:
     bad = [each for each in found.findings if each.light in (Light.RED, Light.YELLOW)]
     bad.sort(key=lambda each: each.light is not Light.RED)
     blind = [each for each in found.findings if each.light is Light.UNKNOWN]
-    lines = tuple(f"{each.label}: {each.value}" for each in (*bad[1:], *blind))
+    lines = tuple(f"{each.label}: {each.value}" for each in (*bad[1:], *folded(blind)))
     if not bad:
         value = f"nothing bad seen, {len(blind)} unknown" if blind else "well"
         mend = blind[0].mend if blind else ""

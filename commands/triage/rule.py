@@ -1,13 +1,14 @@
 """The nouns of a diagnosis: what an alert is about, what was found, and the rule between the two."""
 
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from commands.finding import Finding, Suggestion
+from commands.finding import Finding, Light, Suggestion
 from commands.model import Alert, AlertGroup, Attachment, Cause, Reads, Section, Seen
 from commands.site import ClusterSite
+from commands.wording import one_line
 
 # Labels by which rules name the same thing, the usual one first (kube-prometheus, kubernetes-mixin, node-exporter).
 _NODE = ("node", "nodename", "kubernetes_node", "instance_name")
@@ -150,13 +151,36 @@ class Diagnosis:
 
     def section(self, key: str, title: str) -> Section:
         """As a part of an answer; its buttons are the cause's, then its own."""
-        found = Section(key, title, True, self.findings, self.note, self.attachments, self.table, self.cause)
+        found = Section(
+            key, title, True, folded(self.findings), self.note, self.attachments, self.table, self.cause
+        )
         offered = (*(self.cause.suggestions if self.cause else ()), *self.suggestions)
         if not (offered and found.findings):
             return found
         first = found.findings[0]
         own = tuple(dict.fromkeys((*offered, *first.suggestions)))
         return replace(found, findings=(replace(first, suggestions=own), *found.findings[1:]))
+
+
+def folded(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """What is unknown for one reason as one line, where the first of them stands: a source that is silent is told
+    of once, with all that it leaves open."""
+    alike: dict[str | int, list[Finding]] = {}
+    for n, each in enumerate(findings):
+        is_bare = each.light is Light.UNKNOWN and not (each.evidence or each.suggestions)
+        alike.setdefault(each.value if is_bare else n, []).append(each)
+    return tuple(_as_one(group) for group in alike.values())
+
+
+def _as_one(group: Sequence[Finding]) -> Finding:
+    first, *others = group
+    if not others:
+        return first
+    names = ", ".join(dict.fromkeys(each.label for each in others))
+    mends = dict.fromkeys(each.mend for each in group if each.mend)
+    return replace(
+        first, value=f"{first.value}; the same of {one_line(names, 300)}", mend=one_line(" ".join(mends), 400)
+    )
 
 
 Diagnosing = Generator[Reads, Seen, Diagnosis]

@@ -1,5 +1,6 @@
 """Failing requests: how many, since when, whose, after which change, and which known cause they look like."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,15 +28,16 @@ from service_world import (
 from triage_world import HIDDEN, NOW
 
 from commands.catalog import Catalog
-from commands.finding import Light
+from commands.finding import Finding, Light
 from commands.model import Confidence, Gap, Reads, Seen
 from commands.podreads import ContainerLog, Ending, PodDetails, PodRows
 from commands.reads import Endpoints, Http, Now
 from commands.triage import onset, service
 from commands.triage.beside import beside
-from commands.triage.rule import Diagnosis, Subject
+from commands.triage.rule import Diagnosis, Subject, folded
 from commands.triage.table import rule_for
 from commands.triagereads import Changes, ChangeSeen, ChangesSeen, Fetch
+from commands.wording import unread
 
 CATALOG = Catalog.load()
 ERRORS, BY_STATUS, BY_POD = "or 0 * sum(rate(http_requests_total", "sum by (status) (", "sum by (pod) ("
@@ -367,6 +369,30 @@ def test_nothing_answers_and_nothing_is_green() -> None:
     found = told(service.of(BACKEND, None, SITE), blind)
     assert found.cause is None
     assert Light.GREEN not in lights(found).values()
+
+
+def test_what_is_unknown_for_one_reason_is_one_line_that_names_all() -> None:
+    found = told(service.of(BACKEND, None, SITE), {"": HIDDEN}).section("5xx", "Errors")
+    (silent,) = [each for each in found.findings if "forbidden" in each.value]
+    assert silent.label == "Errors of backend" and silent.mend == HIDDEN.mend
+    assert silent.value.startswith(
+        "unknown: forbidden: may not list it; the same of By status, By pod, By path, "
+    )
+    assert len(found.findings) <= 8
+
+
+def test_sources_that_are_silent_for_their_own_reasons_stay_apart_and_every_way_to_mend_them_is_kept() -> (
+    None
+):
+    away, mend = Gap("no answer in 5 s"), "Let it."
+    none = [
+        unread("K", name, replace(away, mend=what))
+        for name, what in (("A", mend), ("B", "B's."), ("C", mend))
+    ]
+    lit = Finding("K", "D", Light.GREEN, "unknown: no answer in 5 s")
+    first, second, third = folded((none[0], lit, unread("K", "E", HIDDEN), *none[1:]))
+    assert (first.value, first.mend) == ("unknown: no answer in 5 s; the same of B, C", "Let it. B's.")
+    assert (second, third) == (lit, unread("K", "E", HIDDEN))
 
 
 def test_it_takes_three_rounds() -> None:
