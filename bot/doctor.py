@@ -37,7 +37,7 @@ PATIENCE = 5.0  # seconds for each probe
 
 GOOD, BROKEN, OPEN = "✓", "✗", "?"
 
-# What the Slack app must be granted, and what for; a name with False is for this command alone.
+# What the Slack app must be granted, and what for; with False the bot gets by without it.
 NEEDED_SCOPES: Mapping[str, tuple[bool, str]] = {
     "chat:write": (True, "posts and updates cards"),
     "commands": (True, "receives /sre"),
@@ -51,6 +51,19 @@ NEEDED_SCOPES: Mapping[str, tuple[bool, str]] = {
     "channels:history": (True, "looks up a post whose answer got lost, so that it is not made twice"),
     "groups:history": (True, "the same in private channels"),
     "files:write": (True, "shares kept files, such as a pod's evidence, in the thread"),
+    "channels:manage": (
+        True,
+        "opens, names, renames and archives the channel of an incident, and invites into it",
+    ),
+    "groups:write": (True, "the same for a private incident"),
+    "reactions:read": (True, "sees the 📌 that puts a message into an incident's timeline"),
+    "reactions:write": (True, "marks the messages that it has put there"),
+    "pins:read": (True, "sees what is pinned in the channel of an incident"),
+    "pins:write": (True, "pins the card of an incident"),
+    "bookmarks:read": (True, "sees which of its bookmarks are still there"),
+    "bookmarks:write": (True, "puts an incident's links over its channel"),
+    "files:read": (True, "keeps the hash of files that are shared in an incident"),
+    "canvases:write": (False, "writes the postmortem as a canvas, too; without it there is the file alone"),
     "metadata.message:read": (False, "reads the mark on its own posts when it looks one up"),
 }
 

@@ -20,6 +20,21 @@ COMMAND = "/sre"
 EVENTS: Mapping[str, str] = {
     "app_mention": "app_mentions:read",
     "message.im": "im:history",
+    # What happens in the channel of an incident. Edits and deletions are messages, too; what a channel is
+    # called and whether it lives is told by one event for public channels and by another for private ones.
+    "message.channels": "channels:history",
+    "message.groups": "groups:history",
+    "reaction_added": "reactions:read",
+    "reaction_removed": "reactions:read",
+    "pin_added": "pins:read",
+    "pin_removed": "pins:read",
+    "member_joined_channel": "channels:read",
+    "member_left_channel": "channels:read",
+    "channel_rename": "channels:read",
+    "group_rename": "groups:read",
+    "channel_archive": "channels:read",
+    "group_archive": "groups:read",
+    "file_shared": "files:read",
 }
 
 _PATH = "/slack/events"  # one address for commands, buttons and events (bot/web.py)

@@ -4,10 +4,11 @@
         client = WebClient(slack.bot_token, base_url=slack.api_url, retry_handlers=[])
 
 It answers the Web API with Slack's limits, errors and rate limits, delivers signed commands, events and
-interactions over HTTP or Socket Mode, and lets a test act as the people in the workspace. It says only what
-Slack says; what is assumed rather than known carries a comment. It listens on loopback, delivers to loopback
-and takes no token but `xoxb-emulator-…` and `xapp-emulator-…`. In a process of its own:
-`python -m sandbox.slack --port 8900` (prints its urls and tokens as one line of JSON).
+interactions over HTTP or Socket Mode, and lets a test act as the people in the workspace: with the app
+(`actions`), with messages (`writing`), with channels (`joining`). The app has the scopes and events of
+slack-manifest.yaml. It says only what Slack says; what is assumed rather than known carries a comment. It
+listens on loopback, delivers to loopback and takes no token but `xoxb-emulator-…` and `xapp-emulator-…`. In a process
+of its own: `python -m sandbox.slack --port 8900` (prints its urls and tokens as one line of JSON).
 
 People and channels are named by id or by name (`alice`, `#incidents`); the channel `@sre_bot` is the person's
 direct message with the bot. The cast is in `cast.py`.
@@ -40,7 +41,17 @@ POST /_standin/press_in_view {"user", "view_id", "action_id", "value"?}
 POST /_standin/submit_view   {"user", "view_id", "values": {action_id or block_id: value}}
 POST /_standin/close_view    {"user", "view_id", "clear"?}
 POST /_standin/shortcut      {"user", "callback_id", "channel"?, "ts"?}
-POST /_standin/react         {"user", "channel", "ts", "emoji"}
+POST /_standin/react         {"user", "channel", "ts", "emoji"}   unreact takes the same
+POST /_standin/pin           {"user", "channel", "ts"}   unpin and delete take the same; result: the deliveries
+POST /_standin/edit          {"user", "channel", "ts", "text"}
+POST /_standin/upload        {"user", "channel", "name", "content": text, "text"?, "thread_ts"?}   result: the message
+POST /_standin/open_channel  {"user", "name", "is_private"?}   result: its id
+POST /_standin/join          {"user", "channel"}   leave, archive and unarchive take the same
+POST /_standin/invite        {"user", "channel", "guests": [user]}
+POST /_standin/remove        {"user", "channel", "guest"}
+POST /_standin/rename_channel {"user", "channel", "name"}
+POST /_standin/set_topic     {"user", "channel", "topic"}
+POST /_standin/remove_bookmark {"user", "channel", "title"}
 POST /_standin/open_home     {"user"}
 POST /_standin/faults        {"method": name or "*", "kind": see `faults.Kind`, "times"?: n or null, "status"?,
                              "error"?, "seconds"?, "retry_after"?}

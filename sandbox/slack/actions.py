@@ -1,4 +1,4 @@
-"""What people do in Slack: type commands and messages, press buttons, fill in modals, react.
+"""What people do with the app: type commands, press buttons, fill in modals, run shortcuts.
 
 Each action does in the workspace what the Slack client would do, delivers what Slack would deliver, and
 shows the person what they would see. It refuses (`NotThere`) what a person could not do: press a button
@@ -13,8 +13,6 @@ from typing import Any
 
 from sandbox.slack import limits, payloads, shapes
 from sandbox.slack.delivery import Courier, Delivery
-from sandbox.slack.methods.chat import message_event
-from sandbox.slack.methods.items import react, reaction_event
 from sandbox.slack.payloads import NotThere
 from sandbox.slack.workspace import (
     Channel,
@@ -41,7 +39,7 @@ class Actions:
     url: str
     should_escape: bool
 
-    # --- writing
+    # --- commands
 
     def command(
         self, user: str, channel: str, text: str = "", command: str = "/sre", *, thread_ts: str | None = None
@@ -69,54 +67,10 @@ class Actions:
             self._show_answer(person, place, delivery.body, source="ack")
         return delivery
 
-    def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Delivery | None:
-        """Write a message to the bot: `<@bot>` is put in front unless it is there or this is a DM."""
-        place = self._place(user, channel)
-        address = f"<@{self.workspace.bot_user_id}>"
-        if place.kind != "im" and address not in text:
-            text = f"{address} {text}".strip()
-        return self._say(user, place, text, thread_ts)[1]
-
-    def post_as(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Message:
-        """Write an ordinary message, with its message event where the app is subscribed."""
-        return self._say(user, self._place(user, channel), text, thread_ts)[0]
-
-    def _say(
-        self, user: str, place: Channel, text: str, thread_ts: str | None
-    ) -> tuple[Message, Delivery | None]:
-        person, _ = self._typist(user, place.id)
-        if person.id not in place.members:
-            if place.kind != "public":
-                raise NotThere(f"{user} is not in {place.name or place.id}")
-            with self.workspace.change("member", channel=place.id, user=person.id):
-                place.members.append(person.id)
-        message = self.workspace.post(
-            place,
-            person.id,
-            _typed(text),
-            thread_ts=thread_ts,
-            client_msg_id=self.workspace.secret("client_msg_id"),
-        )
-        event = message_event(shapes.message(self.workspace, message), place)
-        if person.is_stranger:
-            event |= {"user_team": person.team_id, "source_team": person.team_id}
-        delivery = self.courier.deliver_event(event)
-        if f"<@{self.workspace.bot_user_id}>" in message.text and place.kind != "im":
-            mention = {k: v for k, v in event.items() if k != "channel_type"} | {"type": "app_mention"}
-            delivery = self.courier.deliver_event(mention)
-        return message, delivery
-
     def direct_message(self, user: str) -> str:
         """The id of the person's direct message channel with the bot."""
         person = self.workspace.user(user)
         return self.workspace.direct_message([person.id, self.workspace.bot_user_id])[0].id
-
-    def react(self, user: str, channel: str, ts: str, emoji: str) -> Delivery | None:
-        person, place = self._typist(user, channel)
-        message = self._message(place, ts)
-        react(self.workspace, message, person.id, emoji.strip(":"))
-        event_ts = self.workspace.next_ts(place)
-        return self.courier.deliver_event(reaction_event(message, person.id, emoji.strip(":"), event_ts))
 
     # --- pressing
 
@@ -394,6 +348,11 @@ class Actions:
 
     # --- who and where
 
+    def _tell(self, *events: Json) -> tuple[Delivery, ...]:
+        """Deliver, in this thread and in this order; what the app is not told of is left out."""
+        sent = [self.courier.deliver_event(event) for event in events]
+        return tuple(delivery for delivery in sent if delivery is not None)
+
     def _actor(self, user: str) -> User:
         person = self.workspace.user(user)
         if person.deleted:
@@ -412,6 +371,13 @@ class Actions:
             raise NotThere(f"{place.name} is archived")
         if place.is_private and person.id not in place.members:
             raise NotThere(f"{person.name} does not see {place.name or place.id}")
+        return person, place
+
+    def _member(self, user: str, channel: str) -> tuple[User, Channel]:
+        """Somebody who has joined: only they can change something here."""
+        person, place = self._typist(user, channel)
+        if person.id not in place.members:
+            raise NotThere(f"{person.name} is not in {place.name or place.id}")
         return person, place
 
     def _message(self, place: Channel, ts: str) -> Message:
@@ -448,14 +414,6 @@ class Actions:
                 return match[0]
 
         return _MENTIONED.sub(escaped, text)
-
-
-def _typed(text: str) -> str:
-    """A typed message as stored: & < > become entities, except in Slack's own <…> tokens."""
-    parts = re.split(r"(<[@#!][^>]*>|<https?://[^>]*>)", text)
-    for index in range(0, len(parts), 2):
-        parts[index] = parts[index].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(parts)
 
 
 def _all_blocks(shown: Message | Ephemeral) -> list[Json]:

@@ -18,48 +18,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox.slack import limits
-from sandbox.slack.call import Call, Method
+from sandbox.slack import events, limits
+from sandbox.slack.call import Call, Method, missing_scope
 from sandbox.slack.faults import Fault, Faults
 from sandbox.slack.methods import METHODS
 from sandbox.slack.rates import RateLimits
 from sandbox.slack.workspace import Json, SlackError, Workspace
 
-DEFAULT_SCOPES = frozenset(
-    [
-        "app_mentions:read",
-        "bookmarks:read",
-        "bookmarks:write",
-        "canvases:write",
-        "channels:history",
-        "channels:join",
-        "channels:manage",
-        "channels:read",
-        "channels:write.invites",
-        "channels:write.topic",
-        "chat:write",
-        "commands",
-        "files:read",
-        "files:write",
-        "groups:history",
-        "groups:read",
-        "groups:write",
-        "im:history",
-        "im:read",
-        "im:write",
-        "metadata.message:read",
-        "mpim:history",
-        "mpim:read",
-        "mpim:write",
-        "pins:read",
-        "pins:write",
-        "reactions:read",
-        "reactions:write",
-        "team:read",
-        "usergroups:read",
-        "users:read",
-        "users:read.email",
-    ]
+# Every scope that any method here takes, and those of the events: an app that may do everything.
+EVERY_SCOPE = frozenset(
+    scope
+    for scopes in (*(method.scopes for method in METHODS.values()), *events.SCOPES.values())
+    for scope in scopes
 )
 
 _BODY_LIMIT = 16 * 1024 * 1024
@@ -105,7 +75,7 @@ class WebApi:
         scopes: Iterable[str],
         rates: RateLimits,
         faults: Faults,
-        announce: Callable[[Json], None],
+        announce: Callable[..., None],
         open_socket: Callable[[], str],
     ) -> None:
         self.workspace = workspace
@@ -162,7 +132,7 @@ class WebApi:
             absent = [field for field in method.required if args.get(field) in (None, "")]
             if absent:
                 raise limits.invalid_arguments(*(f"missing required field: {field}" for field in absent))
-            call = Call(self.workspace, args, self.granted, self._announce, self._open_socket)
+            call = Call(self.workspace, args, self.granted, self._announce, self._open_socket, method.scopes)
             return _Outcome({"ok": True, **method.run(call)}, took_effect=True)
         except SlackError as refusal:
             return _Outcome({"ok": False, "error": refusal.code, **refusal.extra})
@@ -179,8 +149,7 @@ class WebApi:
         if token != (self.bot_token if method.token == "bot" else self.app_token):
             raise SlackError("not_allowed_token_type")
         if method.scopes and not self.granted.intersection(method.scopes):
-            provided = ",".join(sorted(self.granted))
-            raise SlackError("missing_scope", needed=method.scopes[0], provided=provided)
+            raise missing_scope(method.scopes[0], self.granted)
 
     def _record(self, name: str, args: Json, outcome: _Outcome) -> None:
         visible = {key: value for key, value in args.items() if key != "token"}

@@ -23,8 +23,9 @@ class Call:
     workspace: Workspace
     args: Json
     granted: frozenset[str]
-    announce: Callable[[Json], None]  # tells the bot of an event, if it is subscribed
+    announce: Callable[..., None]  # tells the bot of events, if it is subscribed
     open_socket: Callable[[], str]  # a Socket Mode url for apps.connections.open
+    scopes: tuple[str, ...] = ()  # of the method; the call has at least one of them
 
     def has(self, name: str) -> bool:
         return self.args.get(name) not in (None, "")
@@ -72,7 +73,14 @@ class Call:
         channel = self.workspace.channels.get(self.text(name))
         if channel is None or (channel.is_private and self.bot_id not in channel.members):
             raise SlackError("channel_not_found")
+        self.demand(channel.kind)
         return channel
+
+    def demand(self, kind: str) -> None:
+        """Where a method has a scope for each kind of conversation, the one for this kind must be granted."""
+        wanted = [scope for scope in self.scopes if scope.startswith(_FAMILIES[kind])]
+        if wanted and not self.granted.intersection(wanted):
+            raise missing_scope(wanted[0], self.granted)
 
     def own_channel(self, name: str = "channel") -> Channel:
         channel = self.channel(name)
@@ -109,6 +117,13 @@ class Call:
         page = list(items[start : start + size])
         more = start + size < len(items)
         return page, _encode_cursor(start + size) if more else ""
+
+
+_FAMILIES = {"public": "channels:", "private": "groups:", "im": "im:", "mpim": "mpim:"}
+
+
+def missing_scope(needed: str, granted: frozenset[str]) -> SlackError:
+    return SlackError("missing_scope", needed=needed, provided=",".join(sorted(granted)))
 
 
 def _encode_cursor(position: int) -> str:

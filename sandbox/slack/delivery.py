@@ -7,6 +7,7 @@ unless told otherwise. What is sent is built by `payloads`.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import heapq
 import hmac
@@ -24,7 +25,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from sandbox.slack import payloads
+from sandbox.slack import events, payloads
 from sandbox.slack.socket_mode import NotConnected, SocketHub
 from sandbox.slack.workspace import Json, Workspace
 
@@ -106,14 +107,17 @@ class Courier:
         *,
         signing_secret: str,
         request_url: str | None,
-        events: frozenset[str],
+        subscribed: frozenset[str],
+        granted: frozenset[str],
         ack_timeout: float,
         retry_scale: float,
         may_leave_host: bool,
     ) -> None:
         self.workspace = workspace
         self.signing_secret = signing_secret
-        self.events = events
+        self.subscribed = subscribed
+        self.granted = granted
+        self.loses_events = False  # Slack gave up on an app that was away too long: the history alone tells
         self.ack_timeout = ack_timeout
         self.retry_delays = tuple(delay * retry_scale for delay in RETRY_DELAYS)
         self.clock_skew = 0.0  # seconds added to the signed timestamp, to try stale signatures
@@ -160,11 +164,12 @@ class Courier:
         envelope = payloads.event(self.workspace, inner, self.workspace.new_id("Ev"))
         return self._attempt_event(envelope, 0, "")
 
-    def announce(self, inner: Json) -> None:
-        """An event caused by the app itself: delivered later, by another thread."""
-        if self._is_subscribed(inner) and (self._sockets.connections or self.request_url):
-            envelope = payloads.event(self.workspace, inner, self.workspace.new_id("Ev"))
-            self._agenda.add(0.0, lambda: self._attempt_event(envelope, 0, ""))
+    def announce(self, *inners: Json) -> None:
+        """Events caused by the app itself: delivered later, by other threads."""
+        for inner in inners:
+            if self._is_subscribed(inner) and (self._sockets.connections or self.request_url):
+                envelope = payloads.event(self.workspace, inner, self.workspace.new_id("Ev"))
+                self._agenda.add(0.0, functools.partial(self._attempt_event, envelope, 0, ""))
 
     def _attempt_event(self, envelope: Json, attempt: int, reason: str) -> Delivery:
         delivery = self.deliver("event", envelope, attempt=attempt, reason=reason)
@@ -176,17 +181,9 @@ class Courier:
         return delivery
 
     def _is_subscribed(self, inner: Json) -> bool:
-        name = str(inner["type"])
-        if name == "message":
-            surface = {"channel": "channels", "group": "groups"}.get(
-                inner["channel_type"], inner["channel_type"]
-            )
-            name = f"message.{surface}"
-        channel = self.workspace.channels.get(
-            str(inner.get("channel") or inner.get("item", {}).get("channel"))
-        )
-        sees = channel is None or self.workspace.bot_user_id in channel.members or name == "app_home_opened"
-        return name in self.events and sees
+        if self.loses_events or events.name(inner) not in self.subscribed:
+            return False
+        return events.reaches(self.workspace, inner, self.granted)
 
     # --- transports
 

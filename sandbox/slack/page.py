@@ -35,6 +35,22 @@ def routes(slack: SlackStandIn) -> list[BaseRoute]:
         "close_view": slack.close_view,
         "shortcut": slack.shortcut,
         "react": slack.react,
+        "unreact": slack.unreact,
+        "pin": slack.pin,
+        "unpin": slack.unpin,
+        "edit": slack.edit,
+        "delete": slack.delete,
+        "upload": lambda **fields: shapes.message(slack.workspace, slack.upload(**fields)),
+        "open_channel": slack.open_channel,
+        "join": slack.join,
+        "leave": slack.leave,
+        "invite": slack.invite,
+        "remove": slack.remove,
+        "rename_channel": slack.rename_channel,
+        "set_topic": slack.set_topic,
+        "archive": slack.archive,
+        "unarchive": slack.unarchive,
+        "remove_bookmark": slack.remove_bookmark,
         "open_home": slack.open_home,
         "faults": lambda **fields: slack.fault(**fields),
         "clear_faults": slack.clear_faults,
@@ -64,6 +80,8 @@ def _endpoint(act: Callable[..., Any]) -> Callable[[Request], Awaitable[Response
 
 
 def _result(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_result(each) for each in value]
     if isinstance(value, Delivery):
         kept = asdict(value)
         kept.pop("payload")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.slack import limits, shapes
+from sandbox.slack import events, limits, shapes
 from sandbox.slack.workspace import Channel, Ephemeral, Json, Message, User, View, Workspace
 
 # The deprecated verification token; apps must check the signature instead.
@@ -93,7 +93,7 @@ def view_origin(workspace: Workspace, view: View) -> Json:
 
 
 def event(workspace: Workspace, inner: Json, event_id: str) -> Json:
-    channel = workspace.channels.get(str(inner.get("channel") or inner.get("item", {}).get("channel")))
+    channel = workspace.channels.get(events.channel_id(inner))
     return {
         "token": VERIFICATION_TOKEN,
         "team_id": workspace.team_id,

@@ -27,16 +27,17 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from sandbox.slack import page, shapes, transcript
-from sandbox.slack.actions import Actions
-from sandbox.slack.api import DEFAULT_SCOPES, RecordedCall, WebApi
+from sandbox.slack import installed, page, shapes, transcript
+from sandbox.slack.api import RecordedCall, WebApi
 from sandbox.slack.cast import Cast, default_cast, settle
 from sandbox.slack.delivery import Courier, Delivery, Kind, http_client, is_loopback
 from sandbox.slack.faults import Fault, Faults
 from sandbox.slack.faults import Kind as FaultKind
+from sandbox.slack.joining import Joining
 from sandbox.slack.rates import POST_BURST, RateLimits
 from sandbox.slack.socket_mode import Reason, SocketHub
 from sandbox.slack.workspace import Clock, Json, Message, SlackError, View
+from sandbox.slack.writing import Writing
 
 T = TypeVar("T")
 
@@ -44,10 +45,8 @@ BOT_TOKEN = "xoxb-emulator-sre-bot"
 APP_TOKEN = "xapp-emulator-sre-bot"
 SIGNING_SECRET = "emulator-signing-secret"
 
-DEFAULT_EVENTS = frozenset({"app_mention", "message.im", "app_home_opened", "reaction_added"})
 
-
-class SlackStandIn(Actions):
+class SlackStandIn(Writing, Joining):
     """A Slack workspace with one app installed. Use as a context manager, or start() and stop()."""
 
     def __init__(
@@ -59,8 +58,8 @@ class SlackStandIn(Actions):
         bot_token: str = BOT_TOKEN,
         app_token: str = APP_TOKEN,
         signing_secret: str = SIGNING_SECRET,
-        scopes: Iterable[str] = DEFAULT_SCOPES,
-        events: Iterable[str] = DEFAULT_EVENTS,
+        scopes: Iterable[str] = installed.SCOPES,
+        events: Iterable[str] = installed.EVENTS,
         cast: Callable[[], Cast] = default_cast,
         frozen_at: float | None = None,
         rate_limits: Literal["slack", "off"] = "slack",
@@ -85,7 +84,8 @@ class SlackStandIn(Actions):
         self._frozen_at = frozen_at
         self._rates = {"policy": rate_limits, "scale": rate_scale, "post_burst": post_burst}
         self._courier_options: Json = {
-            "events": frozenset(events),
+            "subscribed": frozenset(events),
+            "granted": self.scopes,
             "ack_timeout": ack_timeout,
             "retry_scale": retry_scale,
             "may_leave_host": allow_any_host,
@@ -303,6 +303,11 @@ class SlackStandIn(Actions):
     def clear_faults(self, method: str | None = None) -> None:
         self.faults.clear(method)
 
+    def lose_events(self, is_lost: bool = True) -> None:
+        """The app was away for longer than Slack tries again: from now on no event reaches it, now or later, and
+        only the history tells of what happened. `lose_events(False)`: it is heard again."""
+        self.courier.loses_events = is_lost
+
     def revoke_token(self) -> None:
         """The app was removed from the workspace: every call says token_revoked."""
         self.api.is_revoked = True
@@ -354,9 +359,10 @@ class SlackStandIn(Actions):
 
     async def _download(self, request: Request) -> Response:
         file = self.workspace.files.get(request.path_params["file"])
-        if request.headers.get("authorization") != f"Bearer {self.bot_token}":
+        is_ours = request.headers.get("authorization") == f"Bearer {self.bot_token}"
+        if not is_ours or "files:read" not in self.scopes:  # then it is the way to the login page
             return PlainTextResponse("", 302, {"location": f"https://{self.workspace.domain}.slack.com/"})
-        if file is None or file.content is None:
+        if file is None or file.content is None or not self.workspace.bot_sees(file):
             return PlainTextResponse("", 404)
         return Response(file.content, media_type=file.mimetype)
 

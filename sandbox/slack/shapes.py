@@ -7,6 +7,7 @@ functions of the workspace; they never change it.
 from __future__ import annotations
 
 import copy
+import struct
 
 from sandbox.slack.workspace import (
     Bookmark,
@@ -15,6 +16,7 @@ from sandbox.slack.workspace import (
     File,
     Json,
     Message,
+    Pin,
     User,
     Usergroup,
     View,
@@ -161,9 +163,11 @@ def bot_profile(workspace: Workspace) -> Json:
 
 def message(workspace: Workspace, item: Message, *, include_metadata: bool = False) -> Json:
     author = workspace.users.get(item.user)
-    described: Json = {"type": "message", "user": item.user, "text": item.text, "ts": item.ts}
-    if item.subtype:
-        described["subtype"] = item.subtype
+    described: Json = {"type": "message", "text": item.text, "ts": item.ts, **item.details}
+    if item.user:
+        described["user"] = item.user
+    if item.subtype or item.is_broadcast:
+        described["subtype"] = item.subtype or "thread_broadcast"
     if author is not None:
         described["team"] = author.team_id
     if author is not None and author.is_bot and item.subtype is None:
@@ -172,7 +176,10 @@ def message(workspace: Workspace, item: Message, *, include_metadata: bool = Fal
             "app_id": workspace.app_id,
             "bot_profile": bot_profile(workspace),
         }
+    if item.files:
+        described |= {"upload": False, "display_as_bot": False}
     optional: Json = {
+        "bot_id": item.bot_id,
         "client_msg_id": item.client_msg_id,
         "username": item.username,
         "icons": item.icons,
@@ -183,9 +190,26 @@ def message(workspace: Workspace, item: Message, *, include_metadata: bool = Fal
         "metadata": item.metadata if include_metadata else None,
         "reactions": _reactions(item),
         "pinned_to": _pinned_to(workspace, item),
+        "hidden": item.subtype == "tombstone",
     }
     described |= {key: copy.deepcopy(value) for key, value in optional.items() if value}
     return described | _thread_fields(workspace, item)
+
+
+def permalink(workspace: Workspace, item: Message) -> str:
+    link = f"https://{workspace.domain}.slack.com/archives/{item.channel}/p{item.ts.replace('.', '')}"
+    return f"{link}?thread_ts={item.thread_ts}&cid={item.channel}" if item.is_reply else link
+
+
+def pin(workspace: Workspace, channel: Channel, item: Message, pinned: Pin) -> Json:
+    described = message(workspace, item)
+    return {
+        "type": "message",
+        "channel": channel.id,
+        "created": pinned.created,
+        "created_by": pinned.by,
+        "message": {**described, "permalink": permalink(workspace, item)},
+    }
 
 
 def _reactions(item: Message) -> list[Json]:
@@ -206,16 +230,18 @@ def _thread_fields(workspace: Workspace, item: Message) -> Json:
         parent = channel.messages.get(item.thread_ts or "")
         if parent is not None:
             fields["parent_user_id"] = parent.user
+            if item.is_broadcast:
+                fields["root"] = message(workspace, parent)
         return fields
     replies = channel.thread(item.ts)[1:]
-    if not replies:
+    if not replies and item.subtype != "tombstone":
         return {}
     repliers = list(dict.fromkeys(reply.user for reply in replies))
     return {
         "thread_ts": item.ts,
         "reply_count": len(replies),
         "reply_users_count": len(repliers),
-        "latest_reply": replies[-1].ts,
+        "latest_reply": replies[-1].ts if replies else "0000000000.000000",
         "reply_users": repliers,
         "is_locked": False,
         "subscribed": workspace.bot_user_id in (item.user, *repliers),
@@ -244,7 +270,7 @@ def file(workspace: Workspace, item: File) -> Json:
         share = {"ts": ts, "channel_name": channel.name, "team_id": workspace.team_id}
         shares["private" if channel.is_private else "public"].setdefault(channel_id, []).append(share)
     shared_to = [workspace.channels[channel] for channel, _ in item.shares]
-    return {
+    return _picture(item) | {
         "id": item.id,
         "created": item.created,
         "timestamp": item.created,
@@ -276,6 +302,15 @@ def file(workspace: Workspace, item: File) -> Json:
         "has_rich_preview": False,
         "file_access": "visible",
     }
+
+
+def _picture(item: File) -> Json:
+    """Width and height, where the file is a PNG."""
+    content = item.content or b""
+    if not content.startswith(b"\x89PNG\r\n") or len(content) < 24:
+        return {}
+    width, height = struct.unpack(">II", content[16:24])
+    return {"original_w": width, "original_h": height}
 
 
 def bookmark(workspace: Workspace, item: Bookmark) -> Json:

@@ -21,6 +21,7 @@ TRIGGER_LIFETIME = 3.0  # seconds; docs.slack.dev "opening modals"
 RESPONSE_URL_LIFETIME = 30 * 60.0
 RESPONSE_URL_USES = 5
 VIEW_STACK_DEPTH = 3
+SLACKBOT = "USLACKBOT"
 
 
 class SlackError(Exception):
@@ -153,6 +154,10 @@ class Message:
     reactions: dict[str, list[str]] = field(default_factory=dict)
     client_msg_id: str | None = None
     is_broadcast: bool = False
+    bot_id: str | None = None  # of an integration that has no user here
+    details: Json = field(
+        default_factory=dict
+    )  # what its subtype has beyond the text: inviter, topic, old_name
 
     @property
     def is_reply(self) -> bool:
@@ -192,10 +197,16 @@ class File:
 
 @dataclass
 class Canvas:
+    """A document in sections (a heading, a paragraph, a list), each with an id of its own."""
+
     id: str
     title: str
-    markdown: str
+    sections: list[tuple[str, str]] = field(default_factory=list)  # (id, markdown)
     channel: str | None = None
+
+    @property
+    def markdown(self) -> str:
+        return "\n\n".join(text for _, text in self.sections)
 
 
 @dataclass
@@ -380,6 +391,11 @@ class Workspace:
             name = "" if kind == "im" else "mpdm-" + "--".join(self.users[u].name for u in members) + "-1"
             return self.create_channel(name, creator=self.bot_user_id, kind=kind, members=members), False
 
+    def bot_sees(self, file: File) -> bool:
+        """Its own, and what is shared where it is."""
+        shared = [self.channels[channel].members for channel, _ in file.shares]
+        return file.user == self.bot_user_id or any(self.bot_user_id in members for members in shared)
+
     # --- messages
 
     def post(self, channel: Channel, user: str, text: str, **fields: Any) -> Message:
@@ -408,10 +424,14 @@ class Workspace:
         channel = self.channels[message.channel]
         with self.change("message_deleted", channel=channel.id, ts=message.ts):
             channel.pins = [pin for pin in channel.pins if pin.ts != message.ts]
+            for file in message.files:
+                self.files[file].shares.remove((channel.id, message.ts))
             if len(channel.thread(message.ts)) > 1:
-                message.subtype = "tombstone"
+                message.subtype, message.user = "tombstone", SLACKBOT
                 message.text = "This message was deleted."
                 message.blocks, message.attachments, message.metadata = [], [], None
+                message.files, message.reactions, message.edited = [], {}, None
+                message.client_msg_id = message.username = message.bot_id = None
             else:
                 del channel.messages[message.ts]
 

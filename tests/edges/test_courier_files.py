@@ -15,7 +15,7 @@ from bot.outbox import ClaimLost, Outbox
 from bot.state import State
 from commands.model import Attachment, Request
 from sandbox.slack import SlackStandIn
-from sandbox.slack.api import DEFAULT_SCOPES
+from sandbox.slack.installed import SCOPES
 from tests import build
 
 KEY = "RTEST0001:evidence:0"
@@ -207,7 +207,7 @@ def test_a_file_that_is_no_longer_kept_is_a_dead_letter_and_the_rest_of_the_card
 
 
 def test_an_app_without_the_scope_for_files_still_gets_its_cards(state: State) -> None:
-    with SlackStandIn(rate_limits="off", scopes=DEFAULT_SCOPES - {"files:write"}) as slack:
+    with SlackStandIn(rate_limits="off", scopes=SCOPES - {"files:write"}) as slack:
         client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=2, retry_handlers=[])
         courier = Courier(state, client, str, QUICK)
         open_card(state)

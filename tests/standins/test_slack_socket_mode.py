@@ -23,7 +23,8 @@ ACK_TIMEOUT = 0.3
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[SlackStandIn]:
-    with SlackStandIn(rate_limits="off", ack_timeout=ACK_TIMEOUT, retry_scale=0) as slack:
+    told = ["app_mention"]
+    with SlackStandIn(rate_limits="off", events=told, ack_timeout=ACK_TIMEOUT, retry_scale=0) as slack:
         yield slack
 
 

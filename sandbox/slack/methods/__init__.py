@@ -7,9 +7,10 @@ raises `SlackError` to refuse. Authentication, scopes, rate limits and faults ar
 from __future__ import annotations
 
 from sandbox.slack.call import Methods
-from sandbox.slack.methods import chat, conversations, files, items, people, views
+from sandbox.slack.methods import canvases, chat, conversations, files, items, people, views
 
 METHODS: Methods = {
+    **canvases.METHODS,
     **chat.METHODS,
     **conversations.METHODS,
     **files.METHODS,

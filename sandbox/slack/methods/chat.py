@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.slack import limits, shapes
+from sandbox.slack import events, happenings, limits, shapes
 from sandbox.slack.call import Call, Method, Methods
 from sandbox.slack.rates import SPECIAL, TIER_3, TIER_4
 from sandbox.slack.workspace import Channel, Json, Message, SlackError
@@ -37,18 +37,8 @@ def post_message(call: Call) -> Json:
         **content,
     )
     described = shapes.message(call.workspace, message, include_metadata=True)
-    call.announce(message_event(described, channel))
+    call.announce(events.said(call.workspace, message))
     return {"channel": channel.id, "ts": message.ts, "message": described, **answer}
-
-
-def message_event(message: Json, channel: Channel) -> Json:
-    kinds = {"public": "channel", "private": "group", "im": "im", "mpim": "mpim"}
-    return {
-        **message,
-        "channel": channel.id,
-        "event_ts": message["ts"],
-        "channel_type": kinds[channel.kind],
-    }
 
 
 def _destination(call: Call) -> Channel:
@@ -85,11 +75,8 @@ def update(call: Call) -> Json:
         raise SlackError("is_inactive")
     if message.user != call.bot_id or message.subtype == "tombstone":
         raise SlackError("cant_update_message")
-    content = _revised(call, message)
-    before = shapes.message(call.workspace, message)
-    call.workspace.edit(message, **content)
+    call.announce(*happenings.edit(call.workspace, message, **_revised(call, message)))
     after = shapes.message(call.workspace, message)
-    call.announce(_changed_event(call, channel, before, after))
     return {"channel": channel.id, "ts": message.ts, "text": message.text, "message": _answered(after)}
 
 
@@ -120,21 +107,6 @@ def _revised(call: Call, message: Message) -> Json:
     return content
 
 
-def _changed_event(call: Call, channel: Channel, before: Json, after: Json) -> Json:
-    ts = call.workspace.next_ts(channel)
-    return {
-        "type": "message",
-        "subtype": "message_changed",
-        "channel": channel.id,
-        "hidden": True,
-        "message": after,
-        "previous_message": before,
-        "ts": ts,
-        "event_ts": ts,
-        "channel_type": message_event(after, channel)["channel_type"],
-    }
-
-
 def delete(call: Call) -> Json:
     channel = call.channel()
     message = call.message(channel, "ts")
@@ -142,7 +114,7 @@ def delete(call: Call) -> Json:
         raise SlackError("message_not_found")
     if message.user != call.bot_id:
         raise SlackError("cant_delete_message")
-    call.workspace.delete(message)
+    call.announce(*happenings.delete(call.workspace, message))
     return {"channel": channel.id, "ts": message.ts}
 
 
@@ -164,10 +136,7 @@ def post_ephemeral(call: Call) -> Json:
 def get_permalink(call: Call) -> Json:
     channel = call.channel()
     message = call.message(channel, "message_ts")
-    link = f"https://{call.workspace.domain}.slack.com/archives/{channel.id}/p{message.ts.replace('.', '')}"
-    if message.is_reply:
-        link += f"?thread_ts={message.thread_ts}&cid={channel.id}"
-    return {"channel": channel.id, "permalink": link}
+    return {"channel": channel.id, "permalink": shapes.permalink(call.workspace, message)}
 
 
 _WRITE = ("chat:write",)

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from sandbox.slack import limits, shapes
+import base64
+
+from sandbox.slack import happenings, shapes
 from sandbox.slack.call import Call, Method, Methods
 from sandbox.slack.rates import TIER_2, TIER_3, TIER_4
-from sandbox.slack.workspace import Channel, Json, Message, SlackError, User
+from sandbox.slack.workspace import Channel, Json, Message, SlackError
 
 INVITEES = 100  # docs.slack.dev; @slack/web-api says 1000, the smaller one is the safe one
+PAGE = 999  # messages
 
 
 def create(call: Call) -> Json:
-    name = _free_name(call, call.text("name"))
+    name = happenings.free_name(call.workspace, call.text("name"))
     kind = "private" if call.flag("is_private") else "public"
-    needed = "groups:write" if kind == "private" else "channels:manage"
-    if needed not in call.granted:
-        raise SlackError("missing_scope", needed=needed, provided=",".join(sorted(call.granted)))
-    channel = call.workspace.create_channel(name, creator=call.bot_id, kind=kind, members=[call.bot_id])
+    call.demand(kind)
+    channel = call.workspace.create_channel(name, creator=call.bot_id, kind=kind)
+    call.announce(*happenings.join(call.workspace, channel, call.workspace.bot))
     return _answer(call, channel)
-
-
-def _free_name(call: Call, name: str) -> str:
-    limits.channel_name(name)
-    if any(channel.name == name for channel in call.workspace.channels.values()):
-        raise SlackError("name_taken")  # also when the one that has it is archived
-    return name
 
 
 def rename(call: Call) -> Json:
     channel = _named(call)
     if channel.creator != call.bot_id:
         raise SlackError("not_authorized")
-    name = _free_name(call, call.text("name"))
-    with call.workspace.change("channel", channel=channel.id):
-        channel.previous_names.insert(0, channel.name)
-        channel.name = name
+    call.announce(*happenings.rename(call.workspace, channel, call.bot_id, call.text("name")))
     return _answer(call, channel)
 
 
@@ -52,7 +44,8 @@ def invite(call: Call) -> Json:
     refused = {user for user, _ in refusals}
     for user in ids:
         if user not in refused:
-            add_member(call, channel, call.workspace.users[user], inviter=call.bot_id)
+            person = call.workspace.users[user]
+            call.announce(*happenings.join(call.workspace, channel, person, inviter=call.bot_id))
     return _answer(call, channel)
 
 
@@ -69,22 +62,6 @@ def _why_not(call: Call, channel: Channel, user: str) -> str | None:
     return "ura_max_channels" if person.is_ultra_restricted else None
 
 
-def add_member(call: Call, channel: Channel, person: User, *, inviter: str | None) -> None:
-    with call.workspace.change("member", channel=channel.id, user=person.id):
-        channel.members.append(person.id)
-    text = f"<@{person.id}> has joined the channel"
-    joined = call.workspace.post(channel, person.id, text, subtype="channel_join")
-    event = {
-        "type": "member_joined_channel",
-        "user": person.id,
-        "channel": channel.id,
-        "channel_type": "C" if channel.kind == "public" else "G",
-        "team": call.workspace.team_id,
-        "event_ts": joined.ts,
-    }
-    call.announce(event | ({"inviter": inviter} if inviter else {}))
-
-
 def join(call: Call) -> Json:
     channel = call.channel()
     if channel.kind != "public":
@@ -97,8 +74,24 @@ def join(call: Call) -> Json:
             "warning": "already_in_channel",
             "response_metadata": {"warnings": ["already_in_channel"]},
         }
-    add_member(call, channel, call.workspace.bot, inviter=None)
+    call.announce(*happenings.join(call.workspace, channel, call.workspace.bot))
     return _answer(call, channel)
+
+
+def leave(call: Call) -> Json:
+    channel = call.channel()
+    if channel.kind in ("im", "mpim"):
+        raise SlackError("method_not_supported_for_channel_type")
+    if call.bot_id not in channel.members:
+        return {"not_in_channel": True}
+    if channel.is_archived:
+        raise SlackError("is_archived")
+    if channel.is_general:
+        raise SlackError("cant_leave_general")
+    if channel.is_private and len(channel.members) == 1:
+        raise SlackError("last_member")
+    call.announce(*happenings.leave(call.workspace, channel, call.workspace.bot))
+    return {}
 
 
 def kick(call: Call) -> Json:
@@ -112,8 +105,8 @@ def kick(call: Call) -> Json:
         raise SlackError("user_not_found")
     if user not in channel.members:
         raise SlackError("not_in_channel")
-    with call.workspace.change("member", channel=channel.id, user=user):
-        channel.members.remove(user)
+    person = call.workspace.users[user]
+    call.announce(*happenings.leave(call.workspace, channel, person, remover=call.bot_id))
     return {"errors": {}}
 
 
@@ -144,6 +137,8 @@ def _of_types(call: Call, channels: list[Channel]) -> list[Channel]:
     wanted = call.names("types") or ["public_channel"]
     if any(name not in kinds for name in wanted):
         raise SlackError("invalid_types")
+    for name in wanted:
+        call.demand(kinds[name])
     chosen = [c for c in channels if c.kind in {kinds[name] for name in wanted}]
     return [c for c in chosen if not (c.is_archived and call.flag("exclude_archived"))]
 
@@ -160,14 +155,15 @@ def history(call: Call) -> Json:
     channel = call.own_channel()
     shown = [m for m in channel.messages.values() if not m.is_reply or m.is_broadcast]
     newest_first = sorted(_between(call, shown), key=_microseconds, reverse=True)
-    page, cursor = call.page(newest_first, limit=999, default=100)
+    start = _cursor(call)
+    page, cursor = _page(call, [m for m in newest_first if start is None or _microseconds(m) <= start], 100)
     return {
         "messages": _described(call, page),
         "has_more": bool(cursor),
         "pin_count": len(channel.pins),
         "channel_actions_ts": None,
         "channel_actions_count": 0,
-        **({"response_metadata": {"next_cursor": cursor}} if cursor else {}),
+        **cursor,
     }
 
 
@@ -177,12 +173,28 @@ def replies(call: Call) -> Json:
     if named.is_reply:  # a reply's ts gives that reply alone (qiita.com tabimoba 70c6fe76b1b5e5c3ea94)
         return {"messages": _described(call, [named]), "has_more": False}
     parent, *rest = channel.thread(named.ts)
-    page, cursor = call.page(_between(call, rest), limit=999, default=999)
-    return {
-        "messages": _described(call, [parent, *page]),
-        "has_more": bool(cursor),
-        **({"response_metadata": {"next_cursor": cursor}} if cursor else {}),
-    }
+    start = _cursor(call)
+    found = [m for m in _between(call, rest) if start is None or _microseconds(m) >= start]
+    page, cursor = _page(call, found, 999)
+    return {"messages": _described(call, [parent, *page]), "has_more": bool(cursor), **cursor}
+
+
+def _page(call: Call, messages: list[Message], default: int) -> tuple[list[Message], Json]:
+    """The next page begins at a message and not at a number: what is said or deleted meanwhile moves nothing."""
+    size = min(max(1, call.number("limit", default)), PAGE)
+    if len(messages) <= size:
+        return messages, {}
+    cursor = base64.b64encode(f"next_ts:{_microseconds(messages[size])}".encode()).decode()
+    return messages[:size], {"response_metadata": {"next_cursor": cursor}}
+
+
+def _cursor(call: Call) -> int | None:
+    if not call.has("cursor"):
+        return None
+    try:
+        return int(base64.b64decode(call.text("cursor"), validate=True).decode().removeprefix("next_ts:"))
+    except ValueError:
+        raise SlackError("invalid_cursor") from None
 
 
 def _described(call: Call, messages: list[Message]) -> list[Json]:
@@ -248,49 +260,29 @@ def _direct_message(call: Call) -> tuple[Channel, bool]:
 
 def set_topic(call: Call) -> Json:
     channel = _named(call)
-    topic = _short(call, "topic")
-    with call.workspace.change("channel", channel=channel.id):
-        channel.topic, channel.topic_set = topic, (call.bot_id, call.workspace.seconds())
-    call.workspace.post(channel, call.bot_id, f"set the channel topic: {topic}", subtype="channel_topic")
+    call.announce(*happenings.set_topic(call.workspace, channel, call.bot_id, call.text("topic")))
     return _answer(call, channel)
 
 
 def set_purpose(call: Call) -> Json:
     channel = _named(call)
-    purpose = _short(call, "purpose")
-    with call.workspace.change("channel", channel=channel.id):
-        channel.purpose, channel.purpose_set = purpose, (call.bot_id, call.workspace.seconds())
-    text = f"set the channel description: {purpose}"
-    call.workspace.post(channel, call.bot_id, text, subtype="channel_purpose")
+    call.announce(*happenings.set_purpose(call.workspace, channel, call.bot_id, call.text("purpose")))
     return _answer(call, channel)
-
-
-def _short(call: Call, name: str) -> str:
-    if len(call.text(name)) > limits.TOPIC:
-        raise SlackError("too_long")
-    return call.text(name)
 
 
 def archive(call: Call) -> Json:
     channel = call.own_channel()
     if channel.kind in ("im", "mpim"):
         raise SlackError("method_not_supported_for_channel_type")
-    if channel.is_archived:
-        raise SlackError("already_archived")
-    if channel.is_general:
-        raise SlackError("cant_archive_general")
-    with call.workspace.change("channel", channel=channel.id):
-        channel.is_archived = True
+    call.announce(*happenings.archive(call.workspace, channel, call.bot_id))
     return {}
 
 
 def unarchive(call: Call) -> Json:
-    channel = call.channel()
-    if not channel.is_archived:
+    """Not with a bot's token (docs.slack.dev: "Bug alert"); that it says not_in_channel is assumed."""
+    if not call.channel().is_archived:
         raise SlackError("not_archived")
-    with call.workspace.change("channel", channel=channel.id):
-        channel.is_archived = False
-    return {}
+    raise SlackError("not_in_channel")
 
 
 def _named(call: Call) -> Channel:
@@ -310,16 +302,17 @@ def _answer(call: Call, channel: Channel) -> Json:
 _MANAGE = ("channels:manage", "groups:write", "im:write", "mpim:write")
 _READ = ("channels:read", "groups:read", "im:read", "mpim:read")
 _HISTORY = ("channels:history", "groups:history", "im:history", "mpim:history")
-_TOPIC = ("channels:write.topic", "groups:write.topic", *_MANAGE)
-_INVITE = ("channels:write.invites", "groups:write.invites", *_MANAGE)
+_TOPIC = (*_MANAGE, "channels:write.topic", "groups:write.topic")
+_INVITE = (*_MANAGE, "channels:write.invites", "groups:write.invites")
 _KICK = ("channels:manage", "groups:write")
 _HERE = ("channel",)
 
 METHODS: Methods = {
-    "conversations.create": Method(create, TIER_2, _MANAGE, ("name",)),
-    "conversations.rename": Method(rename, TIER_2, _MANAGE, ("channel", "name")),
+    "conversations.create": Method(create, TIER_2, _MANAGE),
+    "conversations.rename": Method(rename, TIER_2, _MANAGE, _HERE),
     "conversations.invite": Method(invite, TIER_3, _INVITE, _HERE),
     "conversations.join": Method(join, TIER_3, ("channels:join",), _HERE),
+    "conversations.leave": Method(leave, TIER_3, _MANAGE, _HERE),
     "conversations.kick": Method(kick, TIER_3, _KICK, ("channel", "user")),
     "conversations.info": Method(info, TIER_3, _READ, _HERE, takes_json=False),
     "conversations.list": Method(list_, TIER_2, _READ, takes_json=False),

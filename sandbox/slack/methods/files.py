@@ -1,15 +1,14 @@
-"""files.* (the external upload in three steps) and canvases."""
+"""files.*: the external upload in three steps, what is known of a file, and its end."""
 
 from __future__ import annotations
 
 import mimetypes
 from typing import Any
 
-from sandbox.slack import limits, shapes
+from sandbox.slack import happenings, limits, shapes
 from sandbox.slack.call import Call, Method, Methods
-from sandbox.slack.methods.chat import message_event
-from sandbox.slack.rates import TIER_2, TIER_3, TIER_4
-from sandbox.slack.workspace import Canvas, Channel, File, Json, SlackError
+from sandbox.slack.rates import TIER_3, TIER_4
+from sandbox.slack.workspace import Channel, File, Json, SlackError
 
 SNIPPET_BYTES = 1_048_576
 ALT_TEXT = 1000
@@ -81,17 +80,12 @@ def _shared_to(call: Call) -> list[Channel]:
 
 
 def _share(call: Call, channel: Channel, files: list[File]) -> None:
-    message = call.workspace.post(
-        channel,
-        call.bot_id,
-        call.text("initial_comment"),
-        blocks=limits.message_blocks(call.structure("blocks", "invalid_blocks")),
-        thread_ts=call.text("thread_ts") or None,
-        files=[file.id for file in files],
-    )
-    for file in files:
-        file.shares.append((channel.id, message.ts))
-    call.announce(message_event(shapes.message(call.workspace, message), channel))
+    told: Json = {
+        "blocks": limits.message_blocks(call.structure("blocks", "invalid_blocks")),
+        "thread_ts": call.text("thread_ts") or None,
+    }
+    text = call.text("initial_comment")
+    call.announce(*happenings.share(call.workspace, channel, files, call.bot_id, text, **told)[1])
 
 
 def info(call: Call) -> Json:
@@ -111,76 +105,14 @@ def delete(call: Call) -> Json:
 
 def _file(call: Call) -> File:
     file = call.workspace.files.get(call.text("file"))
-    if file is None or not file.completed:
+    if file is None or not file.completed or not call.workspace.bot_sees(file):
         raise SlackError("file_not_found")
     if file.deleted:
         raise SlackError("file_deleted")
     return file
 
 
-# --- canvases
-
-
-def create_canvas(call: Call) -> Json:
-    canvas = _new_canvas(call, None)
-    return {"canvas_id": canvas.id}
-
-
-def create_channel_canvas(call: Call) -> Json:
-    channel = call.own_channel("channel_id")
-    if channel.canvas_id is not None:
-        raise SlackError("channel_canvas_already_exists")
-    canvas = _new_canvas(call, channel.id)
-    channel.canvas_id = canvas.id
-    return {"canvas_id": canvas.id}
-
-
-def _new_canvas(call: Call, channel: str | None) -> Canvas:
-    markdown = _markdown(call.structure("document_content", "invalid_arguments"))
-    canvas = Canvas(call.workspace.new_id("F"), call.text("title"), markdown, channel)
-    with call.workspace.change("canvas", canvas=canvas.id):
-        call.workspace.canvases[canvas.id] = canvas
-    return canvas
-
-
-def _markdown(document: Any) -> str:
-    if document in (None, "", {}):
-        return ""
-    if not isinstance(document, dict) or document.get("type") != "markdown":
-        raise limits.invalid_arguments("must be a document_content of type markdown")
-    markdown = str(document.get("markdown", ""))
-    if len(markdown) > limits.CANVAS_MARKDOWN:
-        raise SlackError("canvas_too_large")
-    return markdown
-
-
-def edit_canvas(call: Call) -> Json:
-    canvas = call.workspace.canvases.get(call.text("canvas_id"))
-    if canvas is None:
-        raise SlackError("canvas_not_found")
-    changes = call.structure("changes", "invalid_arguments")
-    if not isinstance(changes, list) or len(changes) != 1 or not isinstance(changes[0], dict):
-        raise limits.invalid_arguments("must hold exactly one change [json-pointer:/changes]")
-    operation, text = changes[0].get("operation"), _markdown(changes[0].get("document_content"))
-    with call.workspace.change("canvas", canvas=canvas.id):
-        canvas.markdown = _edited(canvas.markdown, str(operation), text)
-    return {}
-
-
-def _edited(markdown: str, operation: str, text: str) -> str:
-    if operation == "insert_at_end":
-        return f"{markdown}\n{text}" if markdown else text
-    if operation == "insert_at_start":
-        return f"{text}\n{markdown}" if markdown else text
-    if operation == "replace":
-        return text
-    # insert_before, insert_after, delete and rename work on sections, which are not kept here.
-    raise SlackError(
-        "canvas_editing_failed", detail=f"operation {operation} is not supported by the stand-in"
-    )
-
-
-_FILES, _CANVAS = ("files:write",), ("canvases:write",)
+_FILES = ("files:write",)
 
 METHODS: Methods = {
     "files.getUploadURLExternal": Method(
@@ -189,7 +121,4 @@ METHODS: Methods = {
     "files.completeUploadExternal": Method(complete_upload, TIER_4, _FILES, ("files",)),
     "files.info": Method(info, TIER_4, ("files:read",), ("file",), takes_json=False),
     "files.delete": Method(delete, TIER_3, _FILES, ("file",)),
-    "canvases.create": Method(create_canvas, TIER_2, _CANVAS),
-    "canvases.edit": Method(edit_canvas, TIER_3, _CANVAS, ("canvas_id", "changes")),
-    "conversations.canvases.create": Method(create_channel_canvas, TIER_2, _CANVAS, ("channel_id",)),
 }

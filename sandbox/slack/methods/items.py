@@ -4,35 +4,12 @@ from __future__ import annotations
 
 import re
 
-from sandbox.slack import shapes
+from sandbox.slack import happenings, shapes
 from sandbox.slack.call import Call, Method, Methods
 from sandbox.slack.rates import TIER_2, TIER_3
-from sandbox.slack.workspace import Bookmark, Channel, Json, Message, Pin, SlackError, Workspace
+from sandbox.slack.workspace import Bookmark, Channel, Json, Message, SlackError
 
 BOOKMARKS = 100  # per channel, Slack help centre
-_EMOJI = re.compile(r"[a-z0-9_+'\-]+(::skin-tone-[2-6])?")
-
-
-def react(workspace: Workspace, message: Message, user: str, name: str) -> None:
-    if not _EMOJI.fullmatch(name):
-        raise SlackError("invalid_name")
-    if user in message.reactions.get(name, []):
-        raise SlackError("already_reacted")
-    with workspace.change("reaction", channel=message.channel, ts=message.ts):
-        message.reactions.setdefault(name, []).append(user)
-
-
-def reaction_event(
-    message: Message, user: str, name: str, event_ts: str, kind: str = "reaction_added"
-) -> Json:
-    return {
-        "type": kind,
-        "user": user,
-        "reaction": name,
-        "item": {"type": "message", "channel": message.channel, "ts": message.ts},
-        "item_user": message.user,
-        "event_ts": event_ts,
-    }
 
 
 def add_reaction(call: Call) -> Json:
@@ -41,23 +18,14 @@ def add_reaction(call: Call) -> Json:
     if channel.is_archived:
         raise SlackError("is_archived")
     name = call.text("name").strip(":")
-    react(call.workspace, message, call.bot_id, name)
-    call.announce(reaction_event(message, call.bot_id, name, call.workspace.next_ts(channel)))
+    call.announce(*happenings.react(call.workspace, message, call.bot_id, name))
     return {}
 
 
 def remove_reaction(call: Call) -> Json:
-    channel = call.channel()
-    message = _reactable(call, channel)
+    message = _reactable(call, call.channel())
     name = call.text("name").strip(":")
-    if call.bot_id not in message.reactions.get(name, []):
-        raise SlackError("no_reaction")
-    with call.workspace.change("reaction", channel=channel.id, ts=message.ts):
-        message.reactions[name].remove(call.bot_id)
-        if not message.reactions[name]:
-            del message.reactions[name]
-    event_ts = call.workspace.next_ts(channel)
-    call.announce(reaction_event(message, call.bot_id, name, event_ts, "reaction_removed"))
+    call.announce(*happenings.unreact(call.workspace, message, call.bot_id, name))
     return {}
 
 
@@ -80,7 +48,7 @@ def get_reactions(call: Call) -> Json:
         "reactions",
     )
     described = {key: whole[key] for key in told if key in whole}
-    link = f"https://{call.workspace.domain}.slack.com/archives/{channel.id}/p{message.ts.replace('.', '')}"
+    link = shapes.permalink(call.workspace, message)
     return {"type": "message", "channel": channel.id, "message": {**described, "permalink": link}}
 
 
@@ -93,42 +61,21 @@ def _reactable(call: Call, channel: Channel) -> Message:
 
 
 def add_pin(call: Call) -> Json:
-    channel = call.own_channel()
-    message = _reactable(call, channel)
-    if any(pin.ts == message.ts for pin in channel.pins):
-        raise SlackError("already_pinned")
-    if len(channel.pins) >= 100:
-        raise SlackError("too_many_pins")
-    with call.workspace.change("pin", channel=channel.id, ts=message.ts):
-        channel.pins.append(Pin(message.ts, call.bot_id, call.workspace.seconds()))
+    message = _reactable(call, call.own_channel())
+    call.announce(*happenings.pin(call.workspace, message, call.bot_id))
     return {}
 
 
 def remove_pin(call: Call) -> Json:
-    channel = call.channel()
-    message = _reactable(call, channel)
-    if all(pin.ts != message.ts for pin in channel.pins):
-        raise SlackError("no_pin")
-    with call.workspace.change("pin", channel=channel.id, ts=message.ts):
-        channel.pins = [pin for pin in channel.pins if pin.ts != message.ts]
+    message = _reactable(call, call.channel())
+    call.announce(*happenings.unpin(call.workspace, message, call.bot_id))
     return {}
 
 
 def list_pins(call: Call) -> Json:
     channel = call.channel()
-    return {"items": [_pinned(call, channel, pin) for pin in reversed(channel.pins)]}
-
-
-def _pinned(call: Call, channel: Channel, pin: Pin) -> Json:
-    message = shapes.message(call.workspace, channel.messages[pin.ts])
-    link = f"https://{call.workspace.domain}.slack.com/archives/{channel.id}/p{pin.ts.replace('.', '')}"
-    return {
-        "type": "message",
-        "channel": channel.id,
-        "created": pin.created,
-        "created_by": pin.by,
-        "message": {**message, "permalink": link},
-    }
+    newest_first = reversed(channel.pins)
+    return {"items": [shapes.pin(call.workspace, channel, channel.messages[p.ts], p) for p in newest_first]}
 
 
 def add_bookmark(call: Call) -> Json:
