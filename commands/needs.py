@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from commands import (
     alertreads,
+    changereads,
     effects,
     podreads,
     reads,
@@ -215,6 +216,12 @@ READS: Mapping[type[Read], Needs] = {
         Action("ec2:DescribeInstanceStatus", ANY),
     ),
     triagereads.ImageTags: (Action("ecr:DescribeImages", "repository/*"),),
+    changereads.CloudChanges: (Action("cloudtrail:LookupEvents", ANY),),
+    changereads.EksUpdates: tuple(
+        Action(f"eks:{verb}", resource)
+        for resource in ("cluster/*", "nodegroup/*")
+        for verb in ("ListUpdates", "DescribeUpdate")
+    ),
     triagereads.CloudEvents: (
         Action("health:DescribeEvents", ANY),
         Action("health:DescribeEventDetails", ANY),

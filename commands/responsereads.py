@@ -1,12 +1,13 @@
 """The questions to the bot's own records: incidents, how changes ended, what was asked for by hand, who was on call.
 
-Answers are plain facts, as in commands/reads.py; commands/numbers counts them. Answered by workers/records.py from
-the records of incidents and change requests, the audit trail and the configuration.
+Answers are plain facts, as in commands/reads.py; commands/numbers counts them. workers/records.py answers
+those about incidents, workers/deeds.py what people did, from the audit trail and the configuration.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 
 from commands.model import Read
 
@@ -92,6 +93,7 @@ class ChangeOutcomes(Read):
     """→ tuple[ChangeFacts, ...] that ended in the time, by when they did: change requests, and changes that were asked
     of the bot without one. What was only seen in the cluster is not the bot's to know."""
 
+    patience: ClassVar[float] = 20.0  # a month of the audit trail
     start: datetime
     end: datetime
     cluster: str = ""
@@ -120,6 +122,7 @@ class CommandPage:
 class CommandCounts(Read):
     """→ CommandPage of what was asked for by hand in the time, most frequent first."""
 
+    patience: ClassVar[float] = 20.0
     start: datetime
     end: datetime
 

@@ -21,6 +21,7 @@ from workers.aws import Aws, Bucket
 from workers.awswrites import AwsWrites
 from workers.casebook import CasebookSource
 from workers.cluster import Cluster
+from workers.deeds import DeedsSource
 from workers.effects import Effects, ProxiedWrites, Rehearsals
 from workers.network import Network
 from workers.reader import Reader, Source
@@ -111,7 +112,8 @@ class Clients:
             own,
             trail,
             CasebookSource(Casebook(self._state, self._settings.site), called=self._state.called),
-            RecordsSource(Records(self._state)),
+            RecordsSource(Records(self._state, self._settings.site)),
+            DeedsSource(self._state.trail, self._settings.site),
         )
 
 

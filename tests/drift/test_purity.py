@@ -64,7 +64,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "boto3": ("workers/awslink.py", "workers/signing.py", "bot/doctor.py"),
     "botocore": (
         "workers/awslink.py", "workers/aws.py", "workers/awsfacts.py", "workers/awssecurity.py",
-        "workers/awswrites.py", "workers/signing.py", "bot/doctor.py",
+        "workers/awswrites.py", "workers/cloudtrail.py", "workers/signing.py", "bot/doctor.py",
     ),
     "httpx": ("workers/http.py", "bot/doctor.py"),
     "httpcore": ("workers/http.py",),
@@ -77,7 +77,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "redis.exceptions": (
         "bot/state.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
         "workers/scheduler.py", "workers/rounds.py", "workers/lookout.py", "workers/__main__.py",
-        "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py",
+        "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
         "workers/jobs.py",
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given

@@ -1,0 +1,220 @@
+"""Answers what people did: how the changes ended that were asked of the bot, what was asked for by hand, who was on call.
+
+The audit trail is the source: it is never trimmed, while the requests themselves go after a month. Turns on call come
+from the configuration as it is now. Called by workers/reader.py.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from redis.exceptions import RedisError
+
+from bot.audit import Trail, view
+from commands.errors import Unanswered, Unreachable
+from commands.model import Read, State
+from commands.reads import AuditLine
+from commands.responsereads import (
+    ChangeFacts,
+    ChangeOutcomes,
+    CommandCount,
+    CommandCounts,
+    CommandPage,
+    Duty,
+    OnCallTurns,
+    Outcome,
+    Road,
+    Turn,
+)
+from commands.site import CHANGES, Site
+from commands.words import WORDS
+
+# What is left of the time for a read when going through the trail stops.
+_SPARE_SECONDS = 0.5
+_OFTEN = 500  # lines between two looks at the clock
+
+_ENDED = {
+    State.SUCCEEDED.value: Outcome.SUCCEEDED,
+    State.PARTIAL.value: Outcome.FAILED,
+    State.FAILED.value: Outcome.FAILED,
+    State.REJECTED.value: Outcome.REJECTED,
+    State.EXPIRED.value: Outcome.EXPIRED,
+    State.CANCELLED.value: Outcome.CANCELED,
+    State.BLOCKED.value: Outcome.PRECHECK_FAILED,
+}
+# They change what runs; a silence, or what is done inside an incident, is no change of production.
+_PRODUCTION = frozenset(line for line in CHANGES if line.split()[0] in ("deploy", "node", "pod"))
+_BACK = "deploy rollback"
+
+
+def no_requests(start: datetime, end: datetime) -> tuple[ChangeFacts, ...]:
+    return ()
+
+
+class DeedsSource:
+    """announced: the change requests that ended in a time."""
+
+    def __init__(
+        self,
+        trail: Trail,
+        site: Site,
+        announced: Callable[[datetime, datetime], Sequence[ChangeFacts]] = no_requests,
+    ) -> None:
+        self._trail = trail
+        self._site = site
+        self._announced = announced
+
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        return ((ChangeOutcomes, CommandCounts), (OnCallTurns,))
+
+    def read(self, read: Read, deadline: float) -> Any:
+        try:
+            return self._answer(read, lambda: time.monotonic() > deadline - _SPARE_SECONDS)
+        except RedisError as error:
+            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
+
+    def _answer(self, read: Read, is_late: Callable[[], bool]) -> Any:
+        match read:
+            case ChangeOutcomes():
+                own = self._outcomes(read, is_late)
+                return tuple(
+                    sorted((*own, *self._announced(read.start, read.end)), key=lambda each: each.ended)
+                )
+            case CommandCounts():
+                return self._counts(read, is_late)
+            case OnCallTurns():
+                return Duty(turns(self._site, read.start, read.end), self._site.timezone)
+        raise LookupError(f"not a read of what people did: {read}")
+
+    def _outcomes(self, read: ChangeOutcomes, is_late: Callable[[], bool]) -> list[ChangeFacts]:
+        found: list[ChangeFacts] = []
+        begun: set[str] = set()
+        for line in self._lines(read.start, read.end):
+            if line is None:
+                if is_late():
+                    why = "the audit trail of this time is too long to be read at once"
+                    raise Unanswered(why, mend="Ask for a shorter --window.")
+                continue
+            cluster = line.facts.get("cluster", "")
+            if line.what == State.APPLYING.value:
+                begun.add(line.facts.get("id", ""))
+            elif cluster in ("", read.cluster) or not read.cluster:
+                found += _outcome(self._site, line, cluster)
+        # What failed or was stopped before it began did not touch production. The trail is read backwards.
+        return [_begun(each, each.id in begun) for each in reversed(found)]
+
+    def _counts(self, read: CommandCounts, is_late: Callable[[], bool]) -> CommandPage:
+        times: dict[tuple[str, str], list[str]] = {}
+        since = read.start
+        for line in self._lines(read.start, read.end):
+            if line is None:
+                if is_late():
+                    break
+                continue
+            since = line.at
+            if key := _by_hand(line):
+                times.setdefault(key, []).append(line.facts.get("by", ""))
+        else:
+            since = read.start
+        counts = (
+            CommandCount(said, object, len(people), len(set(people)))
+            for (said, object), people in times.items()
+        )
+        return CommandPage(
+            tuple(sorted(counts, key=lambda each: (-each.times, each.line, each.object))), since
+        )
+
+    def _lines(self, start: datetime, end: datetime) -> Iterator[AuditLine | None]:
+        """Newest first; None now and then, to look at the clock."""
+        for number, (entry, raw) in enumerate(self._trail.back(start), 1):
+            line = view(entry, raw)
+            if start <= line.at < end:
+                yield line
+            if number % _OFTEN == 0:
+                yield None
+
+
+def _begun(change: ChangeFacts, has_begun: bool) -> ChangeFacts:
+    if has_begun or change.outcome not in (Outcome.FAILED, Outcome.ROLLBACK_FAILED):
+        return change
+    return replace(change, outcome=Outcome.PRECHECK_FAILED)
+
+
+def _outcome(site: Site, line: AuditLine, cluster: str) -> Iterator[ChangeFacts]:
+    outcome = _ENDED.get(line.what)
+    said = _line(line.facts.get("text", ""))
+    if outcome is None or said not in _PRODUCTION or not line.facts.get("id"):
+        return
+    objects = tuple(line.facts.get("objects", "").split())
+    if said == _BACK:
+        outcome = {Outcome.SUCCEEDED: Outcome.ROLLED_BACK, Outcome.FAILED: Outcome.ROLLBACK_FAILED}.get(
+            outcome, outcome
+        )
+    yield ChangeFacts(
+        id=line.facts["id"],
+        service=_service(site, cluster, objects),
+        outcome=outcome,
+        ended=line.at,
+        restored=line.at if outcome is Outcome.ROLLED_BACK else None,
+        road=Road.BOT,
+        objects=objects,
+    )
+
+
+def _service(site: Site, cluster: str, objects: Sequence[str]) -> str:
+    """The service that one of the objects is the workload of, "" for none."""
+    services = (site.clusters.get(cluster) or site).services.values()
+    named = {each.partition("/")[2] for each in objects}
+    return next((each.name for each in services if f"{each.namespace}/{each.deployment}" in named), "")
+
+
+def _line(text: str) -> str:
+    """The command of a line: "deploy restart"."""
+    word, _, rest = text.partition(" ")
+    verb = rest.partition(" ")[0]
+    known = WORDS.get(word)
+    return f"{word} {verb}" if known and known.verb(verb) else word
+
+
+def _by_hand(line: AuditLine) -> tuple[str, str] | None:
+    """What somebody asked for, and about what; None for what the bot or the calendar did."""
+    if not line.facts.get("by"):
+        return None
+    if line.what == "entered":
+        return line.facts.get("act", ""), ""
+    if line.what != "submitted":
+        return None
+    said = _line(line.facts.get("text", ""))
+    rest = line.facts.get("text", "").removeprefix(said).split()
+    return said, rest[0] if rest and not rest[0].startswith("-") else ""
+
+
+def turns(site: Site, start: datetime, end: datetime) -> tuple[Turn, ...]:
+    """Who was on call, one after the other."""
+    found: list[Turn] = []
+    at = start
+    while at < end:
+        user, until = site.oncall(at), min(_handover(site, at) or end, end)
+        if user and found and found[-1].user == user and found[-1].end == at:
+            found[-1] = replace(found[-1], end=until)
+        elif user:
+            found.append(Turn(user, at, until))
+        at = until
+    return tuple(found)
+
+
+def _handover(site: Site, at: datetime) -> datetime | None:
+    """When the next turn after that moment begins; None where there is one turn only. As Site.oncall counts: in local
+    time, so that a handover stays at its hour when the clocks change."""
+    duty, zone = site.roles.oncall, ZoneInfo(site.timezone)
+    if not duty.rota or duty.start is None:
+        return None
+    local = at.astimezone(zone).replace(tzinfo=None)
+    begun = max((local - duty.start) // duty.shift, -1)
+    then = (duty.start + (begun + 1) * duty.shift).replace(tzinfo=zone)
+    # An hour that comes twice: the handover of its first half is over in its second.
+    first, second = then.astimezone(UTC), then.replace(fold=1).astimezone(UTC)
+    return first if first > at else second
