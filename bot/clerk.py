@@ -57,7 +57,7 @@ class Clerk:
         self._site = site
         self._people = people
         self._now = now
-        self.records = Records(state, now)
+        self.records = Records(state, site, now)
         self._casebook = Casebook(state, site)
 
     def enter(self, wanted: Wanted) -> str:

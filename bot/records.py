@@ -10,14 +10,17 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import reduce
 from typing import Any, cast
 
 from pydantic import TypeAdapter
 
 from bot.state import THREADS, Change, Conflict, State, Stored
-from commands.ledger import START, Draft, Event, sealed
+from commands import consequences
+from commands.ledger import START, Draft, Event, Head, sealed
 from commands.response import fold
 from commands.response.incident import Incident
+from commands.site import Site
 
 # A record is kept for good, and so are its events.
 _TRIES = 100  # others may be writing the same record
@@ -37,9 +40,12 @@ Making = Callable[[Incident], Iterable[Draft]]
 
 
 class Records:
-    def __init__(self, state: State, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, state: State, site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._state = state
         self._redis = state.redis
+        self._site = site
         self._now = now
 
     # --- writing ---
@@ -56,8 +62,9 @@ class Records:
 
     def open(self, change: Change, id: str, drafts: Sequence[Draft], register: str) -> Incident:
         """Add to a change a new incident; register: as `register` gave it before the others were looked at."""
-        events = self._sealed(drafts, None)
+        events = self._sealed(drafts, START)
         incident = fold.fold(id, events)
+        incident, events = self._with_consequences(None, incident, events)
         change.expect(_REGISTER, register)
         change.pipe.zadd(_ALL, {id: incident.opened.timestamp()})
         self._put(change, "", incident, events)
@@ -66,11 +73,10 @@ class Records:
     def add(self, change: Change, stored: Stored[Incident], drafts: Iterable[Draft]) -> Incident:
         """Add to a change more events of an incident, without those it knows by their key."""
         fresh = self._fresh(stored.record.id, drafts)
-        events = self._sealed(fresh, stored.record)
-        incident = stored.record
-        for event in events:
-            incident = fold.after(incident, event)
+        events = self._sealed(fresh, stored.record.head)
+        incident = reduce(fold.after, events, stored.record)
         if events:
+            incident, events = self._with_consequences(stored.record, incident, events)
             self._put(change, stored.version, incident, events)
         return incident
 
@@ -103,10 +109,18 @@ class Records:
         change.pipe.lset(_events(stored.record.id), seq - 1, erased)
         return self.add(change, stored, (saying,))
 
-    def _sealed(self, drafts: Iterable[Draft], record: Incident | None) -> tuple[Event, ...]:
+    def _with_consequences(
+        self, before: Incident | None, incident: Incident, events: tuple[Event, ...]
+    ) -> tuple[Incident, tuple[Event, ...]]:
+        """What follows by the rules from these events is written down with them."""
+        drafts = consequences.of(before, incident, self._now(), self._site)
+        more = self._sealed(drafts, incident.head)
+        return reduce(fold.after, more, incident), (*events, *more)
+
+    def _sealed(self, drafts: Iterable[Draft], head: Head) -> tuple[Event, ...]:
         told = [self._redacted(draft) for draft in drafts]
         salts = [secrets.token_hex(16) for _ in told]
-        return sealed(told, record.head if record else START, self._now(), salts)
+        return sealed(told, head, self._now(), salts)
 
     def _redacted(self, draft: Draft) -> Draft:
         """What is kept for good holds no secret: an event cannot be mended later."""

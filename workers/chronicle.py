@@ -29,7 +29,7 @@ class Chronicle:
         self, state: State, site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._state = state
-        self._records = Records(state, now)
+        self._records = Records(state, site, now)
         self._casebook = Casebook(state, site)
 
     def follow(self) -> bool:

@@ -17,7 +17,7 @@ class Timers:
     def __init__(
         self, state: State, site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._records = Records(state, now)
+        self._records = Records(state, site, now)
         self._site = site
         self._now = now
 

@@ -36,7 +36,7 @@ class Post:
         state.remember("team", TEAM, timedelta(days=1))
         for member in MEMBERS:
             state.remember(f"kind-of-{member.user}", Kind.MEMBER, timedelta(days=1))
-        self.records = Records(state, self.clock)
+        self.records = Records(state, site, self.clock)
         self.desk = Desk(state, CATALOG, site, People(state, site), now=self.clock)
         self._deliveries = 0
 
@@ -109,7 +109,7 @@ def test_twenty_writers_at_once_lose_nothing_and_keep_one_chain(
     start = Barrier(20)
 
     def write(number: int) -> None:
-        records = Records(State(connect(redis_server.url, patient=True)), post.clock)
+        records = Records(State(connect(redis_server.url, patient=True)), SITE, post.clock)
         start.wait()
         records.append(id, lambda _: [note(f"note {number}")])
 
