@@ -19,7 +19,7 @@ from commands.errors import Refused, Unanswered, Unreachable
 from commands.model import Read
 from commands.site import ClusterSite
 from commands.workloads import EcrImage, ImageInRegistry, on_ecr
-from workers import awsfacts, awssecurity
+from workers import awsfacts, awssecurity, cloudtrail
 from workers.awslink import BAD_CREDENTIALS, DENIED, ROLE, THROTTLED, client, code_of, no_answer, partition
 
 # What is left of the deadline when the search for the running update is given up, and how many are looked at.
@@ -37,7 +37,7 @@ class Aws:
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
         own = (reads.EksCluster, reads.Nodegroup)
-        return (own, (ImageInRegistry,), awsfacts.READS, awssecurity.READS)
+        return (own, (ImageInRegistry,), awsfacts.READS, awssecurity.READS, cloudtrail.READS)
 
     def read(self, read: Read, deadline: float) -> Any:
         match read:
@@ -49,6 +49,8 @@ class Aws:
                 return _is_in_registry(read, deadline)
         if isinstance(read, awsfacts.READS):
             return awsfacts.read(self._site.region, read, deadline)
+        if isinstance(read, cloudtrail.READS):
+            return cloudtrail.read(self._site.region, read, deadline)
         if isinstance(read, awssecurity.READS):
             return awssecurity.read(self._site.region, read, deadline)
         raise LookupError(f"not a read of AWS: {read}")
