@@ -285,11 +285,11 @@ def _bad_change_id(text: str) -> str:
 
 def _bad_incident_channel(text: str) -> str:
     try:
-        made = text.format(date="20260105", slug="slug")
+        made = text.format(date="20260105", nnn="001", slug="slug")
     except (KeyError, ValueError, IndexError, AttributeError, TypeError):
-        return f"may contain {{date}} and {{slug}} only, not {shown(text)}"
-    if "{slug}" not in text:
-        return "must contain {slug}, or two incidents would share a channel"
+        return f"may contain {{date}}, {{nnn}} and {{slug}} only, not {shown(text)}"
+    if "{slug}" not in text and "{nnn}" not in text:
+        return "must contain {nnn} or {slug}, or two incidents would share a channel"
     return _bad_channel("#" + made)
 
 

@@ -911,10 +911,11 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """channel_name: {date} and {slug} are filled in."""
+    """channel_name: {date}, {nnn} and {slug} are filled in. archive: the channel of one that is closed."""
 
     phases_min: Phases = Phases()
-    channel_name: Annotated[str, Shape("incident channel")] = "inc-{date}-{slug}"
+    channel_name: Annotated[str, Shape("incident channel")] = "inc-{date}-{nnn}-{slug}"
+    archive: bool = False
     recent_changes: Span = timedelta(hours=24)
 
 

@@ -192,7 +192,7 @@ def refused(text: str) -> list[str]:
         ("change: {id: CR-%Y}", "1:14: change.id: must contain {n}, the number of the change in its day"),
         ("change: {id: 'CR-{n}-{x}'}", "1:14: change.id: may contain strftime fields and {n} only, not \"CR-{n}-{x}\""),
         ("incident: {channel_name: 'inc-{date}'}",
-         "1:26: incident.channel_name: must contain {slug}, or two incidents would share a channel"),
+         "1:26: incident.channel_name: must contain {nnn} or {slug}, or two incidents would share a channel"),
         # references and contradictions
         (
             "services: {a: {owner: sre-leed}}",
