@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -41,10 +41,6 @@ class Ask:
     headers: Mapping[str, str] = field(default_factory=dict)
     method: Literal["GET", "POST", "DELETE"] = "GET"
     body: bytes | None = None
-
-
-def posted(form: Mapping[str, str]) -> bytes:
-    return urlencode(form).encode()
 
 
 class Http:
