@@ -9,6 +9,7 @@ from commands.phrase import counted, span
 from commands.podreads import Events, EventView, PodDetail, PodDetails
 from commands.queries import quoted
 from commands.site import ClusterSite
+from commands.triage.eventline import event_line
 from commands.triage.measured import Gauge, Locating, Place, Reading, each_second, matchers, measured, read
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.wording import one_line, unread
@@ -85,9 +86,7 @@ def _told(said: Sequence[EventView] | Gap, mine: Sequence[EventView]) -> Finding
     label = "What cert-manager says"
     if isinstance(said, Gap):
         return unread(KEY, label, said)
-    lines = tuple(f"{event.kind} {event.name}: {event.reason}: {one_line(event.message)}" for event in mine)[
-        :8
-    ]
+    lines = tuple(event_line(event, is_named=True) for event in mine)[:8]
     light = Light.RED if any(event.type == "Warning" for event in mine) else Light.GREEN
     return Finding(
         KEY, label, light, counted(len(mine), "event") if mine else "no event is kept", evidence=lines

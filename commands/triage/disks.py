@@ -11,12 +11,13 @@ from commands.podreads import Events, EventView
 from commands.queries import quoted
 from commands.site import ClusterSite
 from commands.triage import machine
+from commands.triage.eventline import event_line
 from commands.triage.filling import WINDOW, Growth, gauges, paced, told
 from commands.triage.machine import Machine
 from commands.triage.measured import Gauge, Reading, pod_steps, read
 from commands.triage.pressure import DISK_PODS, LOGS
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
-from commands.wording import one_line, unread
+from commands.wording import unread
 
 KEY = "T3-1.3"
 _ROOT = 'mountpoint="/"'
@@ -95,11 +96,7 @@ def _collected(events: Sequence[EventView] | Gap) -> Finding:
     label = "What the kubelet says of room"
     if isinstance(events, Gap):
         return unread(KEY, label, events)
-    said = tuple(
-        f"{event.reason}: {one_line(event.message)}"
-        for event in reversed(events)
-        if event.reason in _COLLECTING
-    )
+    said = tuple(event_line(event) for event in reversed(events) if event.reason in _COLLECTING)
     return Finding(
         KEY,
         label,

@@ -16,6 +16,7 @@ from commands.podstatus import pod_light
 from commands.reads import Now, Pods, PodSurvey
 from commands.site import ClusterSite
 from commands.triage import autoscaling, jobs, network, nodes, pods, targets, volumes, workloads
+from commands.triage.eventline import event_line
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.wording import one_line, unread
 
@@ -60,9 +61,7 @@ def _events(events: tuple[EventView, ...] | Gap) -> Iterable[Finding]:
     if isinstance(events, Gap):
         yield unread("AL-26", "Events", events)
     elif events:
-        lines = tuple(
-            f"{e.reason} {e.kind} {e.name} ×{e.count}: {one_line(e.message)}" for e in reversed(events)
-        )
+        lines = tuple(event_line(each, is_named=True) for each in reversed(events))
         yield Finding(
             "AL-26", "Warnings", Light.YELLOW, counted(len(events), "kind"), evidence=lines[:_SHOWN]
         )

@@ -10,6 +10,7 @@ from commands.phrase import counted, span
 from commands.podreads import ContainerLog, Events, EventView, LogText, PodDetail, PodDetails
 from commands.reads import Now
 from commands.site import ClusterSite
+from commands.triage.eventline import event_line
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triagereads import CronJob, CronJobView, Jobs, JobView
 from commands.wording import one_line, unread
@@ -139,7 +140,7 @@ def _events(events: Sequence[EventView] | Gap) -> Iterable[Finding]:
     if isinstance(events, Gap):
         yield unread("AL-26", "Events", events)
     elif events:
-        lines = tuple(f"{e.reason} ×{e.count}: {one_line(e.message)}" for e in reversed(events))
+        lines = tuple(map(event_line, reversed(events)))
         yield Finding("AL-26", "Events", Light.YELLOW, counted(len(events), "kind"), evidence=lines[:_LINES])
 
 

@@ -19,6 +19,7 @@ from commands.reads import Vector
 from commands.site import ClusterSite, ServiceSite
 from commands.triage import ground, network, onset, pods, refused, served, tails
 from commands.triage.beside import beside
+from commands.triage.eventline import event_line
 from commands.triage.measured import each_second, plain, seconds, share
 from commands.triage.rule import Diagnosing, Diagnosis, Subject
 from commands.triage.scene import is_well
@@ -164,7 +165,7 @@ def _events(found: Sequence[EventView] | Gap, service: ServiceSite) -> Finding:
         return unread(key, label, found)
     name = service.deployment or service.name
     mine = [each for each in reversed(found) if each.name.startswith(name)]
-    lines = tuple(f"{e.reason} {e.kind} {e.name} ×{e.count}: {one_line(e.message)}" for e in mine[:_SHOWN])
+    lines = tuple(event_line(each, is_named=True) for each in mine[:_SHOWN])
     light = Light.YELLOW if mine else Light.GREEN
     return Finding(key, label, light, _kinds(len(mine)), evidence=lines)
 

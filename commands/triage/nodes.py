@@ -19,13 +19,14 @@ from commands.reads import Condition, Nodegroup, NodegroupView, Nodes, NodeView,
 from commands.scheduling import PodDetail, PodsOnNode
 from commands.site import ClusterSite
 from commands.triage import machine, nodecause, targets
+from commands.triage.eventline import event_line
 from commands.triage.load import USED
 from commands.triage.machine import Machine
 from commands.triage.measured import share
 from commands.triage.nodecause import Facts
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triagereads import Instance, InstanceView, NodeClaims, NodeClaimView, NodeLease, ProviderId
-from commands.wording import KEPT, age, one_line, unread
+from commands.wording import KEPT, one_line, unread
 
 KEY = "AL-28"
 LATE = timedelta(seconds=40)  # a kubelet renews its lease every ten seconds; the API server waits this long
@@ -263,11 +264,7 @@ def _told(events: Sequence[EventView] | Gap, now: datetime | None) -> Finding:
     label = "Events of the node"
     if isinstance(events, Gap):
         return unread(KEY, label, events)
-    lines = tuple(
-        f"{event.reason}{f' ×{event.count}' if event.count > 1 else ''}{age(event.last, now).replace(' for', '')}"
-        f": {one_line(event.message)}"
-        for event in reversed(events)
-    )[:8]
+    lines = tuple(event_line(event, now) for event in reversed(events))[:8]
     return Finding(
         KEY, label, Light.GREEN, f"{len(events)} kept" if events else "none are kept", evidence=lines
     )

@@ -12,9 +12,10 @@ from datetime import timedelta
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Confidence, Gap, Reads, Seen
 from commands.phrase import counted, span
-from commands.podreads import ContainerView, EventView, PodRow
+from commands.podreads import ContainerView, PodRow
 from commands.site import ClusterSite
 from commands.triage import crash, creating, environment, eviction, images, notready, pending, throttling
+from commands.triage.eventline import event_line
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
 from commands.triage.scene import Scene, cause, is_well, node, of_pod, show
 from commands.wording import one_line, unread
@@ -124,7 +125,7 @@ def has_crashed(scene: Scene, each: ContainerView) -> bool:
 def _leaving(scene: Scene) -> Diagnosis:
     since = scene.age_of(scene.pod.deleting)
     said = scene.said("FailedKillPod", "FailedPreStopHook", "NodeNotReady")
-    facts = tuple(_event(scene, each) for each in said[:3])
+    facts = tuple(event_line(each, scene.now) for each in said[:3])
     value = f"{scene.pod.name} has been on its way out for {span(since)}"
     if since <= _LEAVES:
         offer = (*node(scene), show(scene))
@@ -227,15 +228,9 @@ def _events(scene: Scene) -> tuple[Finding, ...]:
     told = [each for each in reversed(scene.events) if each.type == "Warning"]
     if not told:
         return ()
-    lines = tuple(_event(scene, each) for each in told[:_EVENTS])
+    lines = tuple(event_line(each, scene.now) for each in told[:_EVENTS])
     value = counted(sum(each.count for each in told), "warning")
     return (Finding("AL-26", "Events", Light.YELLOW, value, evidence=lines),)
-
-
-def _event(scene: Scene, event: EventView) -> str:
-    times = f" × {event.count}" if event.count > 1 else ""
-    ago = f", {span(scene.age_of(event.last))} ago" if scene.now and event.last else ""
-    return f"{event.reason}{times}{ago}: {one_line(event.message, 200)}"
 
 
 # --- Rules --------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from commands.model import Cause, Confidence, Gap
 from commands.podreads import Events, EventView
 from commands.queries import quoted
 from commands.site import ClusterSite
+from commands.triage.eventline import event_line
 from commands.triage.filling import WINDOW, Growth, gauges, paced, told
 from commands.triage.measured import Gauge, Reading, read, size
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
@@ -145,7 +146,7 @@ def _told(events: Sequence[EventView] | Gap) -> Finding:
     if isinstance(events, Gap):
         return unread(KEY, label, events)
     bad = [event for event in events if event.type == "Warning"]
-    lines = tuple(f"{event.reason}: {one_line(event.message)}" for event in reversed(events))[:8]
+    lines = tuple(map(event_line, reversed(events)))[:8]
     light = Light.YELLOW if bad else Light.GREEN
     return Finding(KEY, label, light, f"{len(events)} kept" if events else "none are kept", evidence=lines)
 

@@ -14,6 +14,7 @@ from commands.podreads import Events, EventView, workload
 from commands.reads import Condition, Now
 from commands.site import ClusterSite
 from commands.triage import changed
+from commands.triage.eventline import event_line
 from commands.triage.images import refusal
 from commands.triage.refused import refused
 from commands.triage.rule import Diagnosing, Diagnosis, Rule, Subject
@@ -180,7 +181,7 @@ def _said(view: WorkloadView, events: tuple[EventView, ...] | Gap) -> Iterable[F
         return
     own = [event for event in reversed(events) if _is_about(event, view)]
     if own:
-        lines = tuple(f"{e.reason} ×{e.count}: {one_line(e.message)}" for e in own[:_SHOWN])
+        lines = tuple(map(event_line, own[:_SHOWN]))
         yield Finding("AL-26", "Events", Light.YELLOW, counted(len(own), "kind"), evidence=lines)
 
 

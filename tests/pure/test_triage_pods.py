@@ -572,7 +572,7 @@ def test_the_other_pods_of_the_alert_that_say_the_same_are_counted() -> None:
 def test_events_are_told_newest_first_counted_and_at_most_eight() -> None:
     events = tuple(event("BackOff", f"said {n}", n + 1) for n in range(12))
     said = one(found(world(Events=events)), "AL-26")
-    assert said.evidence[0] == "BackOff × 12, 1 min ago: said 11"
+    assert said.evidence[0] == "BackOff ×12, 1 min ago: said 11"
     assert len(said.evidence) == 8
 
 
