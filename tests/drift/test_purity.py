@@ -82,7 +82,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
     "rq": ("bot/state.py", "workers/__main__.py"),
-    "pydantic": ("bot/state.py", "bot/casebook.py", "bot/records.py"),
+    "pydantic": ("bot/state.py", "bot/casebook.py", "bot/book.py"),
     "yaml": (
         "bot/settings.py", "bot/sitefile.py", "bot/sitevalues.py", "bot/manifest.py",
         "workers/link.py",  # a kubeconfig
