@@ -24,8 +24,8 @@ const isDrawn = () => state?.of === place().person;
 
 /** Nobody acts as somebody else: until the person who was chosen is drawn, only the choice can be touched. */
 function guard() {
-  for (const id of ["about-more", "channels", "channel", "thread", "window", "confirm"]) $(id).inert = !isDrawn();
-  if (!isDrawn()) $("confirm").close(); // what is asked there was asked of the one before
+  for (const id of ["about-more", "channels", "channel", "thread", "window", "confirm", "edit"]) $(id).inert = !isDrawn();
+  if (!isDrawn()) for (const id of ["confirm", "edit"]) $(id).close(); // what is asked there was asked of the one before
 }
 
 const href = (...parts) => `#${parts.join("/")}`;
@@ -33,7 +33,7 @@ const userOf = (id) => state.users.find((user) => user.id === id);
 const bot = () => userOf(state.bot_user_id);
 const me = () => state.users.find((user) => user.name === state.of);
 const joined = (facts) => facts.filter(Boolean).join(" · ");
-const nameOf = (id) => (id === "slackbot" ? "Slackbot" : userOf(id)?.real_name ?? id);
+const nameOf = (id) => (["slackbot", "USLACKBOT"].includes(id) ? "Slackbot" : userOf(id)?.real_name ?? id);
 
 /** The direct message with the bot goes by the bot's name, because it need not exist yet. */
 function directMessage() {
@@ -245,22 +245,65 @@ function drawItem(item) {
 
 function messageLine(item) {
   const { message } = item;
-  const whose = !message.is_ephemeral ? message.user : message.source === "slackbot" ? "slackbot" : bot().id;
+  const whose = !message.is_ephemeral ? message.user ?? message.bot_id : message.source === "slackbot" ? "slackbot" : bot().id;
   const name = message.username ?? nameOf(whose);
   const when = { dateTime: at(message).toISOString(), title: at(message).toLocaleString() };
-  const kinds = { whisper: message.is_ephemeral, pinned: message.pinned_to, notice: message.subtype };
+  const kinds = { whisper: message.is_ephemeral, pinned: message.pinned_to, notice: !isSaid(message) };
   const avatar = el("span", { className: "avatar", "aria-hidden": "true" }, name[0]);
   avatar.style.background = `hsl(${[...whose].reduce((sum, letter) => sum * 7 + letter.charCodeAt(0), 0) % 360} 40% 42%)`;
-  const app = userOf(whose)?.is_bot && el("span", { className: "tag" }, "app");
-  const hasTool = !item.isThread && !message.is_ephemeral && !message.reply_count;
+  const app = (userOf(whose)?.is_bot || !message.user) && el("span", { className: "tag" }, "app");
+  const hasThread = !item.isThread && !message.is_ephemeral && !message.reply_count;
   return el("li", { className: `message ${Object.keys(kinds).filter((kind) => kinds[kind]).join(" ")}` },
     message.is_ephemeral && el("p", { className: "mark" }, plain("👀 Only visible to you")),
     message.pinned_to && el("p", { className: "mark" }, plain("📌 Pinned")),
     avatar,
     el("div", { className: "byline" }, el("b", {}, name), app, el("time", when, clock(at(message)))),
     el("div", { className: "body" }, body(item)),
-    hasTool && threadLink(item, "tool", "Reply in thread"),
+    el("div", { className: "tools" }, hasThread && threadLink(item, "tool", "Reply in thread"), menu(item)),
   );
+}
+
+/** Said by somebody, and not a line that Slack writes itself: who joined, what was renamed or deleted. */
+const isSaid = ({ subtype }) => [undefined, "bot_message", "thread_broadcast"].includes(subtype);
+
+/** What a person may do with a message. */
+function menu({ channel, message }) {
+  const { ts, user, reactions = [], pinned_to: pins } = message;
+  if (message.is_ephemeral || !isSaid(message)) return null;
+  const marked = reactions.some(({ name, users }) => name === "pushpin" && users.includes(me().id));
+  const entry = (label, what, fields = {}) => {
+    const onclick = () => amend(what, { channel, ts, ...fields });
+    return el("button", { type: "button", className: "choose", onclick }, plain(label));
+  };
+  const own = user === me().id && [
+    el("button", { type: "button", className: "choose", onclick: () => rewrite(channel, message) }, "Edit"),
+    el("button", { type: "button", className: "choose", onclick: () => remove(channel, ts) }, "Delete"),
+  ];
+  return el("details", { className: "tool" },
+    el("summary", { "aria-label": "More for this message", "data-focus": `more ${ts}` }, "⋯"),
+    entry(marked ? "Take 📌 back" : "React 📌", marked ? "unreact" : "react", { emoji: "pushpin" }),
+    entry(pins ? "Unpin" : "Pin", pins ? "unpin" : "pin"),
+    own,
+  );
+}
+
+async function amend(what, fields, user = state.of) {
+  const told = complain($("compose"));
+  await post(`/_standin/${what}`, { user, ...fields }).then(() => told(), told);
+}
+
+async function remove(channel, ts, user = state.of) {
+  const asked = { title: { text: "Delete this message?" }, text: { type: "plain_text", text: "It cannot be taken back." } };
+  if (await confirmed({ ...asked, confirm: { text: "Delete" }, style: "danger" })) await amend("delete", { channel, ts }, user);
+}
+
+function rewrite(channel, { ts, text }, user = state.of) {
+  const [dialog, box] = [$("edit"), $("edit").querySelector("textarea")];
+  box.value = text.replace(/&(lt|gt|amp);/g, (_, name) => ({ lt: "<", gt: ">", amp: "&" })[name]);
+  dialog.onsubmit = ({ submitter }) => {
+    if (submitter.value && box.value.trim()) void amend("edit", { channel, ts, text: withIds(box.value.trim()) }, user);
+  };
+  dialog.showModal();
 }
 
 function body(item) {

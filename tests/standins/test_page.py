@@ -183,8 +183,9 @@ def bot() -> Iterator[FakeBot]:
 
 @pytest.fixture(scope="module")
 def running(bot: FakeBot) -> Iterator[SlackStandIn]:
-    stand_in = SlackStandIn(extra_routes=page.routes, request_url=bot.url, rate_limits="off", ack_timeout=1.0)
-    with stand_in as slack:
+    told = ("app_mention", "message.im")
+    options: Json = {"events": told, "rate_limits": "off", "ack_timeout": 1.0}
+    with SlackStandIn(extra_routes=page.routes, request_url=bot.url, **options) as slack:
         bot.client = WebClient(slack.bot_token, base_url=slack.api_url, retry_handlers=[])
         yield slack
 
@@ -670,6 +671,67 @@ def test_everything_the_bot_draws_today_is_known_to_the_page(tab: Tab, bot: Fake
 
 
 # --- hands, eyes and weather
+
+
+@in_a_browser
+def test_a_message_is_marked_pinned_edited_and_deleted_from_its_menu(tab: Tab, slack: SlackStandIn) -> None:
+    theirs = slack.post_as("bob", DAILY, "db is <slow> & sad").ts
+    shown(tab, "db is <slow> & sad")
+    choose_of(tab, "React 📌")
+    tab.wait_for("document.querySelector('#messages .reactions')")
+    choose_of(tab, "Pin")
+    tab.wait_for("document.querySelector('#channel-about').innerText.includes('1 pinned')")
+    assert (tab.text("#messages .reactions"), slack.workspace.channel(DAILY).pins[0].ts) == ("📌 1", theirs)
+    offered = "document.querySelector('#messages details.tool').textContent"
+    assert "Delete" not in tab.run(offered), "what bob wrote is bob's"
+    tab.choose("#people", "bob")
+    tab.wait_for(f"{offered}.includes('Edit')")
+    choose_of(tab, "Edit")
+    assert tab.run("document.querySelector('#edit textarea').value") == "db is <slow> & sad"
+    tab.run("document.querySelector('#edit textarea').select()")
+    tab.type("db is fine, @alice")
+    tab.click("#edit button", "Save")
+    shown(tab, "db is fine, @alice")
+    shown(tab, "(edited)")
+    assert slack.messages(DAILY)[0]["text"] == "db is fine, <@U0ALICE0001>"
+    choose_of(tab, "Delete")
+    tab.click("#confirm button", "Delete")
+    tab.wait_for_text("#messages", "Nothing here yet")
+    assert slack.messages(DAILY) == []
+
+
+def choose_of(tab: Tab, label: str) -> None:
+    """Open the menu of the one message and press the entry, in one step: no redraw comes between."""
+    tab.wait_for(
+        f"""(() => {{
+          const menu = document.querySelector("#messages details.tool");
+          menu.open = true;
+          const entry = [...menu.querySelectorAll(".choose")].find((each) => each.innerText === "{label}");
+          entry?.click();
+          return Boolean(entry);
+        }})()"""
+    )
+
+
+@in_a_browser
+def test_a_channel_made_meanwhile_is_there_with_its_topic_and_bookmarks(
+    tab: Tab, slack: SlackStandIn
+) -> None:
+    room = slack.open_channel("bob", "inc-1-checkout")
+    tab.wait_for_text("#channels a", "#inc-1-checkout")
+    slack.set_topic("bob", room, "Sev1: checkout is down")
+    slack.add_bookmark("bob", room, "Graph", "https://graph.example.com/d/1")
+    slack.upload("bob", room, "a.log", "a line")
+    slack.post_as_app("deployer", room, "shop 1.4 is out")
+    tab.click("#channels a", "#inc-1-checkout")
+    tab.wait_for_text("#channel-about", "Sev1: checkout is down")
+    tab.wait_for_text("#channel-about a", "Graph")
+    shown(tab, "shop 1.4 is out")
+    shown(tab, "📎 a.log (6 bytes)")
+    slack.rename_channel("bob", room, "inc-1-payments")
+    tab.wait_for_text("#channels a", "#inc-1-payments")
+    slack.archive("bob", room)
+    tab.wait_for_text("#channel-about", "archived")
 
 
 @in_a_browser
