@@ -5,13 +5,14 @@ is named with its key; whether it is there is read, its content never. Used by p
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Confidence, Gap, Seen
 from commands.phrase import span
 from commands.podreads import ContainerView
+from commands.triage.knownwords import Meaning, Table, known
 from commands.triage.rule import Diagnosing, Diagnosis
 from commands.triage.scene import Scene, cause, named, node
 from commands.wording import one_line, unread
@@ -25,79 +26,69 @@ _REASONS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """row: the manual's row. text: what is the matter, with {object} for what the words name."""
-
-    kind: str
-    row: str
-    text: str
-    fix: str
-
-
-_TABLE: tuple[tuple[str, Obstacle], ...] = (
+_TABLE: Table = (
     (r"couldn't find key (?P<key>\S+) in (?P<kind>ConfigMap|Secret) (?:\S+/)?(?P<name>[\w.-]+)",
-     Obstacle("key", "T3-2.0", "{kind} {name} has no key {key}", "add the key, or correct its name in the pod")),
+     Meaning("key", "{kind} {name} has no key {key}", "add the key, or correct its name in the pod", "T3-2.0")),
     (r"references non-existent (?P<kind>config|secret) key: (?P<key>\S+)",
-     Obstacle("key", "T3-2.0", "its {kind} has no key {key}", "add the key, or correct its name in the volume")),
+     Meaning("key", "its {kind} has no key {key}", "add the key, or correct its name in the volume", "T3-2.0")),
     (r"(?P<kind>configmap|secret) \"(?P<name>[\w.-]+)\" not found",
-     Obstacle("object", "T3-2.0", "{kind} {name} does not exist", "create it in this namespace, or correct its name")),
+     Meaning("object", "{kind} {name} does not exist", "create it in this namespace, or correct its name", "T3-2.0")),
     (r"(?P<kind>persistentvolumeclaim) \"(?P<name>[\w.-]+)\" not found",
-     Obstacle("object", "T3-2.0", "{kind} {name} does not exist", "create it, or correct its name")),
+     Meaning("object", "{kind} {name} does not exist", "create it, or correct its name", "T3-2.0")),
     (r"(?P<kind>serviceaccounts?) \"(?P<name>[\w.-]+)\" not found",
-     Obstacle("object", "T3-2.0", "{kind} {name} does not exist", "create it, or correct its name")),
+     Meaning("object", "{kind} {name} does not exist", "create it, or correct its name", "T3-2.0")),
     (r"runAsNonRoot and image (?:will run as root|has non-numeric user)",
-     Obstacle("root", "T3-3.3", "it must not run as root (runAsNonRoot), and its image does",
-              "set runAsUser to a number, or build the image with one")),
+     Meaning("root", "it must not run as root (runAsNonRoot), and its image does",
+              "set runAsUser to a number, or build the image with one", "T3-3.3")),
     (r"Multi-Attach error for volume \"(?P<name>[^\"]+)\"(?P<rest>.*)",
-     Obstacle("volume", "AL-27", "volume {name} is still attached to another node{rest}",
-              "wait for the old pod to go (6 min after its node is lost), or end it")),
+     Meaning("volume", "volume {name} is still attached to another node{rest}",
+              "wait for the old pod to go (6 min after its node is lost), or end it", "AL-27")),
     (r"AttachmentLimitExceeded|exceed(?:s|ed)? max volume count|[Vv]olume limit",
-     Obstacle("volume", "AL-27", "its node takes no more volumes", "let it run on another node")),
+     Meaning("volume", "its node takes no more volumes", "let it run on another node", "AL-27")),
     (r"driver name (?P<name>\S+) not found in the list of registered CSI drivers",
-     Obstacle("volume", "AL-27", "the CSI driver {name} does not run on its node", "look at the driver's DaemonSet")),
+     Meaning("volume", "the CSI driver {name} does not run on its node", "look at the driver's DaemonSet", "AL-27")),
     (r"could not attach volume|AttachVolume\.Attach failed for volume \"(?P<name>[^\"]+)\"",
-     Obstacle("volume", "AL-27", "volume {name} cannot be attached to its node",
-              "look at the EBS CSI controller, its role, and the volume's zone")),
+     Meaning("volume", "volume {name} cannot be attached to its node",
+              "look at the EBS CSI controller, its role, and the volume's zone", "AL-27")),
     (r"failed to prepare subPath|subPath",
-     Obstacle("volume", "AL-27", "a subPath of its volume cannot be prepared", "correct the subPath")),
+     Meaning("volume", "a subPath of its volume cannot be prepared", "correct the subPath", "AL-27")),
     (r"wrong fs type|structure needs cleaning|fsck",
-     Obstacle("volume", "AL-27", "its volume's file system is damaged", "check the volume, or restore a snapshot")),
+     Meaning("volume", "its volume's file system is damaged", "check the volume, or restore a snapshot", "AL-27")),
     (r"failed to sync (?:configmap|secret) cache|failed to fetch token",
-     Obstacle("kubelet", "AL-27", "its kubelet does not get its settings from the API server in time",
-              "it is tried again; if it stays, look at the node's way to the API server")),
+     Meaning("kubelet", "its kubelet does not get its settings from the API server in time",
+              "it is tried again; if it stays, look at the node's way to the API server", "AL-27")),
     (r"mount(?:\.nfs4?)?: .*(?:timed out|Connection timed out)|EFS|efs",
-     Obstacle("volume", "AL-27", "its network file system does not answer",
-              "check the mount targets and security groups (NFS, port 2049)")),
+     Meaning("volume", "its network file system does not answer",
+              "check the mount targets and security groups (NFS, port 2049)", "AL-27")),
     (r"Unable to attach or mount volumes.*|timed out waiting for the condition",
-     Obstacle("volume", "AL-27", "its volumes are not mounted in time",
-              "look at the events of its claims and of the CSI driver")),
+     Meaning("volume", "its volumes are not mounted in time",
+              "look at the events of its claims and of the CSI driver", "AL-27")),
     (r"InsufficientFreeAddressesInSubnet|failed to assign an IP address|no available IP addresses|no free ip",
-     Obstacle("address", "T3-3.2",
+     Meaning("address",
               "there is no IP address left for it: the subnet is used up, or its node has all it may have",
-              "free addresses, add a subnet, or turn prefix delegation on (VPC CNI)")),
+              "free addresses, add a subnet, or turn prefix delegation on (VPC CNI)", "T3-3.2")),
     (r"127\.0\.0\.1:50051|cni (?:plugin|config) (?:not initialized|uninitialized)|network plugin is not ready",
-     Obstacle("network", "AL-27", "the network of its node is not ready: aws-node does not answer",
-              "look at the DaemonSet aws-node on that node")),
+     Meaning("network", "the network of its node is not ready: aws-node does not answer",
+              "look at the DaemonSet aws-node on that node", "AL-27")),
     (r"(?:failed to (?:setup|set up)|FailedCreatePodSandBox|plugin type=)",
-     Obstacle("network", "AL-27", "its node cannot set its network up", "look at aws-node and the CNI's log on that node")),
+     Meaning("network", "its node cannot set its network up", "look at aws-node and the CNI's log on that node", "AL-27")),
     (r"executable file not found in \$PATH|exec: \"[^\"]*\".*(?:not found|no such file)|stat \S+: no such file",
-     Obstacle("command", "T3-2.0", "its command is not in the image", "correct command, args or the image")),
+     Meaning("command", "its command is not in the image", "correct command, args or the image", "T3-2.0")),
     (r"exec format error",
-     Obstacle("command", "T3-2.0", "its image is of another processor architecture than its node",
-              "build the image for both, or bind the pod to kubernetes.io/arch")),
+     Meaning("command", "its image is of another processor architecture than its node",
+              "build the image for both, or bind the pod to kubernetes.io/arch", "T3-2.0")),
     (r"(?:exec|starting container process).*permission denied",
-     Obstacle("command", "T3-2.3", "its command may not be executed",
-              "set the file's x bit in the image, or correct the user")),
+     Meaning("command", "its command may not be executed",
+              "set the file's x bit in the image, or correct the user", "T3-2.3")),
     (r"not a directory: unknown|mount.*(?:over a file|file onto a directory)|read-only file system",
-     Obstacle("command", "T3-2.0", "a volume is mounted over what the container needs", "correct the mount paths")),
+     Meaning("command", "a volume is mounted over what the container needs", "correct the mount paths", "T3-2.0")),
     (r"failed to reserve container name|context deadline exceeded",
-     Obstacle("runtime", "AL-27", "the container runtime of its node does not answer in time",
-              "look at the node's disk and load")),
+     Meaning("runtime", "the container runtime of its node does not answer in time",
+              "look at the node's disk and load", "AL-27")),
     (r"Exec lifecycle hook|PostStartHookError|FailedPostStartHook",
-     Obstacle("hook", "T3-2.0", "its postStart hook fails", "correct the hook")),
+     Meaning("hook", "its postStart hook fails", "correct the hook", "T3-2.0")),
     (r"invalid capabilities|seccomp|apparmor|SELinux",
-     Obstacle("security", "T3-3.3", "its security settings are not to be had on its node", "correct the securityContext")),
+     Meaning("security", "its security settings are not to be had on its node", "correct the securityContext", "T3-3.3")),
 )  # fmt: skip
 _KINDS = {
     "configmap": "ConfigMap", "secret": "Secret", "config": "ConfigMap", "persistentvolumeclaim": "PersistentVolumeClaim",
@@ -109,7 +100,7 @@ _KINDS = {
 class Named:
     """An obstacle with what the words name: text is filled in."""
 
-    obstacle: Obstacle
+    obstacle: Meaning
     text: str
     kind: str = ""
     name: str = ""
@@ -117,24 +108,15 @@ class Named:
 
 
 def obstacle(said: str) -> Named | None:
-    for words, found in _TABLE:
-        match = re.search(words, said, re.DOTALL)
-        if match:
-            return _filled(found, match)
-    return None
+    found = known(_TABLE, said, longest=120)
+    return _filled(*found) if found else None
 
 
-def _filled(found: Obstacle, match: re.Match[str]) -> Named:
-    parts = {key: one_line(value or "", 120) for key, value in match.groupdict().items()}
-    kind = _KINDS.get(parts.get("kind", "").casefold(), parts.get("kind", ""))
-    known = {
-        "kind": kind,
-        "name": parts.get("name", ""),
-        "key": parts.get("key", ""),
-        "rest": _rest(parts.get("rest", "")),
-    }
-    text = found.text.format(**known)
-    return Named(found, " ".join(text.split()), kind, known["name"], known["key"])
+def _filled(found: Meaning, named: Mapping[str, str]) -> Named:
+    kind = named.get("kind", "")
+    words = {**named, "kind": _KINDS.get(kind.casefold(), kind), "rest": _rest(named.get("rest", ""))}
+    text = " ".join(found.naming(words).text.split())
+    return Named(found, text, words["kind"], words.get("name", ""), words.get("key", ""))
 
 
 def _rest(text: str) -> str:

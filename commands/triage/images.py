@@ -6,12 +6,12 @@ there is read.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Confidence, Gap, Read, Seen
 from commands.podreads import ContainerView
 from commands.reads import Nodes, NodeView
+from commands.triage.knownwords import Meaning, Table, known
 from commands.triage.rule import Diagnosing, Diagnosis
 from commands.triage.scene import Scene, cause, named, node
 from commands.triagereads import ImageTags
@@ -26,78 +26,69 @@ WORDS = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """kind: what more is read for it; text: what is the matter; fix: what one does about it."""
-
-    kind: str
-    text: str
-    fix: str
-
-
-_TABLE: tuple[tuple[str, Refusal], ...] = (
+_TABLE: Table = (
     (r"couldn't parse image (?:name|reference)|invalid reference format|InvalidImageName|failed to apply default image tag",
-     Refusal("name", "its image name cannot be read", "correct the name: small letters, one tag, no spaces")),
+     Meaning("name", "its image name cannot be read", "correct the name: small letters, one tag, no spaces")),
     (r"not present with pull policy of Never|ErrImageNeverPull",
-     Refusal("never", "the image is not on the node, and may not be pulled (imagePullPolicy Never)",
+     Meaning("never", "the image is not on the node, and may not be pulled (imagePullPolicy Never)",
              "set imagePullPolicy to IfNotPresent")),
     (r"no match for platform|no matching manifest for|does not match the specified platform|exec format error",
-     Refusal("platform", "the image is not built for the node's architecture",
+     Meaning("platform", "the image is not built for the node's architecture",
              "build the image for both architectures, or bind the pod to kubernetes.io/arch")),
     (r"toomanyrequests|429 Too Many Requests|pull rate limit",
-     Refusal("limit", "the registry has had too many pulls from here (429)",
+     Meaning("limit", "the registry has had too many pulls from here (429)",
              "pull through an ECR cache or with an account; it goes on by itself when the limit is over")),
     (r"pull QPS exceeded",
-     Refusal("limit", "the node pulls more images at once than its kubelet may", "wait: it goes on by itself")),
+     Meaning("limit", "the node pulls more images at once than its kubelet may", "wait: it goes on by itself")),
     (r"authorization token has expired|token has expired",
-     Refusal("ecr-auth", "the credentials for the registry have expired (ECR's last 12 h)",
+     Meaning("ecr-auth", "the credentials for the registry have expired (ECR's last 12 h)",
              "let the kubelet's credential provider fetch them, or renew the pull secret")),
     (r"not authorized to perform:? ecr:|AccessDenied(?:Exception)?\b.*ecr|ecr:.*AccessDenied",
-     Refusal("ecr-403", "the node's role may not pull from ECR",
+     Meaning("ecr-403", "the node's role may not pull from ECR",
              "attach AmazonEC2ContainerRegistryReadOnly (or PullOnly) to the node role")),
     (r"no basic auth credentials",
-     Refusal("ecr-auth", "the registry got no credentials from the node",
+     Meaning("ecr-auth", "the registry got no credentials from the node",
              "give the node role AmazonEC2ContainerRegistryReadOnly, and see that the registry's region is right")),
     (r"403 Forbidden",
-     Refusal("ecr-403", "the registry refuses the node (403)",
+     Meaning("ecr-403", "the registry refuses the node (403)",
              "let the repository's policy allow this account, and the node role pull")),
     (r"no space left on device",
-     Refusal("disk", "the node's disk is full", "free its disk or replace the node")),
+     Meaning("disk", "the node's disk is full", "free its disk or replace the node")),
     (r"x509: |certificate signed by unknown authority|certificate has expired",
-     Refusal("tls", "the node does not trust the registry's certificate", "install the registry's CA on the nodes")),
+     Meaning("tls", "the node does not trust the registry's certificate", "install the registry's CA on the nodes")),
     (r"server gave HTTP response to HTTPS client",
-     Refusal("tls", "the registry speaks plain HTTP", "give it a certificate, or allow it in the runtime's hosts file")),
+     Meaning("tls", "the registry speaks plain HTTP", "give it a certificate, or allow it in the runtime's hosts file")),
     (r"no such host|server misbehaving|Temporary failure in name resolution",
-     Refusal("dns", "the registry's name does not resolve on the node",
+     Meaning("dns", "the registry's name does not resolve on the node",
              "check the name, the node's DNS and, in a private VPC, the endpoints for ecr.api and ecr.dkr")),
     (r"i/o timeout|TLS handshake timeout|context deadline exceeded|Client\.Timeout|connection timed out|request canceled",
-     Refusal("timeout", "the node does not reach the registry in time",
+     Meaning("timeout", "the node does not reach the registry in time",
              "check its way out: NAT gateway, security groups, endpoints for ecr.api, ecr.dkr and s3")),
     (r"connection refused|network is unreachable|no route to host|connection reset by peer",
-     Refusal("timeout", "the node cannot connect to the registry", "check its way out and the registry's port")),
+     Meaning("timeout", "the node cannot connect to the registry", "check its way out and the registry's port")),
     (r"repository .*does not exist in the registry|NAME_UNKNOWN|name unknown|RepositoryNotFound",
-     Refusal("repository", "the registry has no such repository", "correct the repository's name, or create it")),
+     Meaning("repository", "the registry has no such repository", "correct the repository's name, or create it")),
     (r"manifest unknown|MANIFEST_UNKNOWN|not found: manifest|manifest for .* not found|: not found\b|tag .* not found",
-     Refusal("tag", "the registry has no such tag", "correct the tag, or push the image")),
+     Meaning("tag", "the registry has no such tag", "correct the tag, or push the image")),
     (r"pull access denied|insufficient_scope|requested access to the resource is denied",
-     Refusal("denied", "the registry has no such repository, or it is private and there are no credentials",
+     Meaning("denied", "the registry has no such repository, or it is private and there are no credentials",
              "correct the name, or name a pull secret in the pod or its service account")),
     (r"401 Unauthorized|unauthorized|authentication required|authorization failed|authorize",
-     Refusal("denied", "the registry does not take the credentials (401)", "renew the pull secret")),
+     Meaning("denied", "the registry does not take the credentials (401)", "renew the pull secret")),
     (r"\b50[0-4] (?:Internal|Bad|Service|Gateway)|unexpected status.*\b5\d\d\b",
-     Refusal("registry", "the registry itself fails", "wait, or see the registry's status page")),
+     Meaning("registry", "the registry itself fails", "wait, or see the registry's status page")),
     (r"failed to extract layer|unexpected EOF|failed commit on ref|unexpected commit digest|failed to unpack",
-     Refusal("broken", "a layer of the image did not arrive whole", "push the image again, and look at the node's disk")),
+     Meaning("broken", "a layer of the image did not arrive whole", "push the image again, and look at the node's disk")),
     (r"SignatureValidationFailed|signature",
-     Refusal("signature", "the image's signature was not accepted", "sign the image, or correct the policy")),
+     Meaning("signature", "the image's signature was not accepted", "sign the image, or correct the policy")),
 )  # fmt: skip
 
 
-def refusal(message: str) -> Refusal:
-    for words, found in _TABLE:
-        if re.search(words, message, re.IGNORECASE):
-            return found
-    return Refusal("other", "its image cannot be pulled", "read what the registry said")
+def refusal(message: str) -> Meaning:
+    found = known(_TABLE, message, re.IGNORECASE)
+    return (
+        found[0] if found else Meaning("other", "its image cannot be pulled", "read what the registry said")
+    )
 
 
 def message(scene: Scene, container: ContainerView) -> str:
@@ -124,7 +115,7 @@ def diagnose(scene: Scene, container: ContainerView) -> Diagnosing:
     return Diagnosis(cause(scene, said, confidence, *_steps(scene, found)), (pulled, *gaps))
 
 
-def _more(scene: Scene, container: ContainerView, found: Refusal) -> tuple[Read, ...]:
+def _more(scene: Scene, container: ContainerView, found: Meaning) -> tuple[Read, ...]:
     secrets = tuple(Referred(scene.pod.namespace, "Secret", name) for name in _pull_secrets(scene))
     match found.kind:
         case "tag" | "repository":
@@ -143,7 +134,7 @@ def _pull_secrets(scene: Scene) -> tuple[str, ...]:
 
 
 def _facts(
-    scene: Scene, container: ContainerView, found: Refusal, seen: Mapping[Read, object]
+    scene: Scene, container: ContainerView, found: Meaning, seen: Mapping[Read, object]
 ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     facts: list[str] = []
     gaps: list[Finding] = []
@@ -192,7 +183,7 @@ def _tags(image: str, tags: object) -> str:
     return f"nearest tags: {', '.join(close)}" if close else "the repository is empty"
 
 
-def _about_node(scene: Scene, container: ContainerView, found: Refusal, nodes: object) -> list[str]:
+def _about_node(scene: Scene, container: ContainerView, found: Meaning, nodes: object) -> list[str]:
     listed: tuple[NodeView, ...] = nodes if isinstance(nodes, tuple) else ()
     mine = next((each for each in listed if each.name == scene.pod.node), None)
     if mine is None:
@@ -208,7 +199,7 @@ def _about_node(scene: Scene, container: ContainerView, found: Refusal, nodes: o
     return facts
 
 
-def _steps(scene: Scene, found: Refusal) -> tuple[Suggestion, ...]:
+def _steps(scene: Scene, found: Meaning) -> tuple[Suggestion, ...]:
     if found.kind == "disk":
         return (*node(scene), Suggestion("Disks of the nodes", "node disk"))
     if found.kind in ("platform", "timeout", "dns"):

@@ -114,7 +114,7 @@ def _failing(scene: Scene, container: ContainerView, probe: str) -> tuple[Findin
     meaning = probes.meaning(said)
     declared = probes.of(scene.declared(container.name), probe)
     facts = (
-        f"what to do: {meaning.mend}" if meaning.mend else "",
+        f"what to do: {meaning.fix}" if meaning.fix else "",
         probes.said(declared) if declared else "",
         one_line(said, 300),
     )

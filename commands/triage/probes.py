@@ -5,29 +5,19 @@ Pure; used by crash.py (a probe that restarts) and notready.py (a probe that kee
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 
 from commands.finding import Finding, Light
 from commands.phrase import span
 from commands.podreads import ContainerView, EventView
+from commands.triage.knownwords import Meaning, Table, known
 from commands.triage.scene import Scene
 from commands.triagereads import ContainerSpec, ProbeView
 from commands.wording import one_line
 
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """kind: path, auth, broken, port, timeout, tls, name, command or other; text: what the container does, as it follows
-    "it"; mend: what one does."""
-
-    kind: str
-    text: str
-    mend: str = ""
-
-
-_TABLE: tuple[tuple[str, Meaning], ...] = (
+# kinds: path, auth, broken, port, timeout, tls, name, command, other. The texts follow "it".
+_TABLE: Table = (
     (r"statuscode: 404", Meaning("path", "answers 404: there is no such path", "correct the probe's path")),
     (r"statuscode: 40[13]", Meaning("auth", "asks the probe for credentials", "let the probe's path be open")),
     (r"statuscode: 3\d\d", Meaning("path", "sends the probe elsewhere", "probe the path it leads to")),
@@ -56,10 +46,11 @@ SLOW = timedelta(seconds=0.5)
 
 
 def meaning(said: str) -> Meaning:
-    for words, found in _TABLE:
-        if re.search(words, said):
-            return found
-    return Meaning("other", f"fails: {one_line(said, 160)}" if said.strip() else "fails without a word")
+    found = known(_TABLE, said, 0)
+    if found:
+        return found[0]
+    text = f"fails: {one_line(said, 160)}" if said.strip() else "fails without a word"
+    return Meaning("other", text)
 
 
 def failures(events: Iterable[EventView], kind: str) -> tuple[tuple[EventView, str], ...]:
