@@ -22,6 +22,7 @@ from commands.effects import (
     Target,
     Thaw,
 )
+from commands.scheduling import QUARANTINE
 from commands.templates import template_hash
 from workers.fields import Json, part
 
@@ -110,14 +111,18 @@ def denial(effect: DenyTraffic) -> Json:
 
 
 def exception(effect: ExceptTraffic) -> Json:
-    """Everything else is let through: pods of any namespace, which no address range may mean, and both families."""
+    """Everything else is let through: pods of any namespace, which no address range may mean, and both families.
+    A pod in quarantine is not meant: policies add up, and this one would let it out."""
     blocks = []
     for all_of, colon in (("0.0.0.0/0", False), ("::/0", True)):
         out = [cidr for cidr in effect.cidrs if (":" in cidr) is colon]
         blocks.append({"ipBlock": {"cidr": all_of, **({"except": out} if out else {})}})
     peers = [{"namespaceSelector": {}}, *blocks]
+    selector: Json = {"matchExpressions": [{"key": QUARANTINE, "operator": "DoesNotExist"}]}
+    if effect.labels:
+        selector["matchLabels"] = dict(effect.labels)
     spec: Json = {
-        "podSelector": {"matchLabels": dict(effect.labels)} if effect.labels else {},
+        "podSelector": selector,
         "policyTypes": list(effect.directions),
     }
     if "Ingress" in effect.directions:

@@ -4,7 +4,7 @@ What that may change all the same: an image behind a tag that moved, a ConfigMap
 since the pods started. It cannot be taken back, because pods that ended do not return.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 
 from commands.change import Planning, Who, blocked
@@ -14,15 +14,25 @@ from commands.deploy.target import Found, checked, search
 from commands.deploy.telling import told
 from commands.differences import images_said
 from commands.effects import Restart
-from commands.finding import Finding, Light
-from commands.model import Args, Gap, Seen
+from commands.evidence import was_of, without_evidence
+from commands.finding import Finding, Light, Suggestion
+from commands.model import Args, Gap, Reads, Seen
 from commands.phrase import counted, span
 from commands.plan import Plan, Step, Wave
-from commands.reads import DryRun
+from commands.podreads import IsolatedPods, PodFacts
+from commands.reads import DryRun, EvidenceKept
 from commands.site import ClusterSite
 from commands.templates import template_hash
 from commands.wording import unread
-from commands.workloads import Members, MemberView, Quotas, ReferredView, Revisions, WorkloadView
+from commands.workloads import (
+    Members,
+    MemberView,
+    Quotas,
+    ReferredView,
+    Revisions,
+    RevisionView,
+    WorkloadView,
+)
 
 
 def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
@@ -46,12 +56,14 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
     )
     wants = references.references(view.template)
     extra = rollout.margins(view).surge if view.target.kind == "Deployment" else 0
-    needed = room.reads(view.target, extra)
-    seen = yield (rehearsal, pods, quotas, history, *(each.read(space) for each in wants), *needed)
+    needed, isolated = room.reads(view.target, extra), IsolatedPods(space)
+    seen = yield (rehearsal, pods, quotas, history, isolated, *(each.read(space) for each in wants), *needed)
+    held = yield from _without_evidence(view, seen[isolated], seen[history])
     refused, said = risks.rehearsed(rehearsal, seen)
     members = _own(view, seen[history], seen[pods])
     findings = (
         *stops,
+        *held,
         *owners.operators(view),
         *_pods(found, members),
         *risks.outage(view),
@@ -65,6 +77,32 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
         *refused,
     )
     return _whole(view, effect, findings, said)
+
+
+def _without_evidence(
+    view: WorkloadView, isolated: Sequence[PodFacts] | Gap, history: Sequence[RevisionView] | Gap
+) -> Generator[Reads, Seen, tuple[Finding, ...]]:
+    """Pods of it are part of a security incident: the others, which may be as they are, show as much."""
+    if isinstance(isolated, Gap):
+        return (unread("restart.isolated", "Isolated pods", isolated),)
+    sources = () if isinstance(history, Gap) else history
+    own = {view.target.uid, *(each.source.uid for each in sources)}
+    pods = [pod.target for pod in isolated if was_of(pod) in own]
+    if not pods:
+        return ()
+    kept = EvidenceKept(tuple(sorted(pod.uid for pod in pods)))
+    seen = yield (kept,)
+    return tuple(
+        Finding(
+            "restart.evidence",
+            "Evidence",
+            Light.RED,
+            f"{reason.pod.path} of it is isolated, and {reason.text}",
+            mend=reason.mend,
+            suggestions=(Suggestion("Keep evidence", f"pod evidence {reason.pod.path}"),),
+        )
+        for reason in without_evidence(pods, seen[kept])
+    )
 
 
 def _own(view: WorkloadView, history: object, members: object) -> list[MemberView] | Gap:

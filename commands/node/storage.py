@@ -6,6 +6,7 @@ the plan of a drain.
 
 from collections.abc import Iterable
 
+from commands.evidence import without_evidence
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Gap
 from commands.node.cases import Case, Kind
@@ -120,14 +121,14 @@ def _places(volume: VolumeView) -> str:
 def _quarantined(cases: Iterable[Case], kept: frozenset[str] | Gap) -> Iterable[Finding]:
     for case in cases:
         target = case.pod.target
-        if not isinstance(kept, Gap) and target.uid in kept:
+        reasons = without_evidence((target,), kept)
+        if not reasons:
             value = f"{case.path} is in quarantine; its evidence is kept"
             yield Finding("drain.quarantine-kept", "Quarantine", Light.YELLOW, value)
             continue
-        why = f", and whether there is any is unknown: {kept.reason}" if isinstance(kept, Gap) else ""
         yield Finding(
             "drain.quarantine", "Quarantine", Light.RED,
-            f"{case.path} is cut off for an investigation, and no evidence of it is kept{why}",
-            mend="keep its evidence first",
+            f"{case.path} is cut off for an investigation, and {reasons[0].text}",
+            mend=reasons[0].mend or "keep its evidence first",
             suggestions=(Suggestion("Keep evidence", f"pod evidence {target.namespace}/{target.name}"),),
         )  # fmt: skip

@@ -1,5 +1,4 @@
-"""What cuts a pod off, judged: which labels lead to it, which policies still open something for it, and whether
-anything in the cluster enforces network policies at all.
+"""What cuts a pod off, judged: which labels lead to it, and which policies still open something for it.
 
 Policies add up, so one that allows is not undone by one that denies: a pod is only cut off when no policy
 that opens something finds it any more.
@@ -11,24 +10,10 @@ from dataclasses import dataclass
 
 from commands.finding import Finding, Light
 from commands.model import Gap
-from commands.podreads import NetworkView, PolicyView
+from commands.podreads import PolicyView
 from commands.scheduling import QUARANTINE
 from commands.wording import KEPT, unread
 from commands.workloads import ServiceView, selects
-
-# Written beside the label: what `pod release` puts back.
-BEFORE = "sre-bot/before-quarantine"
-
-ENFORCED = "isolate.enforced"  # the finding that says whether a policy does anything
-
-# Agents that always enforce, by the names that their makers give to their DaemonSets.
-_ENFORCERS = (
-    "antrea-agent", "calico-node", "canal", "cilium", "kube-ovn-cni", "kube-router", "ovnkube-node", "weave-net",
-)  # fmt: skip
-_VPC_CNI = "aws-node"
-_VPC_FLAG = "--enable-network-policy"
-_TURN_ON = 'set enableNetworkPolicy to "true" in the vpc-cni add-on, or use a security group that lets nothing through'
-
 
 # --- Labels ---------------------------------------------------------------------------------------
 
@@ -111,34 +96,3 @@ def still_open(answer: tuple[PolicyView, ...] | Gap, labels: Mapping[str, str]) 
         evidence=tuple(names[:KEPT]),
         mend="Except pods with the label " + QUARANTINE + " from them.",
     )
-
-
-def enforced(answer: NetworkView | Gap) -> Finding:
-    """Whether a NetworkPolicy does anything in this cluster."""
-    if isinstance(answer, Gap):
-        return unread(ENFORCED, "Enforcement", answer)
-    by = [agent.name for agent in answer.agents if agent.name in _ENFORCERS]
-    switch = _vpc_switch(answer)
-    if by or switch is True:
-        value = f"network policies are enforced by {by[0] if by else 'the VPC CNI'}"
-        return Finding(ENFORCED, "Enforcement", Light.GREEN, value)
-    if switch is False:
-        value = "not enforced: network policies are off in the VPC CNI, so its traffic goes on"
-        return Finding(ENFORCED, "Enforcement", Light.YELLOW, value, mend=_TURN_ON)
-    value = "unknown: nothing is there that is known to enforce network policies"
-    return Finding(ENFORCED, "Enforcement", Light.UNKNOWN, value, mend=_TURN_ON)
-
-
-def _vpc_switch(view: NetworkView) -> bool | None:
-    """What the VPC CNI was told; None where there is none, or it was told nothing."""
-    if view.auto_mode:
-        return view.auto_mode.casefold() == "true"
-    for agent in view.agents:
-        if agent.name == _VPC_CNI:
-            return any(_is_on(arg) for arg in agent.args)
-    return None
-
-
-def _is_on(arg: str) -> bool:
-    name, _, value = arg.partition("=")
-    return name == _VPC_FLAG and value.strip("\"'").casefold() in ("true", "")

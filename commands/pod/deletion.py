@@ -11,6 +11,7 @@ from typing import Any
 from commands.change import Doing, Planning, Verifying, Who, blocked
 from commands.effects import DeletePod
 from commands.errors import UsageError
+from commands.evidence import without_evidence
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap, Read, Reads
 from commands.phrase import span
@@ -148,16 +149,14 @@ def _evidence(facts: PodFacts, seen: Mapping[Read, Any]) -> tuple[Finding, ...]:
     """What is isolated is evidence: it is not destroyed before it is kept."""
     if QUARANTINE not in facts.labels:
         return ()
-    kept = single.Keeping.of(seen[EvidenceKept((facts.target.uid,))], facts)
-    if kept.is_kept:
+    reasons = without_evidence((facts.target,), seen[EvidenceKept((facts.target.uid,))])
+    if not reasons:
         return (Finding("delete.evidence", "Evidence", Light.GREEN, "is kept"),)
-    value = f"it is isolated by {facts.labels[QUARANTINE]}, and its evidence is not kept"
-    if kept.is_kept is None:
-        value = (
-            f"it is isolated by {facts.labels[QUARANTINE]}; unknown whether its evidence is kept: {kept.why}"
-        )
+    value = f"it is isolated by {facts.labels[QUARANTINE]}, and {reasons[0].text}"
     offers = (single.keep(facts),)
-    return (Finding("delete.evidence", "Evidence", Light.RED, value, mend=kept.mend, suggestions=offers),)
+    return (
+        Finding("delete.evidence", "Evidence", Light.RED, value, mend=reasons[0].mend, suggestions=offers),
+    )
 
 
 # --- Verifying --------------------------------------------------------------------------------------

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from commands.change import Doing, Verifying
 from commands.effects import AllowTraffic, DenyTraffic, Relabel
+from commands.evidence import BEFORE
 from commands.finding import Light, Suggestion
 from commands.model import Gap, Reads, Seen
 from commands.phrase import counted
 from commands.plan import Result, Standing, Step, Verdict
 from commands.pod import cutoff, single
-from commands.pod.cutoff import BEFORE, ENFORCED, Before
+from commands.pod.cutoff import Before
+from commands.pod.quarantine import ENFORCED
 from commands.podreads import OnePod, PodFacts, Policies, PolicyView
 from commands.site import ClusterSite
 

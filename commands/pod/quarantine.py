@@ -11,17 +11,21 @@ from typing import Any
 
 from commands.change import Planning, Who, blocked
 from commands.effects import AllowTraffic, DenyTraffic, Relabel, Target
+from commands.enforcement import enforced
+from commands.evidence import BEFORE
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap, Read, Reads, Seen
 from commands.plan import Plan, Step, Wave
 from commands.pod import cutoff, single
-from commands.pod.cutoff import BEFORE, Before
+from commands.pod.cutoff import Before
 from commands.podreads import Network, PodFacts, Policies
 from commands.reads import EvidenceKept
 from commands.scheduling import QUARANTINE
 from commands.site import ClusterSite
 from commands.wording import one_line, unread
 from commands.workloads import Members, ServicesOf, Workload
+
+ENFORCED = "isolate.enforced"  # the finding that says whether a policy does anything
 
 # By what a controller finds its pods, where that is known without asking it.
 _HASHES: Mapping[str, tuple[str, ...]] = {
@@ -122,7 +126,7 @@ def _isolation(title: str, facts: PodFacts, who: Who, seen: Mapping[Read, Any]) 
         f"label {path}, take away {', '.join(gone) or 'no label'}",
     )
     findings = (
-        cutoff.enforced(seen[Network()]),
+        enforced(ENFORCED, seen[Network()]),
         cutoff.still_open(policies, {**left, QUARANTINE: who.request}),
         *_host(facts),
         _replacement(facts, seen),

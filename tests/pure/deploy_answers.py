@@ -10,7 +10,7 @@ from commands.effects import Target
 from commands.finding import Finding
 from commands.model import Args, Read, Seen
 from commands.plan import Mark, Plan, Progress, Standing
-from commands.podreads import Events
+from commands.podreads import Events, IsolatedPods
 from commands.reads import DryRun, Now, Query, Rehearsal, Vector
 from commands.scheduling import Needs, Newcomer, NodeDetail, NodeDetails, Placements, PodDetail
 from commands.site import ClusterSite
@@ -143,6 +143,8 @@ class World:
             case Query():
                 return Vector(())
             case Autoscalers() | Quotas() | ServicesOf() | IngressesOf() | WorkloadBudgets() | Events():
+                return ()
+            case IsolatedPods():
                 return ()
         raise LookupError(read)
 

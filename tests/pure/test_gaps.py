@@ -17,13 +17,14 @@ from commands import reads
 from commands.change import Doing
 from commands.deploy import restart, rollback, scale
 from commands.deploy.verify import verify as rolled_out
+from commands.evidence import BEFORE
 from commands.finding import Light
 from commands.model import Args, Gap, Read, Seen
 from commands.node import cordon, drain
 from commands.node import proof as drained
 from commands.plan import Go, Mark, Plan, Progress, Result, Standing, Verdict
 from commands.pod import deletion, proof, quarantine
-from commands.pod.cutoff import BEFORE, Before
+from commands.pod.cutoff import Before
 from commands.scheduling import QUARANTINE
 from commands.site import ClusterSite, Monitoring, Prometheus
 from commands.workloads import RESTARTED_AT

@@ -29,10 +29,11 @@ from pod_world import (
 
 from commands.effects import AllowTraffic, DenyTraffic, Relabel
 from commands.errors import UsageError
+from commands.evidence import BEFORE
 from commands.finding import Light
 from commands.plan import Go, Plan, Result, Standing
 from commands.pod import changes, cutoff, proof, quarantine
-from commands.pod.cutoff import BEFORE, Before
+from commands.pod.cutoff import Before
 from commands.podreads import Controller, NetworkAgent, NetworkView
 from commands.reads import Rehearsal
 from commands.scheduling import QUARANTINE
