@@ -1,26 +1,30 @@
 """What is due of an incident at a moment, as events: nobody asked, the clock did.
 
 Every timer that is due fires once, and says so when it is late. Whatever a timer is about (the first part of its key)
-adds what that means: a checklist line to be reminded of, an offer nobody took, a page nobody answered. Pure;
-workers/timers.py asks it, and compare-and-set makes each happen once.
+adds what that means: a checklist line to be reminded of, an offer nobody took, a page nobody answered. Only who is
+to act is called. Pure; workers/timers.py asks it, and compare-and-set makes each happen once.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from commands import checklists
+from commands.checklists import called
+from commands.consequences import PHASES, QUIET, set_timer
 from commands.ledger import Draft
-from commands.phrase import span
+from commands.phrase import counted, span
 from commands.response.events import Kind, draft
-from commands.response.incident import Incident, Timer
+from commands.response.incident import ROLE_NAMES, Incident, Item, ItemState, Role, Timer
 from commands.site import Site
 
 # A timer that fires later than that says so: the house was away, or busy.
 LATE = timedelta(seconds=30)
 
-Due = Callable[[Incident, Timer, datetime, Site], Iterator[Draft]]
+ANSWER = timedelta(minutes=5)  # to answer a page before the next one is called
+_LISTED = 5
 
-# By the first part of a timer's key.
-_DUE: Mapping[str, Due] = {}
+Due = Callable[[Incident, Timer, datetime, Site], Iterator[Draft]]
 
 
 def due(incident: Incident, now: datetime, site: Site) -> tuple[Draft, ...]:
@@ -31,8 +35,151 @@ def due(incident: Incident, now: datetime, site: Site) -> tuple[Draft, ...]:
 
 def _fired(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
     late = now - timer.due
-    said = f"{timer.key} is due" + (f", told {span(late)} late" if late > LATE else "")
-    yield draft(Kind.FIRED, said, key=timer.key, late=span(late) if late > LATE else "")
+    said = span(late) if late > LATE else ""
+    fired = draft(
+        Kind.FIRED, f"{timer.key} was due" + (f", {said} ago" if said else ""), key=timer.key, late=said
+    )
+    yield replace(fired, source="timer")
     about = _DUE.get(timer.key.partition(":")[0])
     if about is not None and not incident.is_over:
-        yield from about(incident, timer, now, site)
+        ending = f" (late by {said})" if said else ""
+        for told in about(incident, timer, now, site):
+            yield replace(told, source="timer", text=f"{told.text}{ending}" if told.is_told else told.text)
+
+
+def _say(text: str, mention: str = "") -> Draft:
+    return replace(draft(Kind.NUDGE, text), is_told=True, mention=mention)
+
+
+def _about(timer: Timer) -> str:
+    return timer.key.partition(":")[2]
+
+
+# --- the checklist --------------------------------------------------------------------------------
+
+
+def _line(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
+    item = next((each for each in incident.items if each.key == _about(timer)), None)
+    if item is None or item.state is not ItemState.OPEN or item.role == checklists.BOT:
+        return
+    if item.key == "ic":
+        yield from _leaderless(incident, now, site)
+        return
+    yield _say(f"⏰ due now: {item.text} ({called(item.role)})", _whom(incident, item, now, site))
+
+
+def _whom(incident: Incident, item: Item, now: datetime, site: Site) -> str:
+    return checklists.owner(incident, item.role) or site.oncall(now)
+
+
+def _leaderless(incident: Incident, now: datetime, site: Site) -> Iterator[Draft]:
+    """The deputy, else the next on call, and three minutes later the SRE lead."""
+    whom = incident.holder(Role.DEPUTY) or site.second_oncall(now) or site.oncall(now)
+    yield _say("nobody leads this incident yet: take it with `incident ack`", whom)
+    yield set_timer("lead:ic", now + timedelta(minutes=3))
+
+
+def _lead(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
+    if not incident.holder(Role.IC):
+        yield _say("still nobody leads this incident", next(iter(site.roles.sre_lead), ""))
+
+
+def _phase(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
+    """What of the lines until now is still open, for who leads."""
+    still = [
+        i
+        for i in incident.items
+        if i.state is ItemState.OPEN and i.due <= timer.due and i.role != checklists.BOT
+    ]
+    if not still:
+        return
+    left = "; ".join(item.text for item in still[:_LISTED])
+    more = f"; and {len(still) - _LISTED} more" if len(still) > _LISTED else ""
+    names = dict(zip(PHASES, (checklists.FIRST, checklists.SECOND, checklists.THIRD), strict=True))
+    lines = counted(len(still), "line")
+    text = f"the {names.get(_about(timer), _about(timer))} are over, {lines} still open: {left}{more}"
+    yield _say(text, incident.holder(Role.IC) or site.oncall(now))
+
+
+# --- people ---------------------------------------------------------------------------------------
+
+
+def _offer(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
+    offer = next((each for each in incident.offers if each.role.value == _about(timer)), None)
+    if offer is None:
+        return
+    deputy = incident.holder(Role.DEPUTY)
+    whom = next((each for each in (deputy, *site.rota(now)) if each and each != offer.user), offer.by)
+    name = ROLE_NAMES[offer.role]
+    yield _say(f"the {name} was offered {span(now - offer.at)} ago and nobody accepted: please take it", whom)
+
+
+def _page(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
+    """Nobody answered: the next of the rota is called, and at its end the SRE lead, once."""
+    id = _about(timer)
+    called = [page for page in incident.pages if page.id == id]
+    if not called or any(page.acked for page in called):
+        return
+    ladder = dict.fromkeys((*site.rota(now), *site.roles.sre_lead))
+    following = next((user for user in ladder if user not in {page.user for page in called}), "")
+    if not following:
+        yield _say(f"page {id}: {counted(len(called), 'call')}, and nobody answered")
+        return
+    text = f"📟 page {id}: nobody answered in {span(ANSWER)}, you are next. Answer with `incident ack`"
+    paged = draft(Kind.PAGED, text, id=id, user=following, rung=str(len(called)))
+    yield replace(paged, is_told=True, mention="" if incident.is_drill else following)
+    yield set_timer(timer.key, now + ANSWER)
+
+
+def _quiet(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
+    """Somebody is on it and nothing is heard: they are asked, and then the next on call is called."""
+    if not incident.is_active:
+        return
+    silent = now - (incident.heard or incident.opened)
+    if silent < QUIET:
+        yield set_timer("quiet:ask", now + QUIET - silent)
+    elif _about(timer) == "ask":
+        yield _say(
+            f"nothing was heard for {span(silent)}: is somebody still on it?",
+            checklists.owner(incident, Role.IC),
+        )
+        yield set_timer("quiet:page", now + ANSWER)
+    else:
+        yield _say(
+            f"nothing was heard for {span(silent)}: please look into it",
+            site.second_oncall(now) or site.oncall(now),
+        )
+        yield set_timer("quiet:ask", now + QUIET)
+
+
+# --- status updates -------------------------------------------------------------------------------
+
+
+def _update(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
+    """First who writes them, then the deputy, then the SRE lead; an update ends it."""
+    if not incident.is_active:
+        return
+    step = _about(timer)
+    promised = incident.updates[-1].next_due if incident.updates else None
+    since = f", promised {span(now - promised)} ago" if promised and now - promised > LATE else ""
+    text = f"a status update is due{since}: `incident update`"
+    if step == "due":
+        yield _say(text, checklists.owner(incident, Role.COMMS) or site.oncall(now))
+        yield set_timer("update:deputy", now + timedelta(minutes=5))
+        yield set_timer("update:lead", now + timedelta(minutes=10))
+    elif step == "deputy":
+        yield _say(text, incident.holder(Role.DEPUTY) or site.second_oncall(now))
+    else:
+        yield _say(text, next(iter(site.roles.sre_lead), ""))
+
+
+# By the first part of a timer's key.
+_DUE: Mapping[str, Due] = {
+    "item": _line,
+    "lead": _lead,
+    "phase": _phase,
+    "offer": _offer,
+    "page": _page,
+    "quiet": _quiet,
+    "update": _update,
+}

@@ -51,7 +51,11 @@ def _fired(incident: Incident, event: Event) -> Incident:
 
 
 def _update(incident: Incident, event: Event) -> Incident:
-    told = StatusUpdate(event.at, event.by, event.text, read(event.facts.get("next", "")))
+    facts = event.facts
+    parts = {name: facts[name] for name in ("conditions", "actions", "needs") if facts.get(name)}
+    told = StatusUpdate(
+        event.at, event.by, event.text, read(facts.get("next", "")), parts, facts.get("audience", "channel")
+    )
     return replace(incident, updates=(*incident.updates, told))
 
 

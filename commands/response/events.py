@@ -15,7 +15,8 @@ class Kind(StrEnum):
     DECLARED = "declared"
     STATUS = "status"  # to, why
     SEVERITY = "severity"  # to (1-4), why
-    FIELD = "field"  # name (title, service, affected, impact, detection, private, lessons), value
+    # FIELD: name (title, service, affected, impact, detection, private, lessons, channel: "yes" wants one), value
+    FIELD = "field"
     MILESTONE = "milestone"  # name, at ("" takes it back), about ("yes"), why
     REOPENED = "reopened"  # why
     MERGED = "merged"  # into (of the one that goes), or: took (of the one that stays)
@@ -29,11 +30,15 @@ class Kind(StrEnum):
     PAGE_ACKED = "page acknowledged"  # id
     JOINED = "joined"  # user
     LEFT = "left"  # user
+    # Alone, where two must agree. BROKEN: request line requester · REVIEWED: request why
+    BROKEN = "break-glass"
+    REVIEWED = "break-glass reviewed"
     # Its clock. ITEMS: one fact for each, its key → JSON of phase text role due evidence
     ITEMS = "checklist"
     ITEM = "checklist line"  # key state why
     TIMER = "timer"  # key due ("" takes it away)
     FIRED = "timer fired"  # key, late (in words, "" when on time)
+    NUDGE = "reminder"
     UPDATE = "status update"  # conditions actions needs audience next (due)
     # What belongs to it. ALERT: group name state(firing, resolved, silenced, acked, told) started ended
     ALERT = "alert"
@@ -49,7 +54,7 @@ class Kind(StrEnum):
     REMOVED = "message deleted"  # of
     RELEASED = "message released"  # of
     ERASE_ASKED = "erasure asked"  # seq why
-    ERASED = "erased"  # seq why second
+    ERASED = "erased"  # seq why asked (who first wanted it)
     # Its place and its papers. ROOM: channel name thread own lost
     ROOM = "room"
     SCOPE = "not allowed"  # what

@@ -7,7 +7,7 @@ of its subject (life, people, clock, links, said); a kind that nobody knows chan
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from commands.ledger import Event, Head, Line
+from commands.ledger import Event, Head
 from commands.response import clock, life, links, people, said
 from commands.response.incident import LINES, Incident
 
@@ -46,11 +46,12 @@ def _told(incident: Incident, event: Event) -> Incident:
     """With the event at its head and, if it is told, in its thread."""
     lines = incident.lines
     if event.is_told:
-        lines = (*lines, Line(str(event.seq), event.text, event.at, event.mention, event.by))
+        lines = (*lines, said.line(event))
     return replace(
         incident,
         head=Head(event.seq, event.hash),
         updated=max(incident.updated, event.recorded),
+        heard=max(filter(None, (incident.heard, event.at))) if event.by else incident.heard,
         lines=lines[-LINES:],
         omitted=incident.omitted + len(lines[:-LINES]),
     )

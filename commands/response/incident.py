@@ -173,12 +173,15 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class StatusUpdate:
-    """What people outside were told, and when they were promised to hear again."""
+    """What people outside were told, and when they were promised to hear again. parts: conditions, actions and needs,
+    as far as said. audience: "channel", "stakeholders" or "public"."""
 
     at: datetime
     by: str
     text: str
     next_due: datetime | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    audience: str = "channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,20 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True)
+class Glass:
+    """A change that the incident commander approved alone. requester: who asked for it; reviewed: when a second
+    person looked at it afterwards."""
+
+    request: str
+    by: str
+    at: datetime
+    line: str = ""
+    requester: str = ""
+    reviewed: datetime | None = None
+    reviewed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """id: "INC-2026-11-23-001". severity: 1 (gravest) to 4. wants_channel: it is to have a channel of its own; else
     it is told in a thread. alert: the message of the alert it was declared from, as Place.under has it.
@@ -234,7 +251,9 @@ class Incident:
     impact: what users feel, "" while nobody said. merged_into, reopened, related: ids and counts. runs: requests
     asked for in its room, by id. changes: of them and of change requests those that changed something. tasks: ids.
     people: users who are in its room or hold a role. impacts: the times users felt it before it was opened again, and
-    again: when it last was. scopes: what Slack did not let the bot do, in words, each once.
+    again: when it last was. scopes: what Slack did not let the bot do, in words, each once. places: where it was told
+    before, the first first. shown: what the bot has posted of what is asked for ("changes"). heard: when a person last
+    did or said anything.
     """
 
     id: str
@@ -256,6 +275,7 @@ class Incident:
     wants_channel: bool = True
     alert: str = ""
     room: Room = Room()
+    places: tuple[Room, ...] = ()
     milestones: Mapping[Milestone, Marked] = field(default_factory=dict)
     roles: Mapping[Role, Holding] = field(default_factory=dict)
     offers: tuple[Offer, ...] = ()
@@ -276,10 +296,12 @@ class Incident:
     impacts: tuple[tuple[datetime, datetime], ...] = ()
     again: datetime | None = None
     report: Report = Report()
+    glass: tuple[Glass, ...] = ()
     erasures: tuple[Erasure, ...] = ()
     erased: Mapping[int, str] = field(default_factory=dict)
     lessons: str = ""
     scopes: tuple[str, ...] = ()
+    shown: frozenset[str] = frozenset()
     heard: datetime | None = None
     lines: tuple[Line, ...] = ()
     omitted: int = 0

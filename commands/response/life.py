@@ -72,6 +72,8 @@ def _field(incident: Incident, event: Event) -> Incident:
         changed = {"detection": _detection(value)}
     if name == "private":
         changed = {"is_private": value == "yes"}
+    if name == "channel":
+        changed = {"wants_channel": value == "yes"}
     return replace(incident, **changed)
 
 

@@ -30,8 +30,11 @@ def _alert(incident: Incident, event: Event) -> Incident:
 def _run(incident: Incident, event: Event) -> Incident:
     id = event.facts["id"]
     changed = (id,) if event.facts.get("changes") == "yes" else ()
+    is_answer = event.facts.get("state") == "answered"
+    shows = {"changes"} if is_answer and event.facts.get("line", "").startswith("change recent") else set()
     return replace(
         incident,
+        shown=incident.shown | shows,
         runs=tuple(dict.fromkeys((*incident.runs, id))),
         changes=tuple(dict.fromkeys((*incident.changes, *changed))),
     )
@@ -58,7 +61,10 @@ def _room(incident: Incident, event: Event) -> Incident:
         facts.get("channel", ""), facts.get("name", ""), facts.get("thread", ""),
         facts.get("own") == "yes", facts.get("lost", ""),
     )  # fmt: skip
-    return replace(incident, room=room, wants_channel=room.is_own)
+    was = incident.room
+    has_moved = bool(was.channel) and (was.channel, was.thread) != (room.channel, room.thread)
+    places = (*incident.places, was) if has_moved else incident.places
+    return replace(incident, room=room, wants_channel=room.is_own, places=places)
 
 
 def _scope(incident: Incident, event: Event) -> Incident:

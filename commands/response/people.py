@@ -1,10 +1,11 @@
-"""The people of an incident in events: roles offered, accepted and ended; pages; who is in its room."""
+"""The people of an incident in events: roles offered, accepted and ended; pages; who is in its room; what one of them
+approved alone."""
 
 from dataclasses import replace
 
 from commands.ledger import Event
 from commands.response.events import Kind
-from commands.response.incident import Holding, Incident, Milestone, Offer, Page, Role
+from commands.response.incident import Glass, Holding, Incident, Milestone, Offer, Page, Role
 from commands.response.life import reach
 
 
@@ -64,6 +65,23 @@ def _left(incident: Incident, event: Event) -> Incident:
     return replace(incident, people=tuple(user for user in incident.people if user != event.facts["user"]))
 
 
+def _broken(incident: Incident, event: Event) -> Incident:
+    facts = event.facts
+    glass = Glass(facts["request"], event.by, event.at, facts.get("line", ""), facts.get("requester", ""))
+    return replace(incident, glass=(*incident.glass, glass))
+
+
+def _reviewed(incident: Incident, event: Event) -> Incident:
+    id = event.facts["request"]
+    glass = tuple(
+        replace(each, reviewed=event.at, reviewed_by=event.by)
+        if each.request == id and each.reviewed is None
+        else each
+        for each in incident.glass
+    )
+    return replace(incident, glass=glass)
+
+
 STEPS = {
     Kind.OFFERED: _offered,
     Kind.ACCEPTED: _accepted,
@@ -73,4 +91,6 @@ STEPS = {
     Kind.PAGE_ACKED: _page_acked,
     Kind.JOINED: _joined,
     Kind.LEFT: _left,
+    Kind.BROKEN: _broken,
+    Kind.REVIEWED: _reviewed,
 }

@@ -1,14 +1,22 @@
-"""What was said in an incident, in events: when somebody last spoke, and what two people have erased."""
+"""What two people have erased of an incident, in events."""
 
 from dataclasses import replace
 
-from commands.ledger import Event
+from commands.ledger import Event, Line
 from commands.response.events import Kind
 from commands.response.incident import Erasure, Incident
 
+# What can be erased: nothing of the record is made of its words. What an event of another kind says is corrected.
+ERASABLE = frozenset({Kind.NOTE, Kind.MESSAGE, Kind.REVISED})
 
-def _heard(incident: Incident, event: Event) -> Incident:
-    return replace(incident, heard=max(filter(None, (incident.heard, event.at))))
+# What stands in the place of a text that was erased.
+ERASED = "(erased)"
+
+
+def line(event: Event) -> Line:
+    """An event as a line of the incident's thread."""
+    text = event.text if event.content else ERASED
+    return Line(str(event.seq), text, event.at, event.mention, event.by)
 
 
 def _erase_asked(incident: Incident, event: Event) -> Incident:
@@ -23,12 +31,11 @@ def _erased(incident: Incident, event: Event) -> Incident:
         incident,
         erasures=tuple(each for each in incident.erasures if each.seq != seq),
         erased={**incident.erased, seq: event.hash},
+        lines=tuple(replace(each, text=ERASED) if each.key == str(seq) else each for each in incident.lines),
     )
 
 
 STEPS = {
-    Kind.NOTE: _heard,
-    Kind.MESSAGE: _heard,
     Kind.ERASE_ASKED: _erase_asked,
     Kind.ERASED: _erased,
 }

@@ -1,0 +1,190 @@
+"""`incident update`: tell people how it stands, by one window: in the channel, to the stakeholders, on the status page.
+
+What was said the last time stands in the window already, so only what changed is typed. `incident done` and `incident
+skip` tick the lines of the checklist that no evidence ticks.
+"""
+
+from dataclasses import replace
+
+from commands.checklists import next_update
+from commands.command import Command, Flag
+from commands.entry import Entry, Given, Write
+from commands.errors import Stale, UsageError
+from commands.form import Field, Form, NeedsForm
+from commands.grammar import duration
+from commands.ledger import Draft
+from commands.phrase import span
+from commands.response.events import Kind, draft, written
+from commands.response.incident import Incident, Item, ItemState
+from commands.wording import one_line
+
+LONGEST = 2000  # characters of each of the three
+CHANNEL, STAKEHOLDERS, PUBLIC = "channel", "stakeholders", "public"
+
+_AUDIENCES = (
+    (CHANNEL, "Only here"),
+    (STAKEHOLDERS, "Here and to the stakeholders"),
+    (PUBLIC, "Here, to the stakeholders and on the status page"),
+)
+_NEXT = (
+    ("15m", "in 15 minutes"),
+    ("30m", "in 30 minutes"),
+    ("1h", "in an hour"),
+    ("4h", "in 4 hours"),
+    ("24h", "tomorrow"),
+)
+
+
+def update(given: Given) -> Entry:
+    """One update: what is the case, what is done, what is needed."""
+    incident = _incident(given)
+    flags = given.args.flags
+    conditions = flags.get("conditions", "") or f"{given.args.name} {given.args.rest}".strip()
+    if not conditions:
+        raise NeedsForm(
+            _form(given, incident),
+            'Say how it stands: `/sre incident update "half of the payments fail" --actions "rolling back" --next 30m`. '
+            "Nothing was done.",
+        )
+    audience = flags.get("to", "") or CHANNEL
+    if audience not in dict(_AUDIENCES):
+        raise UsageError(f"`--to` is one of {', '.join(dict(_AUDIENCES))}. Nothing was done.")
+    following = given.now + duration(flags["next"]) if flags.get("next") else next_update(incident, given.now)
+    parts = {"Conditions": conditions, "Actions": flags.get("actions", ""), "Needs": flags.get("needs", "")}
+    text = "\n".join(f"{name}: {said[:LONGEST]}" for name, said in parts.items() if said)
+    told = draft(
+        Kind.UPDATE, text, conditions=conditions[:LONGEST], actions=parts["Actions"][:LONGEST],
+        needs=parts["Needs"][:LONGEST], audience=audience, next=written(following),
+    )  # fmt: skip
+    drafts = (_by(told, given, is_told=True), *_published(given, incident, audience))
+    return Entry(
+        f"Told. The next update is due in {span(following - given.now)}.", (Write(drafts, incident.id),)
+    )
+
+
+def _published(given: Given, incident: Incident, audience: str) -> tuple[Draft, ...]:
+    """What goes on the status page goes there by a worker, once, at once."""
+    if audience != PUBLIC or incident.is_private or incident.is_drill:
+        return ()
+    number = len(incident.updates) + 1
+    return (draft(Kind.TIMER, "the status page is told", key=f"statuspage:{number}", due=written(given.now)),)
+
+
+def _form(given: Given, incident: Incident) -> Form:
+    last = incident.updates[-1] if incident.updates else None
+    said = last.parts if last else {}
+    public = bool(given.site.urls.status_page_webhook) and not incident.is_private
+    audiences = _AUDIENCES if public else _AUDIENCES[:1] if incident.is_private else _AUDIENCES[:2]
+    fields = (
+        Field("conditions", "What is the case?", "text", "What users feel, and how many", said.get("conditions", ""),
+              most=LONGEST),
+        Field("actions", "What is being done?", "text", "", said.get("actions", ""), is_optional=True, most=LONGEST),
+        Field("needs", "What is needed?", "text", "Of whom", said.get("needs", ""), is_optional=True, most=LONGEST),
+        Field("next", "When do people hear again?", "choice", "", _usual(given, incident), _NEXT),
+        Field("to", "Who is told?", "choice", "", audiences[-1][0] if last else audiences[0][0], audiences),
+    )  # fmt: skip
+    title = f"Update {incident.id[-14:]}"
+    return Form(title, "Send", replace(given.args, name="", rest="", flags={**given.args.flags, "incident": incident.id}),
+                fields)  # fmt: skip
+
+
+def _usual(given: Given, incident: Incident) -> str:
+    after = next_update(incident, given.now) - given.now
+    return next((key for key, _ in _NEXT if duration(key) >= after), "24h")
+
+
+def done(given: Given) -> Entry:
+    return _tick(given, ItemState.DONE)
+
+
+def skip(given: Given) -> Entry:
+    if not _note(given):
+        raise UsageError(
+            f"Say why: `/sre incident skip {given.args.name or 'LINE'} --why …`. Nothing was done."
+        )
+    return _tick(given, ItemState.SKIPPED)
+
+
+def _tick(given: Given, state: ItemState) -> Entry:
+    incident = _incident(given)
+    item = _item(given, incident)
+    if item.state is not ItemState.OPEN:
+        raise Stale(f"`{item.key}` is {item.state.value} already. Nothing was done.")
+    if item.evidence and state is ItemState.DONE:
+        raise UsageError(
+            f"`{item.key}` ({item.text}) ticks itself when the record shows it. If it is not needed: "
+            f"`/sre incident skip {item.key} --why …`. Nothing was done."
+        )
+    why = _note(given)
+    told = draft(Kind.ITEM, f"{item.text}: {state.value}" + (f" ({why})" if why else ""),
+                 key=item.key, state=state.value, why=why)  # fmt: skip
+    timer = draft(Kind.TIMER, f"item:{item.key} is not due any more", key=f"item:{item.key}")
+    return Entry(f"{item.text}: {state.value}.", (Write((_by(told, given), timer), incident.id),))
+
+
+def _note(given: Given) -> str:
+    return one_line(given.args.flags.get("why", "") or given.args.rest, 300).strip()
+
+
+def _item(given: Given, incident: Incident) -> Item:
+    found = next((item for item in incident.items if item.key == given.args.name.casefold()), None)
+    if found is None:
+        still = [f"`{item.key}` {item.text}" for item in incident.items if item.state is ItemState.OPEN]
+        listed = "; ".join(still[:8]) or "none is open"
+        raise UsageError(f"Which line? {listed}. Nothing was done.")
+    return found
+
+
+def _incident(given: Given) -> Incident:
+    if given.incident is None:
+        raise UsageError("No incident is told here. Name one with `--incident INC-…`. Nothing was done.")
+    if given.incident.is_over:
+        raise Stale(f"{given.incident.id} is {given.incident.status.value}. Nothing was done.")
+    return given.incident
+
+
+def _by(told: Draft, given: Given, *, is_told: bool = False) -> Draft:
+    return replace(told, at=given.now, by=given.actor.user, is_told=is_told)
+
+
+_WHY = Flag("why", "the reason, for the record", "TEXT")
+
+UPDATE = Command(
+    word="incident",
+    verbs=("update",),
+    summary="Tell people how it stands: what is the case, what is done, what is needed.",
+    rows=("EM-1.2", "EM-4.4", "IN-31"),
+    examples=(
+        "incident update",
+        'incident update "half of the payments fail" --actions "rolling back" --next 30m',
+    ),
+    flags=(
+        Flag("conditions", "what is the case", "TEXT"),
+        Flag("actions", "what is being done", "TEXT"),
+        Flag("needs", "what is needed, and of whom", "TEXT"),
+        Flag("next", "when people hear again", "30m"),
+        Flag("to", "channel, stakeholders or public", "AUDIENCE"),
+    ),
+    names="IN YOUR WORDS",
+    entry=update,
+)
+DONE = Command(
+    word="incident",
+    verbs=("done",),
+    summary="A line of the checklist is done.",
+    rows=("EM-1.0", "IN-28"),
+    examples=("incident done case 4711 at AWS",),
+    flags=(_WHY,),
+    names="LINE NOTE",
+    entry=done,
+)
+SKIP = Command(
+    word="incident",
+    verbs=("skip",),
+    summary="A line of the checklist is left out, with the reason.",
+    rows=("IN-28",),
+    examples=('incident skip case --why "AWS is not involved"',),
+    flags=(_WHY,),
+    names="LINE",
+    entry=skip,
+)

@@ -1,0 +1,273 @@
+"""An incident's clock on a real Redis: the Sev1 lines, what completes them, what is due, once, and late ones too."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.state import State
+from commands.ledger import Draft
+from commands.response import fold
+from commands.response.events import Kind, draft, written
+from commands.response.incident import ItemState, Role, Status
+from commands.site import OnCall, Roles, Site
+from tests.build import ALICE, BOB, NOW
+from tests.edges.test_records import MEMBERS, Post
+from workers.timers import Timers
+
+CAROL, DAVE = MEMBERS[2], MEMBERS[3]
+ROTA = OnCall(rota=(ALICE.user, BOB.user, CAROL.user), start=NOW.replace(tzinfo=None) - timedelta(hours=1))
+SITE = Site(roles=Roles(oncall=ROTA, sre_lead=(DAVE.user,)))
+MINUTE = timedelta(minutes=1)
+
+
+class Clock(Post):
+    """A post whose timers fire as its time goes on."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state, SITE)
+        self.timers = Timers(state, SITE, self.clock)
+        self.id = ""
+
+    def begin(self, text: str = "sev1 checkout is down") -> str:
+        self.id = self.declare(text).id
+        return self.id
+
+    def add(self, kind: Kind, text: str, by: str = "", **facts: str) -> None:
+        self.records.append(self.id, lambda _: [replace(draft(kind, text, **facts), by=by)])
+
+    def wait(self, minutes: float, *, step: float = 0.5) -> list[tuple[str, str]]:
+        """What was told meanwhile, as (whom, what)."""
+        before = self.incident(self.id).head.seq
+        end = self.now + timedelta(minutes=minutes)
+        while self.now < end:
+            self.now = min(self.now + timedelta(minutes=step), end)
+            self.timers.fire()
+        events = self.records.events(self.id, before)
+        return [(event.mention, event.text) for event in events if event.is_told]
+
+    def state_of(self, key: str) -> ItemState:
+        return next(item.state for item in self.incident(self.id).items if item.key == key)
+
+    def lead(self, by: str = ALICE.user) -> None:
+        self.add(Kind.ACCEPTED, "leads", by, role="ic", user=by)
+
+
+@pytest.fixture
+def clock(state: State) -> Clock:
+    return Clock(state)
+
+
+def test_a_sev1_has_the_lines_of_the_manual_with_absolute_times(clock: Clock) -> None:
+    clock.begin()
+    incident = clock.incident(clock.id)
+    due = {item.key: (item.due - incident.opened) / MINUTE for item in incident.items}
+    assert due == {
+        "ack": 1, "ic": 3, "facts": 5, "changes": 5, "roles": 10, "update": 15, "rollback": 20, "lead": 30,
+        "ideas": 45, "case": 60, "relief": 120, "data": 180, "handover": 240,
+    }  # fmt: skip
+    assert incident.next_due == incident.opened + MINUTE
+
+
+def test_sev2_has_twice_the_time_and_a_change_of_severity_sets_the_times_anew(clock: Clock) -> None:
+    clock.begin("sev2 checkout is slow")
+    opened = clock.incident(clock.id).opened
+    ack = clock.incident(clock.id).items[0]
+    assert ack.due == opened + 2 * MINUTE
+    clock.add(Kind.SEVERITY, "graver", ALICE.user, to="1")
+    assert next(i.due for i in clock.incident(clock.id).items if i.key == "ack") == opened + MINUTE
+    clock.add(Kind.SEVERITY, "less grave", ALICE.user, to="4")
+    states = {item.key: item.state for item in clock.incident(clock.id).items}
+    assert states["ic"] is ItemState.SKIPPED and states["ack"] is ItemState.OPEN
+
+
+def test_a_line_is_completed_by_evidence_and_by_nothing_else(clock: Clock) -> None:
+    clock.begin()
+    clock.wait(30)
+    assert clock.state_of("ic") is ItemState.OPEN
+    clock.lead()
+    assert clock.state_of("ic") is ItemState.AUTO
+    clock.add(Kind.FIELD, "service", ALICE.user, name="service", value="checkout")
+    assert clock.state_of("facts") is ItemState.OPEN
+    clock.add(Kind.FIELD, "impact", ALICE.user, name="impact", value="nobody can pay")
+    assert clock.state_of("facts") is ItemState.AUTO
+
+
+def test_who_is_on_it_begins_the_investigation(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    assert clock.incident(clock.id).status is Status.INVESTIGATING
+
+
+def test_nobody_leads_so_the_next_on_call_is_asked_and_then_the_lead(clock: Clock) -> None:
+    clock.begin()
+    told = [each for each in clock.wait(7) if "lead" in each[1]]
+    assert told == [
+        (BOB.user, "nobody leads this incident yet: take it with `incident ack`"),
+        (DAVE.user, "still nobody leads this incident"),
+    ]
+
+
+def test_at_the_end_of_a_phase_the_commander_is_told_what_is_open(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    phase = [each for each in clock.wait(16) if "are over" in each[1]]
+    assert len(phase) == 1 and phase[0][0] == ALICE.user
+    assert "the first 15 min are over, 3 lines still open" in phase[0][1]
+
+
+def test_what_was_due_while_nobody_ran_fires_once_and_says_it_is_late(clock: Clock) -> None:
+    clock.begin()
+    clock.later(minutes=12)
+    clock.timers.fire()
+    clock.timers.fire()
+    events = clock.records.events(clock.id)
+    fired = [event.facts for event in events if event.kind == Kind.FIRED]
+    assert [each["key"] for each in fired].count("item:ack") == 1
+    assert {each["key"]: each.get("late") for each in fired}["item:ack"] == "11 min"
+    told = [event.text for event in events if event.is_told and "somebody is on it" in event.text]
+    assert told == ["⏰ due now: somebody is on it (on call) (late by 11 min)"]
+
+
+def test_a_role_nobody_accepted_in_three_minutes_is_offered_to_the_next(clock: Clock) -> None:
+    clock.begin()
+    clock.add(Kind.OFFERED, "offered", ALICE.user, role="scribe", user=CAROL.user)
+    assert not [each for each in clock.wait(2) if "scribe was offered" in each[1]]
+    (told,) = [each for each in clock.wait(2) if "scribe was offered" in each[1]]
+    assert told[0] == ALICE.user  # the first of the rota who is not the one that was asked
+    clock.add(Kind.OFFERED, "offered", ALICE.user, role="comms", user=CAROL.user)
+    clock.add(Kind.ACCEPTED, "accepts", CAROL.user, role="comms", user=CAROL.user)
+    assert not [each for each in clock.wait(5) if "communications was offered" in each[1]]
+
+
+def test_a_page_climbs_the_rota_until_somebody_answers(clock: Clock) -> None:
+    clock.begin()
+    clock.add(Kind.PAGED, "paged", ALICE.user, id="P1", user=ALICE.user, rung="0")
+    clock.add(Kind.TIMER, "page", key="page:P1", due=written(clock.now + 5 * MINUTE))
+    paged = [each[0] for each in clock.wait(11) if "page P1" in each[1]]
+    assert paged == [BOB.user, CAROL.user]
+    clock.add(Kind.PAGE_ACKED, "answers", CAROL.user, id="P1")
+    assert not [each for each in clock.wait(20) if "page P1" in each[1]]
+
+
+def test_nobody_is_called_in_a_drill(clock: Clock) -> None:
+    clock.begin("sev1 checkout is down --drill")
+    clock.add(Kind.PAGED, "paged", ALICE.user, id="P1", user=ALICE.user, rung="0")
+    clock.add(Kind.TIMER, "page", key="page:P1", due=written(clock.now + 5 * MINUTE))
+    assert [each for each in clock.wait(6) if "page P1" in each[1]] == [
+        ("", "📟 page P1: nobody answered in 5 min, you are next. Answer with `incident ack`")
+    ]
+
+
+def test_a_missed_update_goes_to_its_writer_then_the_deputy_then_the_lead_and_an_update_ends_it(
+    clock: Clock,
+) -> None:
+    clock.begin()
+    clock.lead()
+    clock.add(Kind.ACCEPTED, "accepts", BOB.user, role="comms", user=BOB.user)
+    clock.add(Kind.ACCEPTED, "accepts", CAROL.user, role="deputy", user=CAROL.user)
+    clock.add(Kind.UPDATE, "we look", BOB.user)
+    assert clock.state_of("update") is ItemState.AUTO
+    due = [each[0] for each in clock.wait(26) if "a status update is due" in each[1]]
+    assert due == [BOB.user, CAROL.user, DAVE.user]
+    clock.add(Kind.UPDATE, "we know", BOB.user)
+    assert not [each for each in clock.wait(14) if "a status update is due" in each[1]]
+
+
+def test_silence_in_a_sev1_is_asked_after_and_then_calls_the_next(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    told = [each for each in clock.wait(36) if "nothing was heard" in each[1]]
+    assert [each[0] for each in told] == [ALICE.user, BOB.user]
+    clock.add(Kind.NOTE, "still here", ALICE.user)
+    assert not [each for each in clock.wait(28) if "nothing was heard" in each[1]]
+
+
+def test_nothing_urgent_is_due_of_one_that_is_resolved_and_the_report_is(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    clock.wait(5)
+    clock.add(Kind.STATUS, "mitigated", ALICE.user, to="mitigated")
+    clock.add(Kind.STATUS, "resolved", ALICE.user, to="resolved")
+    waiting = {timer.key for timer in clock.incident(clock.id).timers if timer.fired is None}
+    assert waiting == {"item:draft", "item:milestones", "item:published", "item:actions"}
+    assert clock.wait(600, step=30) == []
+
+
+def test_one_that_was_no_incident_is_due_nothing(clock: Clock) -> None:
+    clock.begin()
+    clock.add(Kind.STATUS, "false alarm", ALICE.user, to="false alarm")
+    assert clock.incident(clock.id).next_due is None
+    assert clock.records.due(clock.now + timedelta(days=9)) == ()
+
+
+def test_two_workers_fire_each_timer_once(clock: Clock) -> None:
+    clock.begin()
+    clock.later(minutes=2)
+    other = Timers(clock.state, SITE, clock.clock)
+    for timers in (clock.timers, other, clock.timers):
+        timers.fire()
+    fired = [event.facts["key"] for event in clock.records.events(clock.id) if event.kind == Kind.FIRED]
+    assert fired == ["item:ack"]
+
+
+def test_a_note_keeps_the_order_of_a_replayed_clock(clock: Clock) -> None:
+    """What the rules added is part of the chain: a replay gives the record without asking them again."""
+    clock.begin()
+    clock.records.append(clock.id, lambda _: [Draft(Kind.NOTE, "hm", by=ALICE.user)])
+    clock.wait(20)
+    assert fold.fold(clock.id, clock.records.events(clock.id)) == clock.incident(clock.id)
+    assert clock.incident(clock.id).holder(Role.IC) == ""
+
+
+# --- updates and ticks, typed -----------------------------------------------------------------------
+
+
+def test_an_update_is_told_and_the_next_one_promised(clock: Clock) -> None:
+    clock.begin()
+    said = '"half of the payments fail" --actions "rolling back" --next 30m --to stakeholders'
+    receipt = clock.type(f"incident update {said} --incident {clock.id}")
+    assert receipt.accepted and receipt.text == "Told. The next update is due in 30 min."
+    (told,) = clock.incident(clock.id).updates
+    assert told.parts == {"conditions": "half of the payments fail", "actions": "rolling back"}
+    assert (told.by, told.audience, told.next_due) == (ALICE.user, "stakeholders", clock.now + 30 * MINUTE)
+    assert clock.incident(clock.id).lines[-1].text == "Conditions: half of the payments fail\nActions: rolling back"
+
+
+def test_a_bare_update_asks_by_a_window_that_holds_what_was_said_last(clock: Clock) -> None:
+    clock.begin()
+    clock.type(f'incident update "half of the payments fail" --incident {clock.id}')
+    receipt = clock.type(f"incident update --incident {clock.id}")
+    assert receipt.form is not None and not receipt.accepted
+    initial = {field.name: field.initial for field in receipt.form.fields}
+    assert initial["conditions"] == "half of the payments fail" and initial["next"] == "15m"
+
+
+def test_a_line_without_evidence_is_ticked_by_hand_and_reminds_nobody(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    assert clock.type(f"incident done case 4711 at AWS --incident {clock.id}", BOB).accepted
+    item = next(item for item in clock.incident(clock.id).items if item.key == "case")
+    assert (item.state, item.why, item.by) == (ItemState.DONE, "4711 at AWS", BOB.user)
+    assert not [each for each in clock.wait(61) if "AWS or the vendor" in each[1]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        ("incident done ic", "ticks itself when the record shows it"),
+        ("incident skip case", "Say why"),
+        ("incident done nothing", "Which line? `ack` somebody is on it"),
+        ("incident update bad --to everybody", "`--to` is one of channel, stakeholders, public"),
+    ],
+)
+def test_a_tick_that_says_too_little_is_refused_with_what_to_type(clock: Clock, typed: str, why: str) -> None:
+    clock.begin()
+    before = clock.incident(clock.id).head
+    receipt = clock.type(f"{typed} --incident {clock.id}")
+    assert not receipt.accepted and why in receipt.text and "Nothing was done." in receipt.text
+    assert clock.incident(clock.id).head == before
+
+
+def test_outside_an_incident_its_verbs_say_what_to_name(clock: Clock) -> None:
+    assert "Name one with `--incident INC-…`" in clock.type("incident update all is lost").text
