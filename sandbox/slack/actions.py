@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sandbox.slack import limits, payloads, shapes
+from sandbox.slack import events, happenings, limits, payloads, shapes
 from sandbox.slack.delivery import Courier, Delivery
 from sandbox.slack.payloads import NotThere
 from sandbox.slack.workspace import (
@@ -315,12 +315,13 @@ class Actions:
                 kept = [e for e in self.workspace.ephemerals if e.ts != url.message_ts]
                 self.workspace.ephemerals[:] = kept
         elif url.message_ts in place.messages:
-            self.workspace.delete(place.messages[url.message_ts])
+            self.courier.announce(*happenings.delete(self.workspace, place.messages[url.message_ts]))
 
     def _replace_original(self, url: ResponseUrl, place: Channel, content: Json) -> None:
         if not url.is_ephemeral:
             if url.message_ts in place.messages:
-                self.workspace.edit(place.messages[url.message_ts], **content)
+                original = place.messages[url.message_ts]
+                self.courier.announce(*happenings.edit(self.workspace, original, **content))
             return
         with self.workspace.change("ephemeral", channel=place.id, user=url.user):
             for shown in self.workspace.ephemerals:
@@ -338,7 +339,9 @@ class Actions:
             return
         thread_ts = body.get("thread_ts")
         if body.get("response_type") == "in_channel":
-            self.workspace.post(place, self.workspace.bot_user_id, thread_ts=thread_ts, **content)
+            bot = self.workspace.bot_user_id
+            message = self.workspace.post(place, bot, thread_ts=thread_ts, **content)
+            self.courier.announce(events.said(self.workspace, message))
         else:
             self.workspace.post_ephemeral(place, person.id, source=source, thread_ts=thread_ts, **content)
 
@@ -348,9 +351,9 @@ class Actions:
 
     # --- who and where
 
-    def _tell(self, *events: Json) -> tuple[Delivery, ...]:
+    def _tell(self, *told: Json) -> tuple[Delivery, ...]:
         """Deliver, in this thread and in this order; what the app is not told of is left out."""
-        sent = [self.courier.deliver_event(event) for event in events]
+        sent = [self.courier.deliver_event(event) for event in told]
         return tuple(delivery for delivery in sent if delivery is not None)
 
     def _actor(self, user: str) -> User:
