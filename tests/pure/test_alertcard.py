@@ -254,6 +254,8 @@ def test_a_storm_counts_what_fires_and_lists_all_in_a_file() -> None:
     assert "critical ones have their own cards" in told
     assert file.in_thread and file.file == STORM.listing
     assert len(drawn(replace(STORM, listing=None))) == 1
+    last = replace(STORM, members=1, firing=1, listing=None)
+    assert drawn(last)[0].text == "⚠️ Alert storm: 1 alert group, 1 fires"
 
 
 def test_a_newer_list_of_a_storm_is_another_file() -> None:

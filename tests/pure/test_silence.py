@@ -360,6 +360,8 @@ def test_a_silence_is_ended_by_its_request_its_own_id_or_the_alert_that_it_hides
     (step,) = plan.steps
     assert isinstance(step.effect, Unsilence) and step.effect.target.uid == S1
     assert plan.findings[0].value == "1 alert that still fires: X"
+    of_alert = name.upper() == GROUP.id.upper()
+    assert plan.title == f"End the silence of {GROUP.name if of_alert else name}"
     back = grammar.parse(plan.undo, COMMANDS).args
     assert (back.verb, back.flags["for"]) == ("silence", "60m")
     silence.check(back, SITE)
