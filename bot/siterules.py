@@ -52,6 +52,7 @@ def section_objections(of: Sections) -> Iterator[Objection]:
     yield from _perfect(of)
     yield from _proxied(of)
     yield from _watched(of)
+    yield from _frozen(of)
     if not of.namespaces.watch:
         yield ("namespaces.watch",), "names no namespace; write all, or leave the key out"
     if not (app := first_app(of.services)).service or app.role != "app":
@@ -127,6 +128,13 @@ def _watched(of: Sections) -> Iterator[Objection]:
     if rules.initial_delay + rules.interval > rules.bake:
         paths = (f"{at}.bake", f"{at}.initial_delay", f"{at}.interval")
         yield paths, "the bake time ends before there is a second sample"
+
+
+def _frozen(of: Sections) -> Iterator[Objection]:
+    for number, period in enumerate(of.change.freezes):
+        at = f"change.freezes.[{number}]"
+        if period.ends <= period.begins:
+            yield (f"{at}.to", f"{at}.from"), f"`{period.name}` ends before it begins"
 
 
 def site_objections(of: Site) -> Iterator[Objection]:

@@ -681,10 +681,27 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class FreezePeriod:
+    """A time in which nothing is changed on purpose. begins, ends: local times. spared: services that may change."""
+
+    name: str
+    begins: datetime = field(metadata={"key": "from"})
+    ends: datetime = field(metadata={"key": "to"})
+    spared: Words = field(default=(), metadata={"key": "except"})
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """id: strftime fields of the day, and {n}, the change's number in that day."""
+    """id: strftime fields of the day, and {n}, the change's number in that day. pending: how long approvals are waited
+    for; use_within: so soon an approved change is begun once it may be. checks_within: how old the pre-checks may be
+    then. teams: who works together; a high risk needs approvers of two of them, where any are named."""
 
     id: Annotated[str, Shape("change id")] = "CR-%Y-%m-%d-{n:03d}"
+    pending: Span = timedelta(hours=4)
+    use_within: Span = timedelta(hours=1)
+    checks_within: Span = timedelta(minutes=10)
+    freezes: tuple[FreezePeriod, ...] = ()
+    teams: Mapping[str, Users] = field(default_factory=dict)
     availability_after: Span = timedelta(hours=2)
     rollback: Rollback = Rollback()
     validation: Validation = Validation()
@@ -715,7 +732,7 @@ class Sections:
     security: Security = field(default_factory=Security)
     dependencies: tuple[Dependency, ...] = ()
     critical_checks: tuple[CriticalCheck, ...] = field(default_factory=_manual_checks)
-    change: Change = Change()
+    change: Change = field(default_factory=Change)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

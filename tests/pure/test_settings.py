@@ -281,6 +281,10 @@ def refused(text: str) -> list[str]:
             "team: {people: {alice: [U0A, U0B], bob: U0B}}",
             "1:41: team.people.bob: U0B is an id of `alice` already",
         ),
+        (
+            'change: {freezes: [{name: x, from: "2026-12-20 09:00", to: 2026-12-20}]}',
+            "1:60: change.freezes[0].to: `x` ends before it begins",
+        ),
         ("team: {people: {alice: []}}", "1:24: team.people.alice: names no Slack id; leave the person out"),
         (
             "team: {people: {alice: S0ALL}}",
@@ -891,7 +895,9 @@ def parse_default(path: str, text: str) -> Any:
     is_item = path.split(".")[0].endswith("[]")
     flow = quoted
     for part in reversed(parts[1:]):
-        flow = f"{{{part}: {flow}}}"
+        if part.endswith("[]"):  # a list within a section, whose items need more than this key
+            flow = f"[{{name: n, from: 2026-12-20, to: 2026-12-21, {flow[1:]}]"
+        flow = f"{{{part.removesuffix('[]')}: {flow}}}"
     if is_item:
         needed = {"access": "roles: oncall, may: submit, verbs: '*'"}.get(
             parts[0], "name: n, url: 'http://u'"
@@ -901,9 +907,10 @@ def parse_default(path: str, text: str) -> Any:
     if parts[0] == "cluster":
         site, parts = site.cluster_for(""), parts[1:]
     for part in parts:
-        attribute = {"for": "for_"}.get(part, part.replace("-", "_"))
+        plain = part.removesuffix("[]")
+        attribute = {"for": "for_", "except": "spared"}.get(plain, plain.replace("-", "_"))
         site = site[part] if isinstance(site, Mapping) else getattr(site, attribute)
-        site = site[0] if is_item and part == parts[0] else site
+        site = site[0] if part.endswith("[]") or (is_item and part == parts[0]) else site
     return site
 
 
