@@ -100,7 +100,7 @@ def value(name: str, answer: Vector | Gap) -> Value:
     if queries.partial(answer):
         return Value(None, f"a partial answer: {one_line(queries.partial(answer))}")
     if not answer.samples:
-        return Value(None, "no data")
+        return Value(None, f"no data ({name})")
     if len(answer.samples) > 1:
         return Value(None, f"{len(answer.samples)} series instead of one")
     return _number(queries.QUERIES[name], answer.samples[0].value)
@@ -119,10 +119,11 @@ def _number(entry: queries.NamedQuery, number: float) -> Value:
 
 def _critical_reads(site: ClusterSite) -> tuple[Read, ...]:
     addresses = (Fetch(check.url) for check in site.critical_checks)
-    return tuple(dict.fromkeys((*addresses, *(_behind(service) for service in _applications(site)))))
+    return tuple(dict.fromkeys((*addresses, *(_behind(service) for service in applications(site)))))
 
 
-def _applications(site: ClusterSite) -> tuple[ServiceSite, ...]:
+def applications(site: ClusterSite) -> tuple[ServiceSite, ...]:
+    """Those that answer users: whose endpoints count, and who is a neighbour of whom."""
     return tuple(each for each in site.services.values() if each.role == "app" and each.service)
 
 
@@ -133,7 +134,7 @@ def _behind(service: ServiceSite) -> Endpoints:
 def _checks(site: ClusterSite, seen: Seen) -> Iterable[Check]:
     for check in site.critical_checks:
         yield _answered(check, seen[Fetch(check.url)])
-    for service in _applications(site):
+    for service in applications(site):
         yield _endpoints(f"endpoints of {service.namespace}/{service.service}", seen[_behind(service)])
 
 

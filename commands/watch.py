@@ -29,6 +29,7 @@ class Reading(StrEnum):
 _ORDER = (Reading.BREACH, Reading.BLIND, Reading.INCONCLUSIVE, Reading.CLEAN)
 
 ERRORS, LATENCY, AVAILABILITY = "errors", "latency", "availability"
+_BOUNDLESS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,8 @@ def _said(*, is_breach: bool) -> Reading:
 
 
 def _rise(now: Fraction, base: Fraction) -> float:
-    return float(now / base) if base else float("inf") if now else 0.0
+    """Of a baseline of nothing anything is as much more as can be written down: a record knows no infinity."""
+    return float(now / base) if base else _BOUNDLESS if now else 0.0
 
 
 def _at_once(rules: Rollback, *, is_hard: bool) -> str:

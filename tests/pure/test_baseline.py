@@ -136,7 +136,7 @@ def test_around_an_incident_it_is_summed_and_latency_weighed_by_requests() -> No
     assert found.recent.p95 == Value(0.2)
     assert any("[20m]" in expr for expr in exprs) and any("[25m]" in expr for expr in exprs)
     assert sum("cpu_usage" in expr for expr in exprs) == 1  # of the longer piece
-    assert found.last_week.requests == Value(None, "no data")
+    assert found.last_week.requests == Value(None, "no data (Q-requests)")
 
 
 def test_an_incident_over_all_of_it_leaves_last_week() -> None:
@@ -173,7 +173,7 @@ def test_a_sample_looks_back_on_one_interval_as_of_its_own_time() -> None:
     ("answer", "expected"),
     [
         (number(0), Value(0)),
-        (Vector(()), Value(None, "no data")),
+        (Vector(()), Value(None, "no data (Q-requests)")),
         (number(float("nan")), Value(None, "no requests")),
         (number(-1), Value(None, "-1 is no count")),
         (Vector((Point({}, 1), Point({}, 2))), Value(None, "2 series instead of one")),

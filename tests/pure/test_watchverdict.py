@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 from watch_world import MINUTE, NAN, RULES, T0, baseline, dark, judge, row, sample
 
 from commands.finding import Light
 from commands.sample import Check, Sample
-from commands.watch import Reading
+from commands.watch import Judged, Reading
 from commands.watchverdict import Outcome, due, finding, recovery, verdict
 
 WATCHING, PASS, FAIL, INCONCLUSIVE, BLIND = Outcome
@@ -73,6 +75,16 @@ def test_two_in_a_row_or_three_of_five_and_nothing_else_is_a_failure(letters: st
     fives = [told[n : n + 5] for n in range(len(told))]
     expected = "xx" in told or any(five.count("x") >= 3 for five in fives)
     assert (verdict(row(letters), RULES).outcome is FAIL) is expected
+
+
+@pytest.mark.parametrize(
+    "samples", [row("x.#?X"), (judge(sample(1, 400), baseline(0), replace(RULES, strict=True)),)]
+)
+def test_a_verdict_and_its_baseline_survive_a_record(samples: tuple[Judged, ...]) -> None:
+    """In strict mode a baseline of nothing is exceeded without bound, and JSON has no infinity."""
+    for kept in (verdict(samples, RULES, is_over=True), baseline()):
+        as_json: TypeAdapter[Any] = TypeAdapter(type(kept))
+        assert as_json.validate_json(as_json.dump_json(kept)) == kept
 
 
 # --- In words -------------------------------------------------------------------------------------
