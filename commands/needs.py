@@ -267,6 +267,7 @@ READS: Mapping[type[Read], Needs] = {
     responsereads.IncidentOf: (),
     responsereads.OpenIncidents: (),
     responsereads.EventsOf: (),
+    responsereads.HouseZone: (),
     responsereads.Incidents: (),
     responsereads.ChangeOutcomes: (),
     responsereads.CommandCounts: (),

@@ -46,6 +46,11 @@ class EventsOf(Read):
     count: int = -1
 
 
+@dataclass(frozen=True, slots=True)
+class HouseZone(Read):
+    """→ str: the name of the time zone of the configuration."""
+
+
 class Outcome(StrEnum):
     """How a change ended. The first four reached production; the others never did."""
 

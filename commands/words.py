@@ -349,6 +349,8 @@ _RESPOND = (
             Verb("skip", "a line of the checklist is left out, and why"),
             Verb("note", "a line for the timeline"),
             Verb("timeline", "what happened when"),
+            Verb("export", "the whole record as files"),
+            Verb("verify", "whether the record is whole"),
             Verb("mitigate", "users no longer feel it"),
             Verb("resolve", "it is over"),
             Verb("postmortem", "the report"),

@@ -112,7 +112,7 @@ class Clients:
             own,
             trail,
             CasebookSource(Casebook(self._state, self._settings.site), called=self._state.called),
-            RecordsSource(Records(self._state, self._settings.site)),
+            RecordsSource(Records(self._state, self._settings.site), self._settings.site.timezone),
             DeedsSource(self._state.trail, self._settings.site),
         )
 

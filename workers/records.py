@@ -11,15 +11,18 @@ from bot.records import Records
 from commands.errors import Unreachable
 from commands.model import Read
 from commands.response.incident import Incident
-from commands.responsereads import EventsOf, IncidentOf, Incidents, OpenIncidents
+from commands.responsereads import EventsOf, HouseZone, IncidentOf, Incidents, OpenIncidents
 
 
 class RecordsSource:
-    def __init__(self, records: Records) -> None:
+    """zone: of the configuration."""
+
+    def __init__(self, records: Records, zone: str) -> None:
         self._records = records
+        self._zone = zone
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
-        return ((IncidentOf, OpenIncidents), (Incidents, EventsOf))
+        return ((IncidentOf, OpenIncidents, HouseZone), (Incidents, EventsOf))
 
     def read(self, read: Read, deadline: float) -> Any:
         try:
@@ -38,6 +41,8 @@ class RecordsSource:
                 return _of(self._records.told_between(read.start, read.end), read.cluster)
             case EventsOf():
                 return self._records.events(read.id, read.start, read.count)
+            case HouseZone():
+                return self._zone
         raise LookupError(f"not a read of the records: {read}")
 
 
