@@ -32,6 +32,7 @@ from rq.timeouts import JobTimeoutException
 from bot.audit import CHAIN, Trail, facts_of, parts
 from commands.model import AlertGroup, Notice, Record, Request, Storm, Whisper
 from commands.reads import RunView
+from commands.response.changerequest import ChangeRequest
 from commands.response.incident import Incident
 from commands.site import CHANGES
 
@@ -71,6 +72,7 @@ _KINDS: Mapping[type, str] = {
     Notice: "notice",
     Whisper: "whisper",
     Incident: "incident",
+    ChangeRequest: "change",
 }
 _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, kind in _KINDS.items()}
 
@@ -252,7 +254,7 @@ def card_of(record: Record) -> str:
 
 def lane_of(record: Record) -> str:
     """What Slack's one message per second counts against: the channel, or the person's direct messages."""
-    if isinstance(record, AlertGroup | Storm | Notice):
+    if isinstance(record, AlertGroup | Storm | Notice | ChangeRequest):
         return record.channel
     if isinstance(record, Incident):
         return record.room.channel or f"incident {record.id}"  # none of Slack's, until there is a room

@@ -15,6 +15,7 @@ from commands.finding import Finding, Light, Suggestion, worst
 from commands.ledger import Line
 from commands.picture import Picture
 from commands.plan import Asking, Plan, Progress, Verdict
+from commands.response.changerequest import ChangeRequest
 from commands.response.incident import Incident
 
 
@@ -498,4 +499,4 @@ class Whisper:
     suggestions: tuple[Suggestion, ...] = ()
 
 
-Record = Request | AlertGroup | Storm | Notice | Whisper | Incident
+Record = Request | AlertGroup | Storm | Notice | Whisper | Incident | ChangeRequest

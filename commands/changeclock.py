@@ -1,0 +1,84 @@
+"""The clock of a change request: what is due of it at which time, and what the clock alone decides.
+
+`consequences` is asked once for every write (bot/changerecords.py), so no verb can forget a timer; `due` by the workers,
+for what needs no look outside. Whether something has run out is judged again where it is used: a timer that fires late
+lets nobody in.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from commands.ledger import Draft
+from commands.response.changeevents import Kind, draft, moving, timer
+from commands.response.changemoves import Move
+from commands.response.changerequest import RUNNING, ChangeRequest, Stage
+from commands.site import Change as Rules
+from commands.site import Site
+
+# Keys of timers. VALIDATE is followed by minutes after the last step.
+EXPIRE, POST, REMIND, SAMPLE, VALIDATE = "expire", "post", "remind", "sample", "validate:"
+
+LOOKS = (5, 15, 60)  # minutes after the change
+REMINDED = timedelta(hours=1)  # before it begins
+WATCHED = timedelta(hours=1)  # after it is over
+
+# What the stakeholders are told of, once they were told at all.
+_TOLD = frozenset(Stage) - {Stage.PRECHECKS}
+
+
+def rules(change: ChangeRequest, site: Site) -> Rules:
+    """The settings of its cluster, as they are now."""
+    return (site.clusters.get(change.payload.cluster) or site).change
+
+
+def consequences(before: ChangeRequest | None, after: ChangeRequest, site: Site) -> tuple[Draft, ...]:
+    """The timers to be set or taken away behind the events that made `after` of `before`."""
+    return tuple(
+        timer(key, due)
+        for key, due in _timers(before, after, site)
+        if due is not None or after.timer(key) is not None
+    )
+
+
+def _timers(
+    before: ChangeRequest | None, after: ChangeRequest, site: Site
+) -> Iterator[tuple[str, datetime | None]]:
+    is_moved = before is None or (before.stage, before.version) != (after.stage, after.version)
+    if is_moved:
+        yield EXPIRE, expires(after, site)
+    if is_moved and after.stage is Stage.EXECUTING:
+        yield SAMPLE, after.started
+    if is_moved and after.stage is Stage.VALIDATING and after.done:
+        yield from ((f"{VALIDATE}{each}", after.done + timedelta(minutes=each)) for each in LOOKS)
+    if is_moved and after.is_over and after.stage is not Stage.SUCCEEDED:
+        yield from ((f"{VALIDATE}{each}", None) for each in LOOKS)
+    if after.notified and (is_moved or before is None or before.notified != after.notified):
+        if after.stage in _TOLD:
+            yield POST, after.updated
+        yield REMIND, _reminder(after)
+
+
+def expires(change: ChangeRequest, site: Site) -> datetime | None:
+    """When approvals are no longer waited for, or what was approved can no longer be begun."""
+    limits = rules(change, site)
+    if change.stage is Stage.PENDING and change.cleared:
+        return change.cleared + limits.pending
+    if change.stage is Stage.APPROVED and change.granted:
+        return min(change.payload.until, max(change.granted, change.payload.at) + limits.use_within)
+    return None
+
+
+def _reminder(change: ChangeRequest) -> datetime | None:
+    at = change.payload.at - REMINDED
+    is_coming = change.stage not in RUNNING and not change.is_over
+    return at if is_coming and change.notified and at > change.notified else None
+
+
+def due(change: ChangeRequest, now: datetime) -> tuple[Draft, ...]:
+    """What has run out."""
+    at = change.timer(EXPIRE)
+    if at is None or at > now:
+        return ()
+    why = "nobody approved it in time" if change.stage is Stage.PENDING else "it was not begun in time"
+    fired = draft(Kind.FIRED, f"it expires at {at:%H:%M:%S} UTC", key=EXPIRE)
+    return (fired, moving(Move.EXPIRE, f"⌛ expired: {why}. Nothing was done.", why=why))
