@@ -44,7 +44,10 @@ def by_policy(wish: Wish, site: ClusterSite, args: Args) -> Planning:
         text = f"{space}: every pod sends to and hears from everybody but {wish.cidr}"
         steps.append(Step(f"except {space}", effect, text))
     made = wish.plan(findings, Wave("Except", tuple(steps)))
-    return replace(made, before=(("until", wish.until), ("namespaces", ", ".join(named))))
+    where = f" --namespace {args.flags['namespace']}" if "namespace" in args.flags else ""
+    return replace(
+        made, undo=f"{made.undo}{where}", before=(("until", wish.until), ("namespaces", ", ".join(named)))
+    )
 
 
 def spaces(site: ClusterSite, args: Args) -> tuple[str, ...]:

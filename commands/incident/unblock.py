@@ -23,6 +23,9 @@ from commands.site import ClusterSite
 from commands.wording import one_line, unread
 
 
+_HOWS = {"NetworkAcl": "nacl", "SecurityGroup": "sg", "NetworkPolicy": "netpol"}
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What there is to lift, and which notes are to be forgotten after that."""
@@ -116,7 +119,7 @@ def _lifting(net: Net, found: _Found, vpc: VpcView | Gap | None) -> Plan:
         waves=waves(Wave("Lift", tuple(found.lifts)), Wave("Forget the notes", tuple(found.forgets))),
         stays=("entries, rules and policies that the bot did not make",),
         scope=(f"unblock {net}", *map(str, touched)),
-        undo=f"incident block {net}",
+        undo=f"incident block {net} --how {_HOWS[steps[0].effect.target.kind]}",
         before=((("vpc", vpc.id),) if isinstance(vpc, VpcView) else ()),
         locks=(f"block/{net}", *(f"addresses/{each.path}" for each in touched)),
     )
