@@ -1,13 +1,13 @@
 """How good alerts are: what became of each that people were told of, by template, and how much of that is known.
 
-What people called a card counts first. Of one that nobody judged, what it did may say enough: it came as a second
-copy of another, came and went three times in an hour, or was over before anybody took notice. The rest is not
-classified, and no rate speaks of it.
+What people called a card counts first. Of one that nobody judged, what it did may say enough: it came and went three
+times in an hour, or was over before anybody took notice. The rest is not classified, and no rate speaks of it.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from commands.model import Judgement
@@ -31,7 +31,6 @@ class Disposition(StrEnum):
     ACTIONABLE = "actionable"
     INFORMATIONAL = "informational"
     FALSE_POSITIVE = "false positive"
-    DUPLICATE = "duplicate"
     FLAPPING = "flapping"
     SELF_RESOLVED = "resolved by itself"
     UNCLASSIFIED = "unclassified"
@@ -118,47 +117,26 @@ def template(card: Told) -> str:
 
 def dispositions(cards: Sequence[Told]) -> tuple[Disposition, ...]:
     """In the order of the cards."""
-    by_template: dict[str, list[Told]] = {}
-    for card in cards:
-        by_template.setdefault(template(card), []).append(card)
-    return tuple(_disposition(card, by_template[template(card)]) for card in cards)
+    starts: dict[str, list[datetime]] = {}
+    for each in sorted((each for card in cards for each in card.members), key=lambda each: each.starts_at):
+        starts.setdefault(each.fingerprint, []).append(each.starts_at)
+    return tuple(_disposition(card, starts) for card in cards)
 
 
-def _disposition(card: Told, alike: Sequence[Told]) -> Disposition:
+def _disposition(card: Told, starts: Mapping[str, Sequence[datetime]]) -> Disposition:
     if card.judgement is not None:
         return _MARKED[card.judgement]
-    if any(_is_copy(card, other) for other in alike):
-        return Disposition.DUPLICATE
-    if _cycles(card, alike) >= CYCLES:
+    if any(_is_flapping(each.starts_at, starts[each.fingerprint]) for each in card.members):
         return Disposition.FLAPPING
     return Disposition.SELF_RESOLVED if _is_over_by_itself(card) else Disposition.UNCLASSIFIED
 
 
-def _is_copy(card: Told, other: Told) -> bool:
-    """Whether the very same alerts were told before in another group, and had not ended."""
-    if other.group == card.group or (other.first.starts_at, other.group) >= (
-        card.first.starts_at,
-        card.group,
-    ):
-        return False
-    on = {
-        each.fingerprint
-        for each in other.members
-        if each.ends_at is None or each.ends_at > card.first.starts_at
-    }
-    return {each.fingerprint for each in card.members} <= on
-
-
-def _cycles(card: Told, alike: Sequence[Told]) -> int:
-    """The most starts of one of its alerts within an hour that has this card's start in it."""
-    most = 0
-    for fingerprint in {each.fingerprint for each in card.members}:
-        starts = sorted(o.starts_at for other in alike for o in other.members if o.fingerprint == fingerprint)
-        own = {each.starts_at for each in card.members if each.fingerprint == fingerprint}
-        for start in starts:
-            hour = [each for each in starts if start <= each < start + _HOUR]
-            most = max(most, len(hour) if own & set(hour) else 0)
-    return most
+def _is_flapping(at: datetime, starts: Sequence[datetime]) -> bool:
+    """Whether it began so often within some hour that has this start in it."""
+    first, end = bisect_right(starts, at - _HOUR), bisect_left(starts, at + _HOUR)
+    near = starts[first:end]
+    runs = zip(near, near[CYCLES - 1 :], strict=False)
+    return any(begun <= at <= ended and ended - begun < _HOUR for begun, ended in runs)
 
 
 def _is_over_by_itself(card: Told) -> bool:

@@ -423,13 +423,6 @@ def test_three_times_in_an_hour_is_flapping(apart, kind):
     assert set(found) == {kind}
 
 
-def test_the_same_alert_in_a_second_group_is_a_duplicate():
-    found = kinds(
-        occurrence(ago=HOUR, lasted=None, group="A1"), occurrence(ago=30 * MINUTE, lasted=None, group="A2")
-    )
-    assert found == [Disposition.UNCLASSIFIED, Disposition.DUPLICATE]
-
-
 def test_pods_of_one_service_are_one_template():
     cards = told([occurrence(pod="web-1", service="web"), occurrence(pod="web-2", service="web")])
     assert {quality.template(card) for card in cards} == {"HighErrorRate namespace=shop service=web"}

@@ -1,0 +1,9 @@
+"""`review metrics|weekly|monthly|export`: what the numbers say of a window, and where they are going.
+
+The numbers themselves are commands/numbers; here they are read, compared, judged against `targets:` and written down.
+"""
+
+from commands.command import Command
+from commands.review import export, metrics
+
+COMMANDS: tuple[Command, ...] = (metrics.METRICS, metrics.WEEKLY, metrics.MONTHLY, export.EXPORT)
