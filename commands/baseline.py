@@ -5,7 +5,7 @@ of the same hour a week earlier, because a Monday morning is no Sunday night. Bo
 counted from, so that whoever reads a verdict later sees what it was measured against.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -13,7 +13,7 @@ from fractions import Fraction
 from commands.model import Reads, Seen
 from commands.queries import as_percent, shown
 from commands.reads import Query
-from commands.sample import Sample, Value, query_at, sample, value
+from commands.sample import Sample, Value, applications, query_at, sample, value
 from commands.site import ClusterSite, Rollback, ServiceSite
 from commands.wording import took
 
@@ -79,6 +79,17 @@ def baseline(
         used.get("Q-servicecpu", none), used.get("Q-servicemem", none),
         start.healthy, tuple(check.name for check in start.checks if check.is_up),
     )  # fmt: skip
+
+
+def neighbours(
+    service: ServiceSite, site: ClusterSite, t0: datetime, excluded: Sequence[Interval] = ()
+) -> Generator[Reads, Seen, Mapping[str, Baseline]]:
+    """Of the other services that answer users, by name: what happens to them too is not this change's doing."""
+    found: dict[str, Baseline] = {}
+    for other in applications(site):
+        if other.name != service.name:
+            found[other.name] = yield from baseline(other, site, t0, excluded)
+    return found
 
 
 def spans(begin: datetime, end: datetime, excluded: Iterable[Interval]) -> tuple[Interval, ...]:

@@ -5,15 +5,18 @@ inconclusive; what could not be read is blind; neither ever counts as clean or a
 what it saw, the limit and the floors. What a row of samples comes to is in commands/watchverdict.py.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 
 from commands import baseline as frozen
 from commands.baseline import Baseline, Reference, milliseconds, percent
+from commands.model import Reads, Seen
 from commands.sample import Check, Sample, Value
-from commands.site import Rollback
+from commands.sample import sample as sampled
+from commands.site import ClusterSite, Rollback, ServiceSite
 
 
 class Reading(StrEnum):
@@ -77,6 +80,20 @@ class Judged:
             and not (each.is_critical and each.reading is Reading.CLEAN)
         ]
         return f"{self.sample.at:%H:%M} {self.reading}: {'; '.join(told)}"
+
+
+def look(
+    service: ServiceSite, site: ClusterSite, at: datetime, of: Baseline, around: Mapping[str, Baseline]
+) -> Generator[Reads, Seen, Judged]:
+    """One sample, with its neighbours at the same time. around: their baselines (baseline.neighbours)."""
+    rules = site.change.rollback
+    own: Sample = yield from sampled(service, site, at)
+    others: dict[str, Judged] = {}
+    for name, base in around.items():
+        if name in site.services:  # the configuration may have changed meanwhile
+            found: Sample = yield from sampled(site.services[name], site, at)
+            others[name] = judged(found, base, rules)
+    return judged(own, of, rules, others)
 
 
 def judged(

@@ -35,8 +35,8 @@ _WRITTEN = ("ConfigMap", "Secret")
 _LONGEST = timedelta(days=7)
 _SHOWN = 12
 _NO_BACKUP = (
-    "who wrote and when is known, and not what stood there before: there is no backup of ConfigMaps to compare with · "
-    "of a Secret its name and its time only"
+    "who wrote and when is known, and not what stood there before: this version keeps no backup of ConfigMaps to "
+    "compare with · of a Secret its name and its time only"
 )
 
 

@@ -16,10 +16,10 @@ from commands.model import Gap, Read, Seen
 from commands.reads import Endpoints, EndpointView, Http, Query, Vector
 from commands.reads import Sample as Point
 from commands.sample import Check, Sample, Value, critical, sample
-from commands.site import Change, ClusterSite
+from commands.site import Change, ClusterSite, ServiceSite
 from commands.triagereads import Fetch
 from commands.validation import Since, compared, validated
-from commands.watch import Reading, judged
+from commands.watch import ERRORS, Reading, judged, look
 
 SITE = ClusterSite()
 BACKEND = SITE.service("backend")
@@ -220,6 +220,30 @@ def test_critical_functions(page: Any, behind: Any, expected: Any) -> None:
 def test_without_any_critical_function_nothing_is_asked() -> None:
     found, _ = drive(critical(ClusterSite(critical_checks=(), services={})), BUSY)
     assert found == ()
+
+
+def shops(ill: str) -> Answers:
+    """Two in a hundred requests fail since T0, where the query says so."""
+
+    failing = one(('"5.."', 200))
+
+    def said(expr: str) -> Any:
+        is_ill = ill in expr and '"5.."' in expr and stamp(at(5)) in expr
+        return failing(expr) if is_ill else BUSY(expr)
+
+    return said
+
+
+@pytest.mark.parametrize(("ill", "shared"), [('service="backend-service"', ()), ("service=", ("cart",))])
+def test_a_look_takes_its_neighbours_along(ill: str, shared: tuple[str, ...]) -> None:
+    cart = ServiceSite(name="cart", namespace="shop", deployment="cart", service="cart")
+    two = ClusterSite(services={"backend": BACKEND, "cart": cart})
+    around, exprs = drive(frozen.neighbours(BACKEND, two, T0), BUSY)
+    assert list(around) == ["cart"] and not any("backend-service" in expr for expr in exprs)
+    found, _ = drive(look(BACKEND, two, at(5), baseline(), around), shops(ill))
+    assert found.reading is Reading.BREACH
+    errors = found.measure(ERRORS)
+    assert errors is not None and errors.shared == shared
 
 
 # --- Afterwards -----------------------------------------------------------------------------------

@@ -289,7 +289,7 @@ def test_of_a_secret_and_a_config_map_who_and_when_are_told_and_nothing_else() -
         ["ConfigMap", "sre-shop/settings", "written", "by", "kubectl-edit"],
         ["Secret", "sre-shop/db", "written", "by", "kubectl-edit"],
     ]
-    assert "there is no backup of ConfigMaps to compare with" in found.note
+    assert "this version keeps no backup of ConfigMaps to compare with" in found.note
     assert world.nearest("change recent").value.startswith("ConfigMap sre-shop/settings: written")
 
 
