@@ -349,6 +349,7 @@ _SHAPES: Mapping[str, Callable[[str], str]] = {
     "region": _like(r"[a-z]{2}(?:-[a-z]+)+-\d", "an AWS region such as eu-central-1"),
     "pool": _like(r"[1-9]\d*|cores\*[1-9]\d*", 'a number or "cores*2"'),
     "cidr": _bad_cidr,
+    "config key": _like(r"[-._a-zA-Z0-9]+", "a key of a ConfigMap (letters, digits, -, _ and .)"),
     "change id": _bad_change_id,
     "incident channel": _bad_incident_channel,
 }

@@ -126,7 +126,7 @@ class Freeze:
     writers: Words = ()
     cron_jobs: Globs = ("*",)
     config_map: Name = ""
-    key: str = "read-only"
+    key: Annotated[str, Shape("config key")] = "read-only"
     value: str = "true"
     database: Cidrs = ()
 

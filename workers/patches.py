@@ -235,10 +235,10 @@ def frozen(found: Json) -> str | None:
 
 
 def value_at(found: Json, pointer: str) -> str:
-    """The field as JSON, "" where it is not there."""
+    """The field as JSON, "" where it is not there. No key of one has a character that a pointer escapes."""
     held: Any = found
     for key in pointer.split("/")[1:]:
-        held = held.get(key.replace("~1", "/").replace("~0", "~")) if isinstance(held, dict) else None
+        held = held.get(key) if isinstance(held, dict) else None
     return "" if held is None else orjson.dumps(held, option=orjson.OPT_SORT_KEYS).decode()
 
 

@@ -104,13 +104,14 @@ def _node(node: Json) -> tuple[list[str], list[str]]:
 
 
 def _services(api: Api, deadline: float) -> tuple[str, ...]:
-    """Before Kubernetes 1.33 nobody tells the range: of one Service's address that much is known."""
+    """Before Kubernetes 1.33 nobody tells the range: the address of one Service is known all the same."""
+    _, kubernetes = _find(api, "services", "default", "kubernetes", deadline)
+    single = [str(each) for each in part(kubernetes or {}, "spec").get("clusterIPs") or ()]
     try:
         found = _named(api, "servicecidrs", "networking.k8s.io/v1", "", deadline, _cidrs)
-        return tuple(sorted({cidr for each in found for cidr in each}))
     except NotThere:
-        _, kubernetes = _find(api, "services", "default", "kubernetes", deadline)
-        return tuple(str(each) for each in part(kubernetes or {}, "spec").get("clusterIPs") or ())
+        found = ()
+    return tuple(sorted({cidr for each in (single, *found) for cidr in each}))
 
 
 def _cidrs(found: Json) -> list[str]:

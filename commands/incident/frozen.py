@@ -27,8 +27,8 @@ REPLICAS, BEHAVIOR, SUSPEND = "/spec/replicas", "/spec/behavior", "/spec/suspend
 
 
 def data(key: str) -> str:
-    """Where a key of a ConfigMap is."""
-    return "/data/" + key.replace("~", "~0").replace("/", "~1")
+    """Where a key of a ConfigMap is; such a key has neither / nor ~."""
+    return f"/data/{key}"
 
 
 def policy_name(service: str, writer: str = "") -> str:
@@ -134,8 +134,7 @@ def _read(step: Step) -> Read:
             return Policies(target.namespace)
         case "ConfigMap":
             assert isinstance(effect, Freeze | Thaw)
-            key = effect.field.removeprefix("/data/").replace("~1", "/").replace("~0", "~")
-            return Flag(target.namespace, target.name, key)
+            return Flag(target.namespace, target.name, effect.field.removeprefix("/data/"))
     return Workloads(target.namespace)
 
 

@@ -18,15 +18,19 @@ import pytest
 from rude_server import DROP, Asked, RudeServer, page
 
 from commands.effects import (
+    FROZEN,
     AllowTraffic,
     Already,
     Blocked,
     Cordon,
     DeletePod,
+    DeleteToken,
     DenyTraffic,
     Done,
     Effect,
     Evict,
+    ExceptTraffic,
+    Freeze,
     Moved,
     Outcome,
     Rejected,
@@ -35,6 +39,7 @@ from commands.effects import (
     RollBack,
     Scale,
     Target,
+    Thaw,
     Uncordon,
 )
 from commands.errors import Refused, Unanswered, Unreachable
@@ -59,6 +64,10 @@ PATHS = {
     "DaemonSet": "/apis/apps/v1/namespaces/{}/daemonsets",
     "ReplicaSet": "/apis/apps/v1/namespaces/{}/replicasets",
     "ControllerRevision": "/apis/apps/v1/namespaces/{}/controllerrevisions",
+    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers",
+    "CronJob": "/apis/batch/v1/namespaces/{}/cronjobs",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "Secret": "/api/v1/namespaces/{}/secrets",
 }
 NUMBERS = itertools.count(1)
 ANOTHER = "00000000-0000-4000-8000-000000000000"
@@ -424,6 +433,39 @@ def test_a_policy_that_lets_something_through_is_no_denial(world: World) -> None
     assert isinstance(world.apply(deny(space)), Moved)
 
 
+def excepting(space: str, *cidrs: str, **more: Any) -> ExceptTraffic:
+    target = Target("NetworkPolicy", space, "sre-bot-block-1", "")
+    return ExceptTraffic(target, more.pop("labels", ()), cidrs or ("203.0.113.0/24",), **more)
+
+
+def test_everything_but_a_range_is_let_through_and_pods_in_quarantine_are_not_meant(world: World) -> None:
+    space = world.space()
+    effect = excepting(space, "203.0.113.0/24", "2001:db8:5::/48")
+    assert world.apply(effect) == Done()
+    peers = [
+        {"namespaceSelector": {}},
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["203.0.113.0/24"]}},
+        {"ipBlock": {"cidr": "::/0", "except": ["2001:db8:5::/48"]}},
+    ]
+    assert world.get(effect.target)["spec"] == {
+        "podSelector": {"matchExpressions": [{"key": "sre-bot/quarantine", "operator": "DoesNotExist"}]},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": peers}],
+        "egress": [{"to": peers}],
+    }
+    assert world.apply(effect) == Already("is there already")
+    assert isinstance(world.apply(excepting(space, "192.0.2.0/24")), Moved)
+
+
+def test_the_way_out_of_some_pods_alone_is_closed_to_a_range(world: World) -> None:
+    effect = excepting(world.space(), "10.9.0.0/24", labels=(("app", "web"),), directions=("Egress",))
+    assert world.apply(effect) == Done()
+    spec = world.get(effect.target)["spec"]
+    assert spec["podSelector"]["matchLabels"] == {"app": "web"}
+    assert (spec["policyTypes"], "ingress" in spec) == (["Egress"], False)
+    assert world.apply(effect) == Already("is there already")
+
+
 # --- Workloads ------------------------------------------------------------------------------------
 
 
@@ -608,6 +650,136 @@ def test_a_workload_of_the_same_name_is_not_the_workload(world: World, kind: str
         assert world.apply(replace(effect, target=gone)) == Moved(f"{gone} is gone")
 
 
+# --- What is frozen, and tokens ----------------------------------------------------------------------
+
+
+def cron_job(space: str, **spec: Any) -> Json:
+    """As the API server takes it."""
+    template = {"spec": {"containers": [{"name": "app", "image": "web:1"}], "restartPolicy": "Never"}}
+    job = {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": template}}, **spec}
+    metadata = {"name": "report", "namespace": space}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": job}
+
+
+def config_map(space: str, annotations: dict[str, str] | None = None, **data: str) -> Json:
+    metadata = {"name": "settings", "namespace": space, "annotations": annotations or {}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, **({"data": data} if data else {})}
+
+
+BEHAVIOR = {"scaleUp": {"stabilizationWindowSeconds": 60, "selectPolicy": "Max", "policies": [
+    {"type": "Pods", "value": 2, "periodSeconds": 30}]}}  # fmt: skip
+STOPPED = {way: {"selectPolicy": "Disabled"} for way in ("scaleUp", "scaleDown")}
+
+# What there is, the field, what it becomes.
+FREEZABLE: dict[str, tuple[Callable[[str], Json], str, Any]] = {
+    "deployment": (lambda space: build.deployment("web", space, replicas=3), "/spec/replicas", 0),
+    "statefulset": (lambda space: build.statefulset("web", space, replicas=2), "/spec/replicas", 0),
+    "autoscaler": (lambda space: build.hpa("web", space, low=2, high=9), "/spec/behavior", STOPPED),
+    "autoscaler with a behaviour": (
+        lambda space: build.hpa("web", space, behavior=BEHAVIOR), "/spec/behavior", STOPPED,
+    ),
+    "cron job": (cron_job, "/spec/suspend", True),
+    "flag": (lambda space: config_map(space, {"mine": "stays"}, **{"mode.writes": "on"}), "/data/mode.writes", "off"),
+    "flag not set": (lambda space: config_map(space, other="x"), "/data/read-only", "true"),
+    "empty config map": (config_map, "/data/read-only", "true"),
+}  # fmt: skip
+
+
+def freezing(target: Target, field: str, to: Any, request: str = "R2345ABCD") -> Freeze:
+    return Freeze(target, field, json.dumps(to), request, "backend")
+
+
+def thawing(world: World, target: Target, field: str) -> Thaw:
+    """As the plan of its end makes it: from the annotation alone."""
+    note = world.get(target)["metadata"]["annotations"][FROZEN]
+    held = json.loads(note)
+    return Thaw(target, field, json.dumps(held["was"]) if "was" in held else "", note)
+
+
+@pytest.mark.parametrize("what", FREEZABLE)
+def test_a_field_is_frozen_with_its_record_and_comes_back_as_it_was(world: World, what: str) -> None:
+    make, field, to = FREEZABLE[what]
+    target = world.make(make(world.space()))
+    before = world.get(target)
+    effect = freezing(target, field, to)
+    assert world.apply(effect) == Done()
+    frozen = world.get(target)
+    note = json.loads(frozen["metadata"]["annotations"][FROZEN])
+    assert (note["request"], note["service"], note["field"]) == ("R2345ABCD", "backend", field)
+    assert "autoscaler" not in what or note["maxReplicas"] == before["spec"]["maxReplicas"]
+    assert world.apply(effect) == Already("is frozen already")
+    assert world.apply(freezing(target, field, to, "RANOTHER")) == Already("is frozen already")
+    back = thawing(world, target, field)
+    assert world.apply(back) == Done()
+    after = world.get(target)
+    assert after.get("spec") == before.get("spec")
+    assert (after.get("data") or {}) == (before.get("data") or {})
+    kept = before["metadata"].get("annotations") or {}
+    assert (after["metadata"].get("annotations") or {}) == kept
+    assert world.apply(back) == Already("is not frozen any more")
+
+
+@pytest.mark.parametrize("what", FREEZABLE)
+def test_what_is_frozen_says_so_in_its_field(world: World, what: str) -> None:
+    make, field, to = FREEZABLE[what]
+    target = world.make(make(world.space()))
+    assert world.apply(freezing(target, field, to)) == Done()
+    held: Any = world.get(target)
+    for key in field.split("/")[1:]:
+        held = held[key]
+    assert held == to or {way: held[way]["selectPolicy"] for way in STOPPED} == dict.fromkeys(
+        STOPPED, "Disabled"
+    )
+
+
+def test_what_is_written_down_is_what_is_found_then_and_not_what_was_planned(world: World) -> None:
+    """An autoscaler goes on until the last moment."""
+    target = workload(world, "Deployment", replicas=3)
+    effect = freezing(target, "/spec/replicas", 0)
+    outcome = meddled(world, effect, lambda: world.change(target, {"spec": {"replicas": 8}}))
+    assert outcome == Done()
+    assert json.loads(world.get(target)["metadata"]["annotations"][FROZEN])["was"] == 8
+
+
+def test_a_thaw_holds_for_the_record_it_was_planned_with(world: World) -> None:
+    target = workload(world, "Deployment", replicas=3)
+    assert world.apply(freezing(target, "/spec/replicas", 0)) == Done()
+    back = thawing(world, target, "/spec/replicas")
+    assert world.apply(replace(back, note="{}")) == Moved(f"{target} was frozen anew meanwhile")
+    world.change(target, {"spec": {"replicas": 1}})  # somebody could not wait
+    assert world.apply(back) == Done()
+    assert world.get(target)["spec"]["replicas"] == 3
+
+
+def test_another_object_of_the_name_is_neither_frozen_nor_thawed(world: World) -> None:
+    target = workload(world, "Deployment")
+    moved = Moved(f"{target} is another one of the same name now")
+    assert world.apply(freezing(other(target), "/spec/replicas", 0)) == moved
+    assert world.apply(Thaw(other(target), "/spec/replicas", "3", "{}")) == moved
+
+
+def token(world: World, space: str, name: str = "backend-token") -> Target:
+    account = {"metadata": {"name": "backend"}}
+    world.http.post(f"/api/v1/namespaces/{space}/serviceaccounts", json=account)
+    metadata = {
+        "name": name,
+        "namespace": space,
+        "annotations": {"kubernetes.io/service-account.name": "backend"},
+    }
+    kind = "kubernetes.io/service-account-token"
+    return world.make({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind})
+
+
+def test_a_token_is_deleted_once_by_its_uid(world: World) -> None:
+    space = world.space()
+    target = token(world, space)
+    assert world.apply(DeleteToken(other(target))) == Moved(f"{target} was made anew")
+    assert world.has(target)
+    assert world.apply(DeleteToken(target)) == Done()
+    assert not world.has(target)
+    assert world.apply(DeleteToken(target)) == Already("is gone")
+
+
 # --- Somebody else writes between the look and the write ------------------------------------------
 
 
@@ -737,6 +909,10 @@ def every_effect(world: World) -> list[Effect]:
         back,
         Restart(deployment, back.template, "2026-11-23T08:00:00Z"),
         Scale(deployment, world.get(deployment)["spec"]["replicas"], 7),
+        excepting(space),
+        freezing(world.make(cron_job(space)), "/spec/suspend", True),
+        Thaw(world.make(config_map(space, {FROZEN: "{}"}, flag="on")), "/data/flag", '"off"', "{}"),
+        DeleteToken(token(world, space)),
     ]
 
 
@@ -751,6 +927,10 @@ NEEDS = {
     "roll-back": ("apps", "deployments", "patch"),
     "restart": ("apps", "deployments", "patch"),
     "scale": ("apps", "deployments/scale", "update"),
+    "except-traffic": ("networking.k8s.io", "networkpolicies", "create"),
+    "freeze": ("batch", "cronjobs", "patch"),
+    "thaw": ("", "configmaps", "patch"),
+    "delete-token": ("", "secrets", "delete"),
 }
 
 

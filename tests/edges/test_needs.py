@@ -16,11 +16,11 @@ import yaml
 from test_effects import World, every_effect
 
 from bot import rbac
-from commands import podreads, reads, scheduling, triagereads, workloads
+from commands import podreads, reads, scheduling, securityreads, triagereads, workloads
 from commands.effects import Already, Done, Rejected, Silence, Target, Unsilence
 from commands.errors import Unanswered
 from commands.model import Read
-from commands.needs import EFFECTS, READS, Extra, Rule, rules
+from commands.needs import EFFECTS, READS, Action, Extra, Rule, rules
 from commands.reads import DryRun
 from commands.site import ClusterSite, service_address
 from sandbox.controlplane import NO_CONTROLLERS, ControlPlane
@@ -84,6 +84,14 @@ QUESTIONS: Mapping[type[Read], tuple[Read, ...]] = {
     podreads.ContainerLog: (podreads.ContainerLog(SHOP, "web-1", "web"),),
     podreads.Network: (podreads.Network(),),
     podreads.Policies: (podreads.Policies(SHOP),),
+    podreads.IsolatedPods: (podreads.IsolatedPods(SHOP),),
+    securityreads.Ranges: (securityreads.Ranges(),),
+    securityreads.Account: (securityreads.Account(SHOP, "web"),),
+    securityreads.AccountPods: (securityreads.AccountPods(SHOP, "web"),),
+    securityreads.AccountTokens: (securityreads.AccountTokens(SHOP, "web"),),
+    securityreads.Scalers: (securityreads.Scalers(SHOP),),
+    securityreads.Schedules: (securityreads.Schedules(SHOP),),
+    securityreads.Flag: (securityreads.Flag(SHOP, "web", "read-only"),),
     triagereads.Changes: (triagereads.Changes(SHOP), triagereads.Changes("")),
     triagereads.OwnerNotes: tuple(
         triagereads.OwnerNotes(SHOP, f"{kind}/web")
@@ -153,7 +161,7 @@ def _granted(world: World, folder: Path, kube: KubeStandIn | None = None) -> Ite
     for each in yaml.safe_load_all(rbac.ROLES.read_text()):
         answer = world.http.post(PLACES[each["kind"]], json=each)
         assert answer.status_code == 201, answer.text
-    for path, body in seeded():
+    for path, body in (*seeded(), *bound()):
         answer = world.http.post(path, json=body)
         assert answer.status_code == 201, answer.text
     reader, changer = (_config(world, folder / name, _token(world, name, kube)) for name in (READER, CHANGER))
@@ -162,6 +170,19 @@ def _granted(world: World, folder: Path, kube: KubeStandIn | None = None) -> Ite
     yield given
     for api in (given.reader, given.changer, looking, world):
         api.close()
+
+
+def bound() -> Iterator[tuple[str, Json]]:
+    """The roles that only an administrator gives, for the effects that need them."""
+    group = "rbac.authorization.k8s.io"
+    for extra in (Extra.TOKENS, Extra.FLAGS):
+        role = {"apiGroup": group, "kind": "ClusterRole", "name": f"sre-bot-{extra}"}
+        subject = {"kind": "ServiceAccount", "name": CHANGER, "namespace": "sre-bot"}
+        named = {"metadata": {"name": f"sre-bot-{extra}"}, "roleRef": role, "subjects": [subject]}
+        yield (
+            PLACES["ClusterRoleBinding"],
+            {"apiVersion": f"{group}/v1", "kind": "ClusterRoleBinding", **named},
+        )
 
 
 def seeded() -> Iterator[tuple[str, Json]]:
@@ -293,8 +314,12 @@ def may(rights: Rights, account: str, wanted: Mapping[str, str]) -> bool:
     return bool(answer.json()["status"].get("allowed"))
 
 
-# Carried out in Alertmanager and not by the API server: tests/edges/test_silencing.py.
-ELSEWHERE = {Silence, Unsilence}
+# Carried out in Alertmanager, or in AWS, and not by the API server: test_silencing.py, test_awswrites.py.
+ELSEWHERE = {
+    Silence,
+    Unsilence,
+    *(kind for kind, needs in EFFECTS.items() if all(isinstance(n, Action) for n in needs)),
+}
 
 
 @pytest.mark.parametrize("which", range(len(EFFECTS) - len(ELSEWHERE)))

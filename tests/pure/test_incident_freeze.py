@@ -20,7 +20,7 @@ from commands.site import ClusterSite
 from commands.workloads import Owner, WorkloadView
 
 SCALE = shop()
-FLAG = shop("flag", config_map="settings", key="mode/writes", value="off")
+FLAG = shop("flag", config_map="settings", key="mode.writes", value="off")
 NETPOL = shop("netpol", database=("10.9.0.0/24",))
 BOUNDS = {"minReplicas": 2, "maxReplicas": 9}
 STOPPED = '{"scaleDown": {"selectPolicy": "Disabled"}, "scaleUp": {"selectPolicy": "Disabled"}}'
@@ -168,7 +168,7 @@ def test_the_lines_that_are_typed_are_read(line: str) -> None:
 def test_a_flag_is_set_and_cron_jobs_stop_as_well() -> None:
     plan = planned(World(Flag=flag(), Schedules=(cron(),)), FLAG)
     assert effects(plan) == [
-        Freeze(flag().target, "/data/mode~1writes", '"off"', WHO.request, "backend"),
+        Freeze(flag().target, "/data/mode.writes", '"off"', WHO.request, "backend"),
         Freeze(cron().target, "/spec/suspend", "true", WHO.request, "backend"),
     ]
     assert lights(plan) == {"freeze.seen": "yellow"}
@@ -286,7 +286,7 @@ def test_what_was_not_read_may_be_frozen_and_is_said_to_be_unknown() -> None:
             "has bounds 2 to 20 now, and had 2 to 9: they stay",
         ),
         (World(Schedules=(cron(annotations=noted("/spec/suspend")),)), SCALE, "is not suspended any more"),
-        (World(Flag=flag("half", annotations=noted("/data/mode~1writes", was="on"))), FLAG, "says half now"),
+        (World(Flag=flag("half", annotations=noted("/data/mode.writes", was="on"))), FLAG, "says half now"),
     ],
     ids=["replicas", "scaler", "bounds", "schedule", "flag"],
 )
@@ -314,8 +314,8 @@ def test_a_record_that_somebody_spoilt_is_left_alone(note: str) -> None:
 
 
 def test_a_flag_that_was_not_set_is_taken_away_again() -> None:
-    [effect] = effects(ended(World(Flag=flag("off", annotations=noted("/data/mode~1writes"))), FLAG))
-    assert (effect.field, effect.to) == ("/data/mode~1writes", "")
+    [effect] = effects(ended(World(Flag=flag("off", annotations=noted("/data/mode.writes"))), FLAG))
+    assert (effect.field, effect.to) == ("/data/mode.writes", "")
 
 
 # --- Reading back -----------------------------------------------------------------------------------
