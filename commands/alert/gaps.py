@@ -1,7 +1,7 @@
 """`alert gaps`: what could break without an alert saying so.
 
-A measure that is exported and that no loaded rule looks at is a gap, and its rule is given as text. Incidents that no
-alert announced belong here as well; there are none in the store, and the answer says so instead of calling it good.
+A measure that is exported and that no loaded rule looks at is a gap, and its rule is given as text. So is an incident
+that no alert announced (commands/alert/uncovered.py).
 """
 
 import re
@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from commands.alert import uncovered
 from commands.alertreads import Rules, RuleView
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light
 from commands.model import Args, Attachment, Gap, Inquiry, Section
 from commands.numbers.firings import WEEK, WINDOW, window_of
-from commands.phrase import span
 from commands.queries import query, quoted
 from commands.reads import Query, Vector
 from commands.site import ClusterSite
 from commands.wording import unread
 
 _TITLE = "What no alert would tell of"
-_INCIDENTS = "no incidents are recorded here yet, so nobody can say which of them came without an alert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,7 @@ def inquiry(site: ClusterSite, window: timedelta) -> Inquiry:
     counts = {topic.metric: _count(topic.metric) for topic in watched}
     seen = yield (Rules(), *dict.fromkeys(counts.values()))
     rules = seen[Rules()]
-    incidents = Finding(
-        "AW-3", f"Incidents of the last {span(window)}", Light.UNKNOWN, f"unknown: {_INCIDENTS}"
-    )
+    incidents = yield from uncovered.finding(site, window)
     if isinstance(rules, Gap):
         return Section("gaps", _TITLE, True, (unread("AW-3", "Rules", rules), incidents))
     judged = [_judged(topic, rules, seen[counts[topic.metric]]) for topic in watched]

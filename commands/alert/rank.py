@@ -1,14 +1,14 @@
 """`alert rank`: how often an alert came with users being hurt, against the severity that it bears.
 
-Users are hurt where the error budget burns faster than it may (burn rate over 1): the share of an alert's firings
-that lie beside such a burn, and the share of burns that the alert announced. Incidents would say it better; there are
-none in the store, and the answer says so.
+Users are hurt in a Sev1 or Sev2 incident, and where the error budget burns faster than it may (burn rate over 1): the
+share of an alert's firings that lie beside such a time, and the share of such times that the alert announced.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from commands.alert.uncovered import hurt, undated
 from commands.alertreads import Matrix, QueryRange
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light
@@ -17,6 +17,8 @@ from commands.numbers.firings import WINDOW, Firing, asked, by_name, merged, mis
 from commands.phrase import counted, span
 from commands.queries import query
 from commands.reads import Now
+from commands.response.incident import Incident
+from commands.responsereads import Incidents
 from commands.site import ClusterSite
 from commands.wording import aligned, shown_and_kept, unread
 
@@ -28,7 +30,6 @@ _HIGH = 0.5  # of its firings beside a burn, and an alert is about users
 _STEP = timedelta(minutes=5)
 _PIECE = timedelta(days=10)  # Prometheus gives 11,000 points a series at most
 _TITLE = "Alerts against what users felt"
-_NO_INCIDENTS = "no incidents are recorded here yet, so the error budget alone says what users felt"
 
 Span = tuple[datetime, datetime]
 
@@ -69,21 +70,25 @@ def inquiry(site: ClusterSite, window: timedelta) -> Inquiry:
     gap = next((each for each in (page, now) if isinstance(each, Gap)), None)
     if gap is not None:
         return Section("rank", _TITLE, True, (unread("AM-1", "Alerts", gap),))
+    told = Incidents(now - window, now, site.name)
+    incidents = (yield (told,))[told]
+    said = _incidents(incidents, now - window, now)
     answers = [seen[each] for each in burning]
     dark = next((each for each in answers if isinstance(each, Gap)), None)
     if dark is not None:
-        return Section("rank", _TITLE, True, (unread("AM-1", "Error budget", dark), _incidents()))
+        return Section("rank", _TITLE, True, (unread("AM-1", "Error budget", dark), said))
     if not any(series.points for answer in answers for series in answer.series):
         gap = Gap("Prometheus has no points of the error budget", "Check slo.queries.Q-budget.")
-        return Section("rank", _TITLE, True, (unread("AM-1", "Error budget", gap), _incidents()))
+        return Section("rank", _TITLE, True, (unread("AM-1", "Error budget", gap), said))
     burns = spans_over(answers)
-    known = ranks(merged(of(page)), burns)
+    harm = burns if isinstance(incidents, Gap) else together((*burns, *hurt(incidents, now - window, now)))
+    known = ranks(merged(of(page)), harm)
     short = missing(page, now, window)
-    findings = (_burns(burns, window), *_advised(known, burns, short), _incidents())
+    findings = (_burns(burns, window), *_advised(known, harm, short), said)
     header = ("alert", "severity", "firings", "beside a burn", "of burns", "advice")
     rows = aligned(header, map(_row, known))
     table, files = shown_and_kept(rows, ROWS, "rank.txt", "All alerts") if known else ((), ())
-    note = f"beside: within {span(BESIDE)} before or after; a burn is an hour's burn rate over 1"
+    note = f"beside: within {span(BESIDE)} before or after; a burn is an hour's burn rate over 1, or a Sev1 or Sev2"
     return Section("rank", _TITLE, True, findings, f"{note}; {short}" if short else note, files, table)
 
 
@@ -99,17 +104,20 @@ def _burn_reads(site: ClusterSite, window: timedelta) -> tuple[QueryRange, ...]:
 
 
 def spans_over(answers: Iterable[Matrix], level: float = 1.0) -> tuple[Span, ...]:
-    """From when to when it was over the level; what lies closer together than twice BESIDE is one."""
-    points = sorted({point for answer in answers for series in answer.series for point in series.points})
-    found: list[list[float]] = []
-    for at, value in points:
-        if value <= level:
-            continue
-        if found and at - found[-1][1] <= 2 * BESIDE.total_seconds():
-            found[-1][1] = at
+    """From when to when it was over the level."""
+    points = (point for answer in answers for series in answer.series for point in series.points)
+    return together((_at(at), _at(at)) for at, value in points if value > level)
+
+
+def together(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """What lies closer together than twice BESIDE is one."""
+    found: list[Span] = []
+    for begun, ended in sorted(spans):
+        if found and begun - found[-1][1] <= 2 * BESIDE:
+            found[-1] = (found[-1][0], max(found[-1][1], ended))
         else:
-            found.append([at, at])
-    return tuple((_at(begun), _at(ended)) for begun, ended in found)
+            found.append((begun, ended))
+    return tuple(found)
 
 
 def ranks(firings: Sequence[Firing], burns: Sequence[Span]) -> tuple[Rank, ...]:
@@ -167,8 +175,20 @@ def _advice(rank: Rank) -> str:
     return f"{rank.advice} {rank.name} ({rank.severity.value}): {share}"
 
 
-def _incidents() -> Finding:
-    return Finding("AM-1", "Incidents", Light.UNKNOWN, f"unknown: {_NO_INCIDENTS}")
+def _incidents(found: tuple[Incident, ...] | Gap, start: datetime, now: datetime) -> Finding:
+    if isinstance(found, Gap):
+        return unread("AM-1", "Incidents", found)
+    stretches = hurt(found, start, now)
+    lines = tuple(f"{begun:%d %b %H:%M} UTC for {span(ended - begun)}" for begun, ended in stretches)
+    if bare := undated(found):
+        value = f"unknown: nobody said since when users felt {', '.join(bare)}"
+        return Finding("AM-1", "Incidents", Light.UNKNOWN, value, evidence=lines)
+    value = (
+        f"users were hurt by Sev1 or Sev2 {counted(len(stretches), 'time')}"
+        if stretches
+        else "no Sev1 or Sev2"
+    )
+    return Finding("AM-1", "Incidents", Light.GREEN, value, evidence=lines)
 
 
 def _row(rank: Rank) -> tuple[str, ...]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from commands.alertreads import Occurrence
 from commands.numbers.population import Population
 from commands.response.incident import Incident, Milestone
+from commands.site import ClusterSite, ServiceSite
 
 AHEAD = timedelta(minutes=10)  # an alert may come so long before users feel it
 
@@ -60,6 +62,22 @@ def signals(incidents: Iterable[Incident]) -> tuple[Signal, ...]:
         for each in incidents
         for link in each.alerts
     )
+
+
+def alerts_of(site: ClusterSite, occurrences: Iterable[Occurrence]) -> tuple[Signal, ...]:
+    """The alerts that are about a service of the configuration, by what their labels name."""
+    return tuple(
+        Signal(service.name, each.name, each.starts_at)
+        for each in occurrences
+        for service in site.services.values()
+        if _names(each, service)
+    )
+
+
+def _names(alert: Occurrence, service: ServiceSite) -> bool:
+    named = {alert.labels.get(label) for label in ("service", "deployment", "job", "app")} - {None, ""}
+    is_there = alert.labels.get("namespace", service.namespace) == service.namespace
+    return is_there and bool(named & {service.name, service.service, service.deployment})
 
 
 def coverage(found: Population, heard: Sequence[Signal]) -> Covered:

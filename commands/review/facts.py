@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from commands.alertreads import OccurrencePage, Occurrences
 from commands.model import Gap, Reads, Seen
-from commands.numbers.coverage import Signal, signals
+from commands.numbers.coverage import Signal, alerts_of, signals
 from commands.numbers.firings import Told, of, told
 from commands.numbers.oncall import Call
 from commands.numbers.rollouts import joined
@@ -77,18 +77,6 @@ def _calls(site: ClusterSite, name: str, severity: str) -> bool:
     return site.alerts.destination(name, severity) != "slack"
 
 
-def _of_services(site: ClusterSite, page: OccurrencePage | Gap) -> list[Signal]:
-    alerts = () if isinstance(page, Gap) else of(page)
-    return [
-        Signal(service.name, each.name, each.starts_at)
-        for each in alerts
-        for service in site.services.values()
-        if each.labels.get("namespace", service.namespace) == service.namespace
-        and {service.name, service.service, service.deployment}
-        & {each.labels.get(label) or None for label in ("service", "deployment", "job", "app")}
-    ]
-
-
 def zoned(site: ClusterSite) -> Generator[Reads, Seen, tuple[datetime, ZoneInfo] | Gap]:
     """The moment, and the time zone that months and hours of people are counted in."""
     now: datetime | Gap = (yield (Now(),))[Now()]
@@ -112,6 +100,7 @@ def gathered(
     rollouts = [seen[each] for each in rolled if not isinstance(seen[each], Gap)]
     asked, page = seen[changes], seen[alerts]
     cards = () if isinstance(page, Gap) else told(of(page))
+    fired = () if isinstance(page, Gap) else alerts_of(site, of(page))
     known = () if isinstance(seen[incidents], Gap) else seen[incidents]
     return Facts(
         site=site, window=window, now=now, zone=zone,
@@ -119,7 +108,7 @@ def gathered(
         changes=asked if isinstance(asked, Gap) else joined(*_seen(site, asked, rollouts)),
         rollouts=gap,
         commands=seen[commands], duty=seen[duty], alerts=page,
-        cards=cards, calls=tuple(_called(site, cards)), signals=(*signals(known), *_of_services(site, page)),
+        cards=cards, calls=tuple(_called(site, cards)), signals=(*signals(known), *fired),
     )  # fmt: skip
 
 

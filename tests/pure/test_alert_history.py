@@ -23,6 +23,7 @@ from alert_history import (
     page,
     typed,
 )
+from incident_history import incident, over
 
 from commands.alert import inhibition, order, rank
 from commands.alertreads import (
@@ -39,6 +40,7 @@ from commands.alertreads import (
 from commands.finding import Light
 from commands.model import Severity
 from commands.numbers import firings
+from commands.responsereads import Incidents
 
 CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
 
@@ -207,8 +209,9 @@ BURN = curve(
 )
 
 
-def ranked(*occurrences, burn=BURN, text="alert rank --window 7d", reaches=40 * DAY):
-    return one(text, {Occurrences: page(*occurrences, reaches=reaches), QueryRange: burn})
+def ranked(*occurrences, burn=BURN, incidents=(), text="alert rank --window 7d", reaches=40 * DAY):
+    given = {Occurrences: page(*occurrences, reaches=reaches), QueryRange: burn, Incidents: tuple(incidents)}
+    return one(text, given)
 
 
 def test_how_often_an_alert_came_with_a_burn_and_a_burn_with_the_alert():
@@ -250,14 +253,42 @@ def test_severity_against_what_users_felt(burning, severity, times, advice):
     assert (found.hurtful, found.firings, found.advice) == (burning, times, advice)
 
 
-def test_advice_is_told_and_incidents_are_said_to_be_missing():
-    three = [occurrence(ago=10 * HOUR - 15 * n * MINUTE, lasted=MINUTE) for n in range(3)]
-    found = ranked(*three)
+def three(ago):
+    return [occurrence(ago=ago - 15 * n * MINUTE, lasted=MINUTE) for n in range(3)]
+
+
+def test_advice_is_told():
+    found = ranked(*three(10 * HOUR))
     assert line(found, "Severity").evidence == (
         "raise HighErrorRate (warning): 3 of 3 firings beside a burn",
     )
-    assert "no incidents are recorded here yet" in line(found, "Incidents").value
-    assert line(found, "Incidents").light is Light.UNKNOWN
+    assert (line(found, "Incidents").light, line(found, "Incidents").value) == (
+        Light.GREEN,
+        "no Sev1 or Sev2",
+    )
+
+
+def grave(severity=1, **facts):
+    """It hurt users for two hours, two days ago, when no budget burned."""
+    begun = NOW - 2 * DAY
+    felt = () if facts.pop("undated", False) else over(begun, begun + 2 * HOUR, begun + 2 * HOUR)
+    return incident("INC-1", begun, severity, "checkout", *felt, **facts)
+
+
+@pytest.mark.parametrize(
+    ("made", "advised"),
+    [(grave(), 1), (grave(severity=3), 0), (grave(drill="yes"), 0), (grave(undated=True), 0)],
+)
+def test_a_grave_incident_hurts_users_as_a_burn_does(made, advised):
+    calm = curve(NOW - DAY, 5 * MINUTE, [0.2] * 200)
+    found = ranked(*three(48 * HOUR - 30 * MINUTE), burn=calm, incidents=(made,))
+    assert len(line(found, "Severity").evidence) == advised
+
+
+def test_what_nobody_dated_is_named_and_without_the_records_nobody_knows():
+    assert "INC-1" in line(ranked(incidents=(grave(undated=True),)), "Incidents").value
+    dark = one("alert rank", {Occurrences: page(), QueryRange: BURN})
+    assert (line(dark, "Incidents").light, line(dark, "Incidents").mend) == (Light.UNKNOWN, "start somebody")
 
 
 def test_a_month_of_points_is_asked_for_in_pieces_that_prometheus_gives():

@@ -9,7 +9,22 @@ from pathlib import Path
 
 import pytest
 import yaml
-from alert_history import CATALOG, DARK, SITE, lights, line, occurrence, one, page, rule, typed
+from alert_history import (
+    CATALOG,
+    DARK,
+    HOUR,
+    MINUTE,
+    NOW,
+    SITE,
+    lights,
+    line,
+    occurrence,
+    one,
+    page,
+    rule,
+    typed,
+)
+from incident_history import alert, incident, milestone
 
 from commands.alert import gaps, routes
 from commands.alertreads import (
@@ -26,6 +41,7 @@ from commands.alertreads import (
 from commands.errors import UsageError
 from commands.finding import Light
 from commands.reads import Query, Sample, Vector
+from commands.responsereads import Incidents
 from commands.site import AlertRoute, Alerts, Route, Slo
 from commands.triagereads import CHANNEL, OWNER, NamespaceNotes
 
@@ -318,10 +334,52 @@ def test_what_is_exported_and_watched_by_no_rule_is_a_gap_with_its_rule_ready():
     assert line(found, "Container memory").value == "watched by HighMemoryUsage"
 
 
-def test_incidents_are_never_called_well_by_their_absence():
-    found = line(gaps_of(), "Incidents of the last 7 d")
-    assert found.light is Light.UNKNOWN
-    assert "no incidents are recorded here yet" in found.value
+INCIDENTS = "Incidents of the last 7 d"
+
+
+def told_of(*incidents, fired=()):
+    given = {Rules: loaded(), Query: Vector(()), Incidents: incidents, Occurrences: page(*fired)}
+    return line(one("alert gaps", given), INCIDENTS)
+
+
+def declared(id="INC-1", *events, ago=HOUR, service="backend", **facts):
+    """By hand, ten minutes after users began to feel it."""
+    declared = NOW - ago
+    begun = milestone("started", declared - 10 * MINUTE)
+    seen = milestone("acknowledged", declared)
+    return incident(id, declared, 2, service, begun, seen, *events, **facts)
+
+
+def test_an_incident_that_was_declared_by_hand_is_a_gap_and_one_with_an_alert_is_none():
+    found = told_of(declared())
+    assert (found.light, found.value) == (Light.YELLOW, "1 of 1 incident came without an alert in time")
+    assert found.evidence == ("INC-1 Sev2 backend: no alert",)
+    linked = declared("INC-2", alert(NOW - HOUR - 5 * MINUTE))
+    assert told_of(linked).light is Light.GREEN
+    assert told_of(linked, declared(service="cart")).value.startswith("1 of 2 incidents")
+
+
+@pytest.mark.parametrize(
+    ("ago", "labels", "light"),
+    [
+        (75 * MINUTE, {"service": "backend-service"}, Light.GREEN),
+        (75 * MINUTE, {"service": "cart"}, Light.YELLOW),
+        (30 * MINUTE, {"service": "backend-service"}, Light.YELLOW),
+    ],
+)
+def test_an_alert_of_the_same_service_announces_it_unless_it_came_later(ago, labels, light):
+    fired = occurrence(ago=ago, namespace="sre-shop", **labels)
+    assert told_of(declared(), fired=[fired]).light is light
+
+
+def test_drills_and_what_was_declared_before_the_window_are_no_gap():
+    found = told_of(declared(drill="yes"), declared(ago=8 * 24 * HOUR))
+    assert (found.light, found.value) == (Light.GREEN, "none was declared")
+
+
+def test_without_the_history_of_alerts_a_gap_is_not_sure():
+    given = {Rules: loaded(), Query: Vector(()), Incidents: (declared(),)}
+    assert line(one("alert gaps", given), INCIDENTS).light is Light.UNKNOWN
 
 
 def test_what_is_not_exported_is_unknown_even_where_a_rule_names_it():
@@ -334,7 +392,7 @@ def test_what_is_not_exported_is_unknown_even_where_a_rule_names_it():
 def test_a_source_that_is_away_is_unknown():
     assert lights(one("alert gaps", {Query: Vector(())})) == {
         "Rules": Light.UNKNOWN,
-        "Incidents of the last 7 d": Light.UNKNOWN,
+        INCIDENTS: Light.UNKNOWN,
     }
     assert set(lights(one("alert gaps", {Rules: loaded()})).values()) == {Light.UNKNOWN}
 
@@ -404,6 +462,9 @@ def test_the_reviews_are_in_the_calendar_when_the_manual_holds_them():
         "review alerts --since 24h": ("15 9 * * 1-5", "daily"),
         "review alerts --since 7d": ("0 10 * * 1", "daily"),
         "review alerts --since 30d": ("0 10 * * 4#1", "daily"),
+        "review weekly": ("0 9 * * 1", "daily"),
+        "review monthly": ("0 10 * * 3#1", "daily"),
+        "review export --month last": ("10 10 * * 3#1", "daily"),
     }
 
 
