@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from bot.siteschema import Where
+from commands.numbers.burn import factor, unreachable
+from commands.phrase import span
 from commands.site import CriticalCheck, Sections, ServiceSite, Site, first_app, is_like, service_address
 
 Objection = tuple[tuple[str, ...], str]
@@ -50,6 +52,7 @@ def section_objections(of: Sections) -> Iterator[Objection]:
     """Contradictions within the sections of one cluster (or of the top level)."""
     yield from _thresholds(of)
     yield from _perfect(of)
+    yield from _burning(of)
     yield from _proxied(of)
     yield from _watched(of)
     yield from _frozen(of)
@@ -100,6 +103,20 @@ def _perfect(of: Sections) -> Iterator[Objection]:
         if getattr(of.slo, name).target >= 100:
             text = "must be below 100: a target of 100 leaves no error budget to spend or to measure"
             yield (f"slo.{name}.target",), text
+
+
+def _burning(of: Sections) -> Iterator[Objection]:
+    """A rate that no outage could reach would be a rule that never speaks."""
+    if of.slo.success_rate.target >= 100:
+        return
+    for burn in unreachable(of.slo):
+        what = f"{burn.budget_pct:g} % of the budget in {span(burn.over)}"
+        rate = float(factor(burn, of.slo.window))
+        text = (
+            f"with an objective of {of.slo.success_rate.target:g} % no outage can burn {what}, {rate:,.4g} times as fast "
+            "as it may: raise `slo.success_rate.target`, or leave that line out of `slo.burn`"
+        )
+        yield ("slo.success_rate.target", "slo.burn", "slo.window"), text
 
 
 def _proxied(of: Sections) -> Iterator[Objection]:

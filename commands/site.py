@@ -315,8 +315,25 @@ QUERIES = tuple(f"Q-{name}" for name in _QUERY_NAMES.split())
 
 
 @dataclass(frozen=True, slots=True)
+class BurnRate:
+    """Somebody must act when so much of the budget is gone within `over`, at the rate of all of it and of its last
+    twelfth. to: act at once, or within the working day."""
+
+    budget_pct: Annotated[float, Within(0, 100, above=True)]
+    over: Annotated[timedelta, Within(60)]
+    to: Literal["page", "ticket"] = "page"
+
+
+def _usual_burns() -> tuple[BurnRate, ...]:
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    return (
+        BurnRate(2, hour), BurnRate(5, 6 * hour), BurnRate(10, day, "ticket"), BurnRate(10, 3 * day, "ticket"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Slo:
-    """queries: named queries (Q-avail …) to PromQL that replaces the built-in text."""
+    """queries: named queries (Q-avail …) to PromQL that replaces the built-in text. burn: how fast is too fast."""
 
     window: Span = timedelta(days=30)
     availability: Availability = Availability()
@@ -324,6 +341,7 @@ class Slo:
     latency: Latency = Latency()
     error_budget: ErrorBudget = ErrorBudget()
     cpu: CpuObjective = CpuObjective()
+    burn: tuple[BurnRate, ...] = field(default_factory=_usual_burns)
     queries: Mapping[str, Annotated[str, Shape("query")]] = field(default_factory=dict)
 
 

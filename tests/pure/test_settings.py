@@ -205,6 +205,16 @@ def refused(text: str) -> list[str]:
             "`thresholds.cert_days.red` (40) must not be above `thresholds.cert_days.yellow` (30)",
         ),
         (
+            "slo: {success_rate: {target: 93, red_error_rate: 8}}",
+            "1:30: slo.success_rate.target: with an objective of 93 % no outage can burn 2 % of the budget in 1 h, "
+            "14.4 times as fast as it may: raise `slo.success_rate.target`, or leave that line out of `slo.burn`",
+        ),
+        (
+            "slo: {burn: [{budget_pct: 50, over: 5m, to: page}], success_rate: {target: 99.98}, window: 60d}",
+            "1:76: slo.success_rate.target: with an objective of 99.98 % no outage can burn 50 % of the budget in 5 min, "
+            "8,640 times as fast as it may: raise `slo.success_rate.target`, or leave that line out of `slo.burn`",
+        ),
+        (
             "slo: {success_rate: {target: 98}}",
             "1:30: slo.success_rate.target: red from 1 % errors, but the target allows 2 %: "
             "raise `slo.success_rate.red_error_rate` or `slo.success_rate.target`",
@@ -284,6 +294,16 @@ def refused(text: str) -> list[str]:
         (
             'change: {freezes: [{name: x, from: "2026-12-20 09:00", to: 2026-12-20}]}',
             "1:60: change.freezes[0].to: `x` ends before it begins",
+        ),
+        (
+            "security: {own_cidrs: 203.0.113.7/24}",
+            "1:23: security.own_cidrs: must be a range of addresses such as 203.0.113.0/24 or 2001:db8::/32, "
+            'not "203.0.113.7/24"',
+        ),
+        (
+            "services: {web: {freeze: {key: a/b}}}",
+            "1:32: services.web.freeze.key: must be a key of a ConfigMap (letters, digits, -, _ and .), "
+            'not "a/b"',
         ),
         ("team: {people: {alice: []}}", "1:24: team.people.alice: names no Slack id; leave the person out"),
         (
@@ -896,7 +916,8 @@ def parse_default(path: str, text: str) -> Any:
     flow = quoted
     for part in reversed(parts[1:]):
         if part.endswith("[]"):  # a list within a section, whose items need more than this key
-            flow = f"[{{name: n, from: 2026-12-20, to: 2026-12-21, {flow[1:]}]"
+            needed = {"burn[]": "budget_pct: 2, over: 1h"}.get(part, "name: n, from: 2026-12-20, to: 2026-12-21")
+            flow = f"[{{{needed}, {flow[1:]}]"
         flow = f"{{{part.removesuffix('[]')}: {flow}}}"
     if is_item:
         needed = {"access": "roles: oncall, may: submit, verbs: '*'"}.get(
