@@ -179,6 +179,8 @@ def _approvals(request: Request) -> list[Message]:
 def _approved(number: int, asking: Asking, approval: Approval) -> str:
     if asking.own:
         return f"✅ confirmed by {person(approval.user)} · {moment(approval.at)}"
+    if asking.broken_by == approval.user and number == len(asking.approvals):
+        return f"🔨 approved by {person(approval.user)} alone, break-glass · {moment(approval.at)}"
     count = f" ({number} of {asking.needed})" if asking.needed > 1 else ""
     own = ", the requester, because `approvals.self_approve` is on" if approval.is_self else ""
     return f"✅ approved{count} by {person(approval.user)}{own} · {moment(approval.at)}"

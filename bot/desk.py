@@ -20,13 +20,17 @@ from bot.outbox import Outbox
 from bot.people import People
 from bot.state import JOB_TIMEOUT, Conflict, State, Taken, new_id
 from commands import grammar, words
+from commands.alertreads import Called
 from commands.catalog import Catalog
 from commands.command import Command
+from commands.entry import Otherwise
 from commands.errors import Denied, SayBack, UsageError
 from commands.finding import Suggestion
 from commands.form import FieldErrors, Form, NeedsForm
 from commands.model import Actor, Args, Place, Read, Reads, Request, Section, Seen, Whisper
-from commands.reads import DeadLetters, EffectiveConfig, RunLog, Whoami, WhoamiView
+from commands.reads import DeadLetters, EffectiveConfig, Now, RunLog, Whoami, WhoamiView
+from commands.response.seeing import may_see
+from commands.responsereads import EventsOf, IncidentOf, Incidents, OpenIncidents
 from commands.site import ClusterSite, Site
 
 # Slack repeats an event for about six minutes, and a captured request stays valid for five.
@@ -46,7 +50,8 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What the asker alone is told at once: that a card follows, a page, or why not. needs_reason: all is in
-    order, and the asker must only say why. form: the window that asks for what is missing."""
+    order, and the asker must only say why. form: the window that asks for what is missing. entered: it stands in a
+    record, and the text is all that says so to the asker."""
 
     text: str = ""
     sections: tuple[Section, ...] = ()
@@ -54,6 +59,7 @@ class Receipt:
     accepted: bool = False
     needs_reason: bool = False
     form: Form | None = None
+    entered: bool = False
 
 
 class Desk:
@@ -86,6 +92,8 @@ class Desk:
             return self._submit(said)
         except grammar.Misspelt as slip:
             return Receipt(str(slip), suggestions=(slip.suggestion,) if slip.suggestion else ())
+        except Otherwise as refusal:
+            return Receipt(str(refusal), suggestions=refusal.suggestions)
         except SayBack as refusal:
             return Receipt(str(refusal))
 
@@ -134,12 +142,15 @@ class Desk:
             return self._enter(Wanted(self._catalog.find(args), args, actor, place, delivery))
         except FieldErrors:
             raise
+        except Otherwise as refusal:
+            return Receipt(str(refusal), suggestions=refusal.suggestions)
         except SayBack as refusal:
             return Receipt(str(refusal))
 
     def _enter(self, wanted: Wanted) -> Receipt:
         try:
-            return Receipt(self._clerk.enter(wanted), accepted=True)
+            done = self._clerk.enter(wanted)
+            return Receipt(done.answer, suggestions=done.suggestions, accepted=True, entered=True)
         except NeedsForm as missing:
             return Receipt(str(missing), form=missing.form)
 
@@ -249,7 +260,31 @@ class Desk:
                 return self._whoami(actor.user)
             case EffectiveConfig():
                 return self._effective_config
+            case Now():
+                return self._now()
+            case Called():
+                return {user: name for user in read.users if (name := self._state.called(user))}
+            case IncidentOf() | OpenIncidents() | Incidents() | EventsOf():
+                return self._response(read, actor)
         raise AssertionError(f"an immediate command reads only the bot's own store, not {read}")
+
+    def _response(self, read: Read, actor: Actor) -> Any:
+        """Of the records of incidents, as far as the asker may know of them."""
+        roles, records = self._people.holder(actor.user).roles, self._clerk.records
+        match read:
+            case IncidentOf() | EventsOf():
+                stored = records.incident(read.id)
+                found_one = stored.record if stored and may_see(stored.record, actor.user, roles) else None
+                if isinstance(read, IncidentOf):
+                    return found_one
+                return records.events(read.id, read.start, read.count) if found_one else ()
+            case OpenIncidents():
+                found = records.open_incidents()
+            case Incidents():
+                found = records.told_between(read.start, read.end)
+            case _:
+                raise AssertionError(f"not a read of the records: {read}")
+        return tuple(i for i in found if read.cluster in ("", i.cluster) and may_see(i, actor.user, roles))
 
     def _whoami(self, user: str) -> WhoamiView:
         holder = self._people.holder(user)

@@ -13,7 +13,7 @@ from commands.model import AlertGroup, Args, Place
 
 _VERBS = ("silence", "unsilence", "triage")
 # Those that look at one incident; what is entered into one finds it by itself (bot/clerk.py).
-_LOOKS = ("", "status", "timeline", "postmortem", "verify", "export")
+_LOOKS = ("", "status", "brief", "timeline", "postmortem", "verify", "export")
 _LISTED = 10
 
 

@@ -29,6 +29,7 @@ from commands.form import FieldErrors
 from commands.model import Actor, Args, Place
 
 Redact = Callable[[str], str]
+Hear = Callable[[dict[str, Any]], None]
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,16 @@ HEARD = (
 _MENTION = re.compile(r"^\s*<@[UW][A-Z0-9]+(\|[^>]*)?>\s*")
 
 
-def app(desk: Desk, people: People, client: WebClient, signing_secret: str, redact: Redact) -> App:
-    """A Bolt app with the listeners. client: gives up within two seconds, because somebody waits for it."""
+def app(
+    desk: Desk,
+    people: People,
+    client: WebClient,
+    signing_secret: str,
+    redact: Redact,
+    hear: Hear = lambda event: None,
+) -> App:
+    """A Bolt app with the listeners. client: gives up within two seconds, because somebody waits for it. hear: takes
+    what happens to messages, for the timelines of incidents; raises RedisError when it could not keep it."""
     bolt = App(
         signing_secret=signing_secret or "none: Socket Mode only",
         process_before_response=True,
@@ -62,7 +71,7 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
         # seconds that the acknowledgement has.
         authorize=lambda context: _authorization(people, client, context.team_id),
     )
-    listen = _Listeners(desk, client, redact)
+    listen = _Listeners(desk, client, redact, hear)
     bolt.command(re.compile(".*"))(listen.on_command)
     bolt.action(re.compile("^submit:"))(listen.on_button)
     bolt.action(re.compile("^(approve|reject|cancel)$"))(listen.on_decision)
@@ -76,16 +85,17 @@ def app(desk: Desk, people: People, client: WebClient, signing_secret: str, reda
     bolt.event("app_mention")(listen.on_message)
     bolt.event("message")(listen.on_message)
     for event in HEARD:
-        bolt.event(event)(lambda ack: ack())
+        bolt.event(event)(listen.on_happening)
     bolt.error(_on_bug)
     return bolt
 
 
 class _Listeners:
-    def __init__(self, desk: Desk, client: WebClient, redact: Redact) -> None:
+    def __init__(self, desk: Desk, client: WebClient, redact: Redact, hear: Hear) -> None:
         self._desk = desk
         self._client = client
         self._redact = redact
+        self._hear = hear
 
     def on_command(self, ack: Ack, body: dict[str, Any]) -> None:
         actor, place = Actor(body["user_id"], body["team_id"]), Place(body["channel_id"])
@@ -96,10 +106,12 @@ class _Listeners:
             ack(**_private(receipt, self._redact))
 
     def on_button(self, ack: Ack, body: dict[str, Any], respond: Respond) -> None:
-        said = Said(_presser(body), _pressed_in(body), body["actions"][0]["value"], body["trigger_id"])
+        pressed = _value(body["actions"][0])  # of a button, or of a menu
+        said = Said(_presser(body), _pressed_in(body), pressed, body["trigger_id"])
         try:
             receipt = self._desk.submit(said)
-            if not (receipt.accepted or self._is_asked(receipt, body["trigger_id"], said.place)):
+            is_asked = not receipt.accepted and self._is_asked(receipt, body["trigger_id"], said.place)
+            if receipt.entered or not (receipt.accepted or is_asked):
                 self._desk.whisper(replace(said, place=_beside(body)), receipt)
         except RedisError:
             # The outbox cannot carry this one, and the acknowledgement of a button has no text.
@@ -194,7 +206,9 @@ class _Listeners:
         args, place = forms.read(view)
         try:
             receipt = self._desk.fill(actor, place, args, view["id"])
-            errors = {} if receipt.accepted else {forms.first(view): receipt.text}
+            errors = {} if receipt.accepted or receipt.suggestions else {forms.first(view): receipt.text}
+            if receipt.entered or receipt.suggestions:  # a window that closes has no place for an answer
+                self._desk.whisper(Said(actor, place, "", view["id"]), receipt)
         except FieldErrors as wrong:
             errors = wrong.errors
         except RedisError:
@@ -205,15 +219,21 @@ class _Listeners:
             told = {name: self._redact(text) for name, text in errors.items()}
             ack(response_action="errors", errors=told)
 
+    def on_happening(self, event: dict[str, Any], ack: Ack) -> None:
+        """A reaction, a pin, somebody who comes or goes. Raising makes Slack deliver it again."""
+        self._hear(event)
+        ack()
+
     def on_message(self, event: dict[str, Any], body: dict[str, Any]) -> None:
-        """A mention, or a direct message. Raising makes Slack deliver it again."""
+        """A mention, a direct message, or a message that was changed. Raising makes Slack deliver it again."""
+        self._hear(event)
         if event.get("subtype") or event.get("bot_id") or not _is_for_us(event):
             return
         actor = Actor(event.get("user") or "", _team_of(event, body))
         place = Place(event["channel"], event.get("thread_ts", ""))
         said = Said(actor, place, _MENTION.sub("", event.get("text") or ""), body["event_id"])
         receipt = self._desk.submit(said)
-        if not receipt.accepted:
+        if receipt.entered or not receipt.accepted:
             self._desk.whisper(said, receipt)
 
 

@@ -20,6 +20,7 @@ from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog,
 from commands.site import ClusterSite
 
 WIDTH = 70
+_FEW = 6  # different things that may stand behind a word's verbs, listed in its usage
 _TEXT = 2800  # below Slack's 3,000, with room for a title
 
 _ROWS = ("GE-1", "GE-2")
@@ -197,12 +198,34 @@ def _about(name: str, everything: Sequence[Command]) -> Parts:
     key, title = f"help-{word.name}", f"{word.name} — {_about_word(word, _own(word, everything))}"
     if len("\n".join(_word_page(word, _own(word, everything)))) <= _TEXT:
         return dict([_for_asker(key, title, everything, partial(_word_page, word))])
-    return dict(
-        (
-            _for_asker(key, title, everything, partial(_word_head, word)),
-            _for_asker(f"{key}-more", "Flags and examples", everything, partial(_word_rest, word)),
-        )
-    )
+    rest = _in_pieces(f"{key}-more", "Flags and examples", everything, partial(_word_rest, word))
+    return dict((*_in_pieces(key, title, everything, partial(_word_head, word)), *rest))
+
+
+def _in_pieces(
+    key: str, title: str, everything: Sequence[Command], write: Writer
+) -> Iterator[tuple[str, Part]]:
+    """As many pages as all of it needs; an asker who may type less sees the last of them shorter."""
+    for number in range(len(_pieces(write(everything)))):
+        piece = partial(_piece, write, number)
+        name, called = (f"{key}-{number}", f"{title}, on") if number else (key, title)
+        yield _for_asker(name, called, everything, piece)
+
+
+def _piece(write: Writer, number: int, visible: Sequence[Command]) -> list[str]:
+    pieces = _pieces(write(visible))
+    return pieces[number] if number < len(pieces) else []
+
+
+def _pieces(lines: Iterable[str]) -> list[list[str]]:
+    """The lines in as many texts as they need; what goes on in an indented line stays together with it."""
+    pieces: list[list[str]] = [[]]
+    for line in lines:
+        length = sum(len(each) + 1 for each in (*pieces[-1], line))
+        if length > _TEXT - 2 * WIDTH and not line.startswith(" "):
+            pieces.append([])
+        pieces[-1].append(line)
+    return pieces
 
 
 def _unknown(name: str, everything: Sequence[Command]) -> Section:
@@ -225,7 +248,7 @@ def _word_head(word: words.Word, visible: Sequence[Command]) -> list[str]:
     own = _own(word, visible)
     if not own:
         return _wrapped(f"Nothing of `{word.name}` is for you; `/sre help whoami` says what is.")
-    names = " ".join(dict.fromkeys(f"[{command.names}]" for command in own if command.names))
+    names = _names(own)
     verbs = _built(word, own)
     usage = ["/sre", word.name, "[verb]" if verbs else "", names, "[flags]"]
     lines = [f"`{' '.join(part for part in usage if part)}`"]
@@ -235,6 +258,12 @@ def _word_head(word: words.Word, visible: Sequence[Command]) -> list[str]:
         return [*lines, *(line for command in own for line in _verbs_of(command, word))]
     lines += _wrapped(own[0].summary)
     return [*lines, *_titled("Verbs", (f"`{verb.name}{verb.mark}` {verb.help}" for verb in verbs))]
+
+
+def _names(own: Sequence[Command]) -> str:
+    """What may stand behind the verbs; where that is something else for many of them, only that something may."""
+    found = dict.fromkeys(f"[{command.names}]" for command in own if command.names)
+    return " ".join(found) if len(found) <= _FEW else "…"
 
 
 def _verbs_of(command: Command, word: words.Word) -> list[str]:

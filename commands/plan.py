@@ -200,7 +200,7 @@ class Asking:
     digest: of the plan shown. needed: how many different people. changed: what differs from the turn before.
     self_approve: the requester counts, too, because the configuration says so; the card must say it.
     roles: who may approve. own: the requester's confirmation is enough, as is that of anybody with these roles
-    (words.Verb.own).
+    (words.Verb.own). broken_by: the commander of an incident who approved it alone, "" for nobody.
     """
 
     turn: int
@@ -212,6 +212,7 @@ class Asking:
     self_approve: bool = False
     roles: tuple[str, ...] = ()
     own: bool = False
+    broken_by: str = ""
 
     @property
     def agreed(self) -> int:
@@ -220,4 +221,4 @@ class Asking:
 
     @property
     def is_granted(self) -> bool:
-        return self.agreed >= self.needed
+        return bool(self.broken_by) or self.agreed >= self.needed

@@ -1,150 +1,339 @@
 """`incident declare sev1 checkout is down`: open an incident, by one line, a window, or from an alert.
 
-One that is about the same service, or the same alert, as one that is open is not opened twice: the actor may join
-that, or say that this is another.
+One about the same alert is joined instead, and one that looks the same is shown first: the actor may join that, or say
+that this is another. `incident security` is the same behind closed doors (secure.py).
 """
 
 import re
 from dataclasses import dataclass
 from datetime import timedelta
 
+from commands import grammar
 from commands.command import Command, Flag
-from commands.entry import Entry, Given, Write
-from commands.errors import Stale, UsageError
-from commands.form import Field, Form, NeedsForm
+from commands.entry import Entry, Given, Otherwise, Write
+from commands.errors import UsageError
+from commands.finding import Suggestion
+from commands.form import Field, FieldErrors, Form, NeedsForm
+from commands.incident.about import NOTHING, aloud, event, line, where
 from commands.ledger import Draft
-from commands.model import AlertGroup, Args
-from commands.response.events import Kind, draft, written
+from commands.model import AlertGroup, Args, Severity
+from commands.response.events import Kind, written
 from commands.response.incident import Detection, Incident
-from commands.wording import one_line
+from commands.site import ClusterSite
 
 TITLE = 200  # characters
 SAME = timedelta(minutes=30)  # an open incident of the same service this young is probably the same
+_LOOK_BACK = "2h"
 
+# As people measure it (a budget's burn, the share of requests that fail), the graver one where they are unsure.
 SEVERITIES = (
-    ("1", "Sev1: outage, data loss, security, or a quarter of requests fail"),
-    ("2", "Sev2: a part is down, or 5 to 25 % of requests fail"),
-    ("3", "Sev3: redundancy is lost, or users notice little"),
-    ("4", "Sev4: a single node, pod or job; nobody waits"),
+    ("1", "Sev1: over 25 % of requests fail, burn ≥ 14.4, data loss or a breach"),
+    ("2", "Sev2: 5 to 25 % of requests fail, burn ≥ 6, or on-call tools are down"),
+    ("3", "Sev3: burn ≥ 3, or redundancy is lost: one failure from an outage"),
+    ("4", "Sev4: burn ≥ 1, or a single node, pod or job; nobody waits for it"),
+)
+SOURCES = (
+    (Detection.ALERT.value, "An alert"),
+    (Detection.CUSTOMER.value, "A customer"),
+    (Detection.EMPLOYEE.value, "Somebody of ours"),
+    (Detection.SYNTHETIC.value, "A synthetic check"),
 )
 
-_SEVERITY = re.compile(r"sev[- ]?([1-4])|([1-4])", re.IGNORECASE)
+# How grave an alert's incident is, unless people say otherwise.
+_OF_ALERT = {Severity.CRITICAL: "2", Severity.WARNING: "3", Severity.INFO: "4"}
+# Labels that may bear the name of a service, the surest first.
+_LABELS = ("service", "deployment", "statefulset", "daemonset", "app", "job", "container")
+
+_SEVERITY = re.compile(r"(?:sev|severity|s|p)[- ]?([1-4])(?![0-9A-Za-z.])[\s:,–—-]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class Wish:
+    """What somebody wants opened. detection: what told of it first, "" where nobody said."""
+
     severity: int
     title: str
     service: str
+    detection: str
+    group: AlertGroup | None = None
+    is_private: bool = False
+    is_security: bool = False
+    has_channel: bool = True
 
 
 def declare(given: Given) -> Entry:
     group = _group(given)
-    wish = _wish(given, group)
-    _refuse_twice(given, wish, group)
-    has_channel = (wish.severity <= 2 and "thread" not in given.args.flags) or "channel" in given.args.flags
-    answer = f"{{id}} is declared: Sev{wish.severity}, {wish.title}. Its channel follows." if has_channel else (
-        f"{{id}} is declared: Sev{wish.severity}, {wish.title}. It is told in this thread."
-    )  # fmt: skip
-    drafts = (_declared(given, wish, group, has_channel), *_room(given, group, has_channel), *_alerted(group))
-    return Entry(answer, (Write(drafts),))
+    joined = _joined(given, group)
+    if joined is not None:
+        return joined
+    wish = wished(given, group)
+    _refuse_twice(given, wish)
+    return opened(given, wish)
+
+
+def opened(given: Given, wish: Wish, *more: Draft) -> Entry:
+    """The incident, with what is asked of the cluster at once."""
+    what = f"{{id}} is declared: Sev{wish.severity}, {wish.title}."
+    told = f"{what} Its channel follows." if wish.has_channel else f"{what} It is told in this thread."
+    drafts = (_declared(given, wish), *_room(given, wish), *_alerted(given, wish.group), *more)
+    return Entry(told, (Write(drafts),), _runs(given, wish), _asked_next(wish))
+
+
+# --- what is wished -------------------------------------------------------------------------------
 
 
 def _group(given: Given) -> AlertGroup | None:
+    if "alert" in given.args.flags and not given.groups:
+        raise UsageError(f"There is no alert `{line(given.args.flags['alert'], 40)}`. {NOTHING}")
     if len(given.groups) > 1:
-        raise UsageError("Several alerts are meant. Name one with `--alert A…`. Nothing was done.")
+        raise UsageError(f"Several alerts are meant. Name one with `--alert A…`. {NOTHING}")
     return given.groups[0] if given.groups else None
 
 
-def _wish(given: Given, group: AlertGroup | None) -> _Wish:
+def wished(given: Given, group: AlertGroup | None, grave: str = "", *, is_security: bool = False) -> Wish:
+    """grave: what it is where nobody says; raises NeedsForm where a title or that is missing."""
     flags = given.args.flags
-    text = f"{given.args.name} {given.args.rest}".strip()
-    found = _SEVERITY.match(text)
-    title = flags.get("title", "") or (text[found.end() :] if found else text)
-    severity = flags.get("severity", "") or (found[1] or found[2] if found else "")
-    title = one_line(title, TITLE).strip() or (group.name if group else "")
+    typed = f"{given.args.name} {given.args.rest}".strip()
+    found = _SEVERITY.match(typed)
+    said = flags.get("title", "") or (typed[found.end() :] if found else typed)
+    severity = flags.get("severity", "") or (found[1] if found else grave)
+    title = _title(said)
     if not (title and severity):
         raise NeedsForm(
-            _form(given.args, title, severity),
-            "Say how grave and what: `/sre incident declare sev1 checkout is down`. Nothing was done.",
+            _form(given.args, title, severity, group),
+            f"Say how grave and what: `/sre incident {given.args.verb} sev1 checkout is down`. {NOTHING}",
         )
-    service = flags.get("service", "") or (group.lead.labels.get("service", "") if group else "")
-    return _Wish(int(severity), title, service)
+    if severity not in dict(SEVERITIES):
+        raise FieldErrors({"severity": f"Severity is 1 (gravest) to 4; `{severity}` is none. {NOTHING}"})
+    is_private = is_security or "private" in flags
+    return Wish(
+        int(severity), title, _service(given, title, group), _detection(given, group), group,
+        is_private, is_security, _has_channel(given, int(severity), is_private=is_private),
+    )  # fmt: skip
 
 
-def _form(args: Args, title: str, severity: str) -> Form:
+def _title(text: str) -> str:
+    title = line(text, len(text) + 1)
+    if len(title) > TITLE:
+        raise FieldErrors(
+            {
+                "title": f"That is {len(title)} characters; a title has at most {TITLE}. Tell the rest with "
+                f"`/sre incident note` afterwards. {NOTHING}"
+            }
+        )
+    return title
+
+
+def _has_channel(given: Given, severity: int, *, is_private: bool) -> bool:
+    flags = given.args.flags
+    if is_private and "thread" in flags:
+        raise UsageError(
+            f"A private incident is told in a channel of its own: leave `--thread` out. {NOTHING}"
+        )
+    return is_private or "channel" in flags or (severity <= 2 and "thread" not in flags)
+
+
+def _form(args: Args, title: str, severity: str, group: AlertGroup | None) -> Form:
+    at_first = severity or (_OF_ALERT[group.severity] if group else "2")
+    what = title or (_summary(group) if group else "")
+    source = args.flags.get("from", Detection.ALERT.value if group else "")
     fields = (
-        Field("title", "What is wrong?", hint="As users would say it", initial=title, most=TITLE),
-        Field(
-            "severity", "How grave?", "choice", "Unsure? Take the graver one.", severity or "2", SEVERITIES
+        Field("title", "What is wrong?", hint="As users would say it.", initial=what, most=TITLE),
+        Field("severity", "How grave?", "choice", "Unsure? Take the graver one.", at_first, SEVERITIES),
+        Field("from", "Who or what told of it?", "choice", "", source, SOURCES, is_optional=True),
+    )
+    return Form("Declare an incident", "Declare", Args("incident", args.verb, "", args.flags), fields)
+
+
+def _summary(group: AlertGroup) -> str:
+    return line(group.lead.annotations.get("summary", "") or group.name, TITLE)
+
+
+def _detection(given: Given, group: AlertGroup | None) -> str:
+    said = given.args.flags.get("from", "").casefold()
+    known = {each.value for each in Detection}
+    if said and said not in known:
+        listed = ", ".join(f"`{value}`" for value, _ in SOURCES)
+        raise FieldErrors({"from": f"`--from` says who told of it first: {listed}. {NOTHING}"})
+    return said or (Detection.ALERT.value if group else "")
+
+
+# --- which service --------------------------------------------------------------------------------
+
+
+def _service(given: Given, title: str, group: AlertGroup | None) -> str:
+    """As it was said, else as the alert's labels have it, else the one that the title names."""
+    site = _site(given, group)
+    said = line(given.args.flags.get("service", ""), 100)
+    if said:
+        return next((name for name in site.services if name.casefold() == said.casefold()), said)
+    if group is not None:
+        return _labelled(group, site)
+    tokens = set(re.split(r"[^\w-]+", title.casefold()))
+    named = [name for name in site.services if name.casefold() in tokens]
+    return named[0] if len(named) == 1 else ""
+
+
+def _labelled(group: AlertGroup, site: ClusterSite) -> str:
+    """A service of the configuration that a label names, else what the label `service` says."""
+    labels = group.lead.labels
+    said = [labels[key] for key in _LABELS if labels.get(key)]
+    own = {
+        own: name
+        for name, each in site.services.items()
+        for own in (each.service, each.deployment, name)
+        if own
+    }
+    return next((own[value] for value in said if value in own), line(labels.get("service", ""), 100))
+
+
+def _site(given: Given, group: AlertGroup | None) -> ClusterSite:
+    name = _cluster(given, group)
+    return given.site.clusters.get(name) or next(iter(given.site.clusters.values()))
+
+
+def _cluster(given: Given, group: AlertGroup | None) -> str:
+    return group.cluster if group and group.cluster else given.cluster
+
+
+# --- one that is open already ---------------------------------------------------------------------
+
+
+def _joined(given: Given, group: AlertGroup | None) -> Entry | None:
+    """Whoever declares what an alert tells, and it is declared, wants to help there."""
+    if group is None or "anyway" in given.args.flags:
+        return None
+    other = next((each for each in given.open if _is_about(each, group)), None)
+    if other is None:
+        return None
+    joined = aloud(event(given, Kind.JOINED, "joined", user=given.actor.user))
+    return Entry(
+        f"{other.id} is about this alert already: {other.title}{where(other)}. You joined it.",
+        (Write((joined,) if given.actor.user not in other.people else (), other.id),),
+        suggestions=(
+            Suggestion("What is known", f"incident brief {other.id}"),
+            _anyway(given, "Open another"),
         ),
     )
-    return Form("Declare an incident", "Declare", Args("incident", "declare", "", args.flags), fields)
 
 
-def _refuse_twice(given: Given, wish: _Wish, group: AlertGroup | None) -> None:
+def _is_about(incident: Incident, group: AlertGroup) -> bool:
+    return any(link.group == group.id for link in incident.alerts)
+
+
+def _refuse_twice(given: Given, wish: Wish) -> None:
     if "anyway" in given.args.flags:
         return
     for other in given.open:
-        if group is not None and any(link.group == group.id for link in other.alerts):
-            raise Stale(f"{other.id} is about this alert already: {other.title}. Nothing was done.")
         if other.is_active and _is_same(other, wish, given):
-            raise Stale(
-                f"{other.id} is open for {other.service or 'the same'}: {other.title}. Join it in its channel, or add "
-                "`--anyway` if this is another. Nothing was done."
+            about = f"for {other.service}" if other.service else "already"
+            raise Otherwise(
+                f"{other.id} is open {about}: {other.title}{where(other)}. Join it, or say that this is another. "
+                f"{NOTHING}",
+                Suggestion(f"Join {other.id}", f"incident join {other.id}"),
+                _anyway(given, "Open anyway", wish),
             )
 
 
-def _is_same(other: Incident, wish: _Wish, given: Given) -> bool:
-    if given.now - other.opened > SAME or other.cluster != given.cluster:
+def _is_same(other: Incident, wish: Wish, given: Given) -> bool:
+    is_near = given.now - other.opened <= SAME and other.cluster == _cluster(given, wish.group)
+    if not is_near or other.is_drill != ("drill" in given.args.flags):
         return False
-    return (
-        bool(wish.service and wish.service == other.service)
-        or wish.title.casefold() == other.title.casefold()
+    return bool(wish.service and wish.service == other.service) or (
+        wish.title.casefold() == other.title.casefold()
     )
 
 
-def _declared(given: Given, wish: _Wish, group: AlertGroup | None, has_channel: bool) -> Draft:
-    flags = given.args.flags
-    told = draft(
-        Kind.DECLARED, f"declared Sev{wish.severity}: {wish.title}",
-        title=wish.title, severity=str(wish.severity), cluster=group.cluster if group else given.cluster,
-        service=wish.service, drill="yes" if "drill" in flags else "",
-        private="yes" if "private" in flags else "", channel="yes" if has_channel else "",
-        detection=Detection.ALERT.value if group else "",
-        alert=f"alert:{group.id} {group.episode}:card" if group and not has_channel else "",
+def _anyway(given: Given, label: str, wish: Wish | None = None) -> Suggestion:
+    flags = {**given.args.flags, "anyway": ""}
+    if wish is not None:
+        flags |= {"title": wish.title, "severity": str(wish.severity)}
+        flags |= {"service": wish.service} if wish.service else {}
+    if wish is not None and wish.group is not None:
+        flags["alert"] = wish.group.id
+    name, rest = ("", "") if wish else (given.args.name, given.args.rest)
+    return Suggestion(label, grammar.format(Args("incident", given.args.verb, name, flags, rest)))
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+def _declared(given: Given, wish: Wish) -> Draft:
+    group = wish.group
+    is_in_its_thread = group is not None and not wish.has_channel
+    return event(
+        given, Kind.DECLARED, f"declared Sev{wish.severity}: {wish.title}",
+        title=wish.title, severity=str(wish.severity), cluster=_cluster(given, group),
+        service=wish.service, drill="yes" if "drill" in given.args.flags else "",
+        private="yes" if wish.is_private else "", security="yes" if wish.is_security else "",
+        channel="yes" if wish.has_channel else "", detection=wish.detection,
+        alert=f"alert:{group.id} {group.episode}:card" if group and is_in_its_thread else "",
     )  # fmt: skip
-    return _by(told, given)
 
 
-def _room(given: Given, group: AlertGroup | None, has_channel: bool) -> tuple[Draft, ...]:
+def _room(given: Given, wish: Wish) -> tuple[Draft, ...]:
     """Of one without a channel of its own: the alert's, or the one it was declared in."""
-    if has_channel:
+    if wish.has_channel:
         return ()
-    place = group.channel if group else given.place.channel
-    return (draft(Kind.ROOM, f"told in {place}", channel=place, thread="" if group else given.place.thread),)
+    place = wish.group.channel if wish.group else given.place.channel
+    thread = "" if wish.group else given.place.thread
+    return (event(given, Kind.ROOM, f"told in {place}", channel=place, thread=thread),)
 
 
-def _alerted(group: AlertGroup | None) -> tuple[Draft, ...]:
+def _alerted(given: Given, group: AlertGroup | None) -> tuple[Draft, ...]:
+    """The alert knows better than anybody when it began, and who looked at it first."""
     if group is None:
         return ()
-    started = group.lead.starts_at
-    first = draft(Kind.MILESTONE, f"{group.name} began", name="started", at=written(started))
-    detected = draft(Kind.MILESTONE, f"{group.name} was heard of", name="detected", at=written(started))
-    linked = draft(
+    started = written(group.lead.starts_at)
+    linked = event(
+        given,
         Kind.ALERT,
         f"{group.name} fires",
         group=group.id,
         name=group.name,
         state="firing",
-        started=written(started),
+        started=started,
     )
-    return (first, detected, linked)
+    reached = [
+        event(given, Kind.MILESTONE, f"{group.name} began", name="started", at=started),
+        event(given, Kind.MILESTONE, f"{group.name} was heard of", name="detected", at=started),
+    ]
+    if group.care.acked:
+        acked = written(group.care.acked)
+        reached.append(
+            event(given, Kind.MILESTONE, f"{group.name} was acknowledged", name="acknowledged", at=acked)
+        )
+    return (*reached, linked)
 
 
-def _by(told: Draft, given: Given) -> Draft:
-    return Draft(told.kind, told.text, given.now, given.actor.user, "command", told.facts)
+def _runs(given: Given, wish: Wish) -> tuple[str, ...]:
+    """What changed lately; of the gravest also the five layers under the service."""
+    service = f" {wish.service}" if wish.service in _site(given, wish.group).services else ""
+    layers = (f"debug layers{service}",) if wish.severity == 1 else ()
+    return (f"change recent{service} --since {_LOOK_BACK}", *layers)
 
+
+def _asked_next(wish: Wish) -> tuple[Suggestion, ...]:
+    """What would be good to know, where the line did not say it."""
+    lead = Suggestion("I take command", "incident assign ic me --incident {id}")
+    if wish.detection:
+        return (lead,)
+    return (
+        lead,
+        Suggestion("A customer told us", "incident set detection customer --incident {id}"),
+        Suggestion("We saw it ourselves", "incident set detection employee --incident {id}"),
+    )
+
+
+FLAGS = (
+    Flag("title", "what is wrong, where the line does not say it", "TEXT"),
+    Flag("severity", "1 to 4, where the line does not say it", "1"),
+    Flag("service", "which service fails", "SERVICE"),
+    Flag("from", "what told of it first: alert, customer, employee or synthetic", "SOURCE"),
+    Flag("alert", "the alert it is about; in its thread it may be left out", "A…"),
+    Flag("drill", "an exercise: marked everywhere, counted nowhere"),
+    Flag("anyway", "although one that looks the same is open"),
+)
 
 DECLARE = Command(
     word="incident",
@@ -153,14 +342,9 @@ DECLARE = Command(
     rows=("EM-0", "IN-1"),
     examples=("incident declare sev1 checkout is down", "incident declare sev3 node-7 is slow --thread"),
     flags=(
-        Flag("title", "what is wrong, where the line does not say it", "TEXT"),
-        Flag("severity", "1 to 4, where the line does not say it", "1"),
-        Flag("service", "which service fails", "NAME"),
-        Flag("alert", "the alert it is about; in its thread it may be left out", "A…"),
-        Flag("drill", "an exercise: marked everywhere, counted nowhere"),
+        *FLAGS,
         Flag("channel", "with a channel of its own, also for Sev3 and Sev4"),
         Flag("thread", "in this thread, also for Sev1 and Sev2"),
-        Flag("anyway", "although one that looks the same is open"),
     ),
     names="SEVERITY TITLE",
     entry=declare,
