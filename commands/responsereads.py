@@ -51,6 +51,35 @@ class HouseZone(Read):
     """→ str: the name of the time zone of the configuration."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeRequestOf(Read):
+    """→ ChangeRequest of this id, None where there is none."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequests(Read):
+    """→ tuple[ChangeRequest, ...] that are not over, newest first; cluster: "" for all."""
+
+    cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBaseline(Read):
+    """→ Mapping[str, baseline.Baseline], frozen when the change began: of its service and of those beside it, by
+    name; None where none was."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSamples(Read):
+    """→ tuple[watch.Judged, ...]: every sample that was taken of the change, oldest first."""
+
+    id: str
+
+
 class Outcome(StrEnum):
     """How a change ended. The first four reached production; the others never did."""
 
@@ -80,7 +109,7 @@ class ChangeFacts:
     """A change that has ended. ended: when it was carried out, or refused. restored: when users were well again after
     it failed, None where it did not or nobody knows. hotfix_for: the incident or the change that it had to repair,
     "" for a planned one. is_emergency: carried out without the usual approval. objects: what it changed, as the
-    audit trail names it ("deployment/shop/backend")."""
+    audit trail names it ("deployment/shop/backend"). runs: ids of what was asked of the bot for it."""
 
     id: str
     service: str
@@ -91,6 +120,7 @@ class ChangeFacts:
     hotfix_for: str = ""
     road: Road = Road.REQUEST
     objects: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from bot.casebook import Casebook
+from bot.changerecords import ChangeRecords
 from bot.records import Records
 from bot.settings import Settings
 from bot.state import State
@@ -113,7 +114,7 @@ class Clients:
             trail,
             CasebookSource(Casebook(self._state, self._settings.site), called=self._state.called),
             RecordsSource(Records(self._state, self._settings.site), self._settings.site.timezone),
-            DeedsSource(self._state.trail, self._settings.site),
+            DeedsSource(self._state.trail, ChangeRecords(self._state, self._settings.site), self._settings.site),
         )
 
 

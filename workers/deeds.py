@@ -1,7 +1,7 @@
 """Answers what people did: how the changes ended that were asked of the bot, what was asked for by hand, who was on call.
 
-The audit trail is the source: it is never trimmed, while the requests themselves go after a month. Turns on call come
-from the configuration as it is now. Called by workers/reader.py.
+The audit trail is the source, beside the records of change requests: it is never trimmed, while what was asked of the
+bot goes after a month. Turns on call come from the configuration as it is now. Called by workers/reader.py.
 """
 
 import time
@@ -14,9 +14,12 @@ from zoneinfo import ZoneInfo
 from redis.exceptions import RedisError
 
 from bot.audit import Trail, view
+from bot.changerecords import ChangeRecords
 from commands.errors import Unanswered, Unreachable
 from commands.model import Read, State
+from commands.numbers.announced import facts_of
 from commands.reads import AuditLine
+from commands.response.changerequest import Payload
 from commands.responsereads import (
     ChangeFacts,
     ChangeOutcomes,
@@ -50,22 +53,11 @@ _PRODUCTION = frozenset(line for line in CHANGES if line.split()[0] in ("deploy"
 _BACK = "deploy rollback"
 
 
-def no_requests(start: datetime, end: datetime) -> tuple[ChangeFacts, ...]:
-    return ()
-
-
 class DeedsSource:
-    """announced: the change requests that ended in a time."""
-
-    def __init__(
-        self,
-        trail: Trail,
-        site: Site,
-        announced: Callable[[datetime, datetime], Sequence[ChangeFacts]] = no_requests,
-    ) -> None:
+    def __init__(self, trail: Trail, requests: ChangeRecords, site: Site) -> None:
         self._trail = trail
+        self._requests = requests
         self._site = site
-        self._announced = announced
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
         return ((ChangeOutcomes, CommandCounts), (OnCallTurns,))
@@ -79,15 +71,21 @@ class DeedsSource:
     def _answer(self, read: Read, is_late: Callable[[], bool]) -> Any:
         match read:
             case ChangeOutcomes():
-                own = self._outcomes(read, is_late)
-                return tuple(
-                    sorted((*own, *self._announced(read.start, read.end)), key=lambda each: each.ended)
-                )
+                found = (*self._outcomes(read, is_late), *self._announced(read))
+                return tuple(sorted(found, key=lambda each: each.ended))
             case CommandCounts():
                 return self._counts(read, is_late)
             case OnCallTurns():
                 return Duty(turns(self._site, read.start, read.end), self._site.timezone)
         raise LookupError(f"not a read of what people did: {read}")
+
+    def _announced(self, read: ChangeOutcomes) -> Iterator[ChangeFacts]:
+        for change in self._requests.told_between(read.start, read.end):
+            if read.cluster not in ("", change.payload.cluster):
+                continue
+            fact = facts_of(change, _objects(self._site, change.payload))
+            if fact and read.start <= fact.ended < read.end:
+                yield fact
 
     def _outcomes(self, read: ChangeOutcomes, is_late: Callable[[], bool]) -> list[ChangeFacts]:
         found: list[ChangeFacts] = []
@@ -162,6 +160,12 @@ def _outcome(site: Site, line: AuditLine, cluster: str) -> Iterator[ChangeFacts]
         road=Road.BOT,
         objects=objects,
     )
+
+
+def _objects(site: Site, payload: Payload) -> tuple[str, ...]:
+    """The workload of the service that a change request is about; () for one that is none of the configuration."""
+    known = (site.clusters.get(payload.cluster) or site).services.get(payload.service)
+    return (f"deployment/{known.namespace}/{known.deployment}",) if known else ()
 
 
 def _service(site: Site, cluster: str, objects: Sequence[str]) -> str:

@@ -31,6 +31,8 @@ def joined(facts: Iterable[ChangeFacts], seen: Iterable[ChangeFacts]) -> tuple[C
 
 def _is_of(deed: ChangeFacts, request: ChangeFacts) -> bool:
     """Whether the bot did this for that change request, or to take it back."""
+    if deed.id in request.runs:
+        return True
     if not _share(deed, request):
         return False
     after = deed.ended - request.ended

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from bot.changerecords import ChangeRecords
 from bot.state import State
 from commands.model import Gap
+from commands.response.changeevents import Kind, draft, moving, payload_facts
+from commands.response.changemoves import Move
+from commands.response.changerequest import Payload
 from commands.responsereads import (
-    ChangeFacts,
     ChangeOutcomes,
     CommandCount,
     CommandCounts,
@@ -29,6 +32,7 @@ from workers.reader import Reader
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 ALICE, BOB = "U0ALICE0001", "U0BOB000001"
 SITE = replace(Site(), timezone="Europe/Berlin")
+CLUSTER = SITE.default_cluster
 WEB = "deployment/sre-shop/backend"
 
 
@@ -47,11 +51,13 @@ class Deeds:
         for what in whats:
             self.tell(what, objects=WEB, **told)
 
-    def outcomes(self, **given: Any) -> list[tuple[str, Outcome]]:
-        return [(each.id, each.outcome) for each in self.asked(ChangeOutcomes(*around()), **given)]
+    def outcomes(self) -> list[tuple[str, Outcome]]:
+        return [(each.id, each.outcome) for each in self.asked(ChangeOutcomes(*around()))]
 
-    def asked(self, read: Any, **given: Any) -> Any:
-        answer = Reader([DeedsSource(self.state.trail, SITE, **given)]).see((read,))[read]
+    def asked(self, read: Any) -> Any:
+        answer = Reader([DeedsSource(self.state.trail, ChangeRecords(self.state, SITE), SITE)]).see((read,))[
+            read
+        ]
         assert not isinstance(answer, Gap), answer
         return answer
 
@@ -120,11 +126,49 @@ def test_changes_of_another_cluster_and_another_time_are_left_out(deeds: Deeds) 
     assert len(deeds.asked(ChangeOutcomes(start, end, "prod"))) == 1
 
 
-def test_change_requests_stand_beside_them_by_when_they_ended(deeds: Deeds) -> None:
-    deeds.ended("succeeded")
-    request = ChangeFacts("CR-1", "backend", Outcome.SUCCEEDED, around()[0])
-    found = deeds.outcomes(announced=lambda start, end: (request,))
-    assert [id for id, _ in found] == ["CR-1", "R1"]
+MOVES = (Move.SUBMIT, Move.CLEAR, Move.GRANT, Move.START, Move.FINISH)
+
+
+def announced(state: State, *moves: Move, emergency: str = "") -> None:
+    """A change request whose events came about long ago, one after the other."""
+    records, change = ChangeRecords(state, SITE), state.change()
+    payload = Payload(
+        "a new image", "backend", CLUSTER, "sre-shop", datetime.now(UTC), None, "back", "it is time"
+    )
+    opened = draft(Kind.OPENED, "opened", emergency=emergency, **payload_facts(payload))
+    records.open(change, "CR-1", [opened, *(moving(move, move.value) for move in moves)], records.register())
+    change.commit()
+
+
+@pytest.mark.parametrize(
+    ("moves", "outcome"),
+    [
+        ((*MOVES, Move.PASS), Outcome.SUCCEEDED),
+        ((*MOVES, Move.ROLL_BACK, Move.RECOVER), Outcome.ROLLED_BACK),
+        ((*MOVES, Move.ROLL_BACK, Move.NOT_RECOVER), Outcome.ROLLBACK_FAILED),
+        ((*MOVES, Move.GIVE_UP), Outcome.FAILED),
+        ((Move.SUBMIT, Move.CLEAR, Move.REJECT), Outcome.REJECTED),
+        ((Move.CANCEL,), Outcome.CANCELED),
+    ],
+)
+def test_a_change_request_that_is_over_stands_beside_what_was_asked_of_the_bot(
+    deeds: Deeds, moves: tuple[Move, ...], outcome: Outcome
+) -> None:
+    announced(deeds.state, *moves)
+    deeds.ended("succeeded", text="pod delete web-1", id="R2")
+    assert dict(deeds.outcomes()) == {"CR-1": outcome, "R2": Outcome.SUCCEEDED}
+
+
+def test_one_that_is_under_way_is_no_outcome_yet(deeds: Deeds) -> None:
+    announced(deeds.state, *MOVES)
+    assert deeds.outcomes() == []
+
+
+def test_an_emergency_repairs_the_incident_it_was_done_in(deeds: Deeds) -> None:
+    announced(deeds.state, *MOVES, Move.PASS, emergency="INC-7")
+    (found,) = deeds.asked(ChangeOutcomes(*around(), CLUSTER))
+    assert (found.is_emergency, found.hotfix_for, found.objects) == (True, "INC-7", (WEB,))
+    assert deeds.asked(ChangeOutcomes(*around(), "other")) == ()
 
 
 # --- by hand --------------------------------------------------------------------------------------
@@ -155,7 +199,7 @@ def test_without_time_the_trail_says_how_far_back_it_was_read(state: State) -> N
         change.audit("submitted", id=f"R{n}", text="deploy restart backend", by=ALICE)
     change.commit()
     start, end = around()
-    source = DeedsSource(state.trail, SITE)
+    source = DeedsSource(state.trail, ChangeRecords(state, SITE), SITE)
     page = source.read(CommandCounts(start, end), deadline=0.0)
     assert page.since > start
     assert [each.times for each in page.counts] == [500]

@@ -58,5 +58,10 @@ def test_what_the_bot_did_for_a_change_request_is_not_counted_beside_it():
     assert [each.id for each in joined((change("CR-1", objects=WEB), done), (seen(),))] == ["CR-1"]
 
 
+def test_what_a_change_request_asked_of_the_bot_is_a_part_of_it_however_long_that_took():
+    request = change("CR-1", runs=("R1",))
+    assert [each.id for each in joined((request, asked(ended=NOON - DAY)), ())] == ["CR-1"]
+
+
 def test_a_change_that_was_refused_made_no_rollout():
     assert len(joined((asked(outcome=Outcome.REJECTED),), (seen(),))) == 2

@@ -916,7 +916,9 @@ def parse_default(path: str, text: str) -> Any:
     flow = quoted
     for part in reversed(parts[1:]):
         if part.endswith("[]"):  # a list within a section, whose items need more than this key
-            needed = {"burn[]": "budget_pct: 2, over: 1h"}.get(part, "name: n, from: 2026-12-20, to: 2026-12-21")
+            needed = {"burn[]": "budget_pct: 2, over: 1h"}.get(
+                part, "name: n, from: 2026-12-20, to: 2026-12-21"
+            )
             flow = f"[{{{needed}, {flow[1:]}]"
         flow = f"{{{part.removesuffix('[]')}: {flow}}}"
     if is_item:
