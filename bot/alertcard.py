@@ -143,7 +143,13 @@ def _mark(group: AlertGroup) -> Block:
 
 
 def _suggestions(group: AlertGroup) -> tuple[Suggestion, ...]:
-    return group.cause.suggestions[:_BUTTONS] if group.cause else ()
+    """What the cause asks for; of what is critical an incident takes the place of the last of them. It asks how grave,
+    and knows everything else from the alert."""
+    offered = group.cause.suggestions if group.cause else ()
+    if group.severity is not Severity.CRITICAL:
+        return offered[:_BUTTONS]
+    declare = Suggestion("Open incident…", f"incident declare --alert {group.id}")
+    return (*offered[: _BUTTONS - 1], declare)
 
 
 def _links(group: AlertGroup) -> tuple[Link, ...]:

@@ -130,13 +130,25 @@ def test_it_says_where(alerts: tuple[Alert, ...], words: str) -> None:
     assert f"{words} · since" in said(group(*alerts))
 
 
+def typed(record: Record) -> list[str]:
+    return [each["value"] for each in elements(card(record)) if each["action_id"].startswith("submit")]
+
+
 def test_the_cause_names_how_sure_it_is_and_offers_two_commands() -> None:
     shown = card(group(cause=CAUSE))
     assert f"*Probable cause:* {CAUSE.text}" in json.dumps(shown.blocks, ensure_ascii=False)
-    typed = [each["value"] for each in elements(shown) if each["action_id"].startswith("submit")]
-    assert typed == [each.text for each in CAUSE.suggestions[:2]]
+    assert typed(group(cause=CAUSE, severity=Severity.WARNING)) == [
+        each.text for each in CAUSE.suggestions[:2]
+    ]
     assert "*Possible cause:*" in said(group(cause=replace(CAUSE, confidence=Confidence.POSSIBLE)))
     assert "*Cause, certain:*" in said(group(cause=replace(CAUSE, confidence=Confidence.CERTAIN)))
+
+
+def test_what_is_critical_offers_an_incident_about_it() -> None:
+    declare = f"incident declare --alert {ID}"
+    assert typed(group(severity=Severity.CRITICAL)) == [declare]
+    assert typed(group(severity=Severity.CRITICAL, cause=CAUSE)) == [CAUSE.suggestions[0].text, declare]
+    assert typed(group(severity=Severity.WARNING)) == []
 
 
 def test_without_a_cause_it_says_where_the_facts_are_and_only_where_there_are_any() -> None:
