@@ -35,7 +35,9 @@ class Message:
     """One Slack message of a card.
 
     key: unique within the card and stable over edits. whisper_to: a user who alone sees it (ephemeral).
-    file: what is shared instead of blocks, with the text as its comment; it is never edited.
+    file: what is shared instead of blocks, with the text as its comment; it is never edited. channel: told there and
+    not where the record is told, a channel or a key of `channels`. only_edit: what Slack has of it is brought up to
+    date, and where Slack has nothing, nothing is sent.
     """
 
     key: str
@@ -44,6 +46,8 @@ class Message:
     in_thread: bool = False
     whisper_to: str = ""
     file: Attachment | None = None
+    channel: str = ""
+    only_edit: bool = False
 
 
 # --- text ---
@@ -80,6 +84,11 @@ def mention(member: str) -> str:
     if re.fullmatch(r"[UW][A-Z0-9]+", member):
         return f"<@{member}>"
     return f"<!subteam^{member}>" if re.fullmatch(r"S[A-Z0-9]+", member) else ""
+
+
+def channel_link(channel: str) -> str:
+    """A channel that a press opens, by its id; a name as it is."""
+    return f"<#{channel}>" if re.fullmatch(r"[CG][A-Z0-9]{8,}", channel) else escape(channel)
 
 
 def _href(url: str) -> str:
@@ -189,6 +198,11 @@ def button(action: str, label: str, value: str, style: str = "", ask: Ask | None
             **({"style": "danger"} if ask.is_danger else {}),
         }
     return made
+
+
+def beside(told: Block, element: Block) -> Block:
+    """A paragraph with a button at its right."""
+    return {**told, "accessory": element}
 
 
 def actions(*elements: Block) -> list[Block]:

@@ -26,11 +26,16 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot import render
 from bot.blocks import Message, with_remark
-from bot.outbox import Claim, ClaimLost, Outbox, Sent
+from bot.incidentcard import Offered
+from bot.incidentwords import is_reply
+from bot.outbox import Claim, ClaimLost, Next, Outbox, Sent
+from bot.rooms import LOOK, Rooms
 from bot.state import State, lane_of
 from bot.wire import Refusal, Wire
 from commands.model import AlertGroup, Notice, Record, Request, Severity, Storm, Whisper
 from commands.model import State as Standpoint
+from commands.response.incident import Incident
+from commands.site import Site
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +63,7 @@ class Pace:
     often than that. glance: how often meanwhile is looked whether it is over, because its end is not put off.
     root: how often is looked whether Slack has the card under which something is told. calm: over so much time the
     edits of alerts that are not critical spread when there are more than Slack takes. updates, burst: edits in a
-    minute, and at once.
+    minute, and at once. look: how often the channel of an incident is looked at.
     """
 
     post: timedelta = timedelta(seconds=1)
@@ -73,6 +78,7 @@ class Pace:
     calm: timedelta = timedelta(seconds=10)
     updates: int = UPDATES_PER_MINUTE
     burst: int = UPDATE_BURST
+    look: timedelta = LOOK
 
 
 # Stands for the ts of a shared file's message, which Slack does not answer.
@@ -105,22 +111,17 @@ _NO_PLACE = {
     "is_archived": "is archived",
     "restricted_action": "takes no posts of the bot",
 }
+_NO_EDITS = "is_inactive"  # of a channel that is archived
 _ELSEWHERE = "told elsewhere"  # the dead letter of a channel
 _NO_POST = {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "msg_too_long"}
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """How a claim is given back: `again` when more is to be sent, `pause` while the channel stays closed."""
-
-    again: timedelta | None = None
-    pause: timedelta = timedelta(0)
 
 
 class Courier:
     """`step` does at most one message; several threads and processes may run it side by side.
 
-    fallback: channels in which alerts are told, the first that takes them, when their own does not.
+    fallback: channels in which alerts are told, the first that takes them, when their own does not. site: where
+    incidents have their channels, and what those are called; without it none is made. offered: which buttons would do
+    something when pressed (commands/catalog.py).
     """
 
     def __init__(
@@ -131,12 +132,17 @@ class Courier:
         pace: Pace | None = None,
         *,
         fallback: tuple[str, ...] = (),
+        site: Site | None = None,
+        offered: Offered = tuple,
     ) -> None:
         self._state = state
         self._outbox = Outbox(state)
         self._pace = pace or Pace()
         self._wire = Wire(state, slack, min(_MISSING, self._pace.dead))
         self._redact = redact
+        self._offered = offered
+        calm = {"look": self._pace.look, "rest": self._pace.settle}
+        self._rooms = Rooms(state, site, self._wire, redact, **calm) if site else None
         self._fallback = tuple(dict.fromkeys(filter(None, fallback)))
         self._failures = 0
 
@@ -180,20 +186,42 @@ class Courier:
             self._outbox.forget(claim.card)
             return Next()
         sent = self._outbox.sent(claim.card)
+        if self._rooms and isinstance(stored.record, Incident):
+            return self._incident(claim, stored.record, sent, self._rooms)
         drawn = self._drawn(stored.record, sent)
+        return self._tell(claim, stored.record, sent, drawn) or Next()
+
+    def _incident(self, claim: Claim, incident: Incident, sent: dict[str, Sent], rooms: Rooms) -> Next:
+        """Its channel, its card, what belongs in the channel, and then the rest that is told of it."""
+        sent = rooms.settle(claim, incident, sent)
+        if then := rooms.first(claim, incident, sent):
+            return then
+        drawn = self._drawn(incident, sent)
+        has_card = bool(drawn) and not _differs(drawn[0], sent.get(drawn[0].key, Sent()))
+        if has_card and (then := rooms.then(claim, incident, sent)):
+            return then
+        done = self._tell(claim, incident, sent, drawn)
+        if done is None:
+            return rooms.last(claim, incident, sent)
+        return replace(done, again=timedelta(0)) if done.again is None else done
+
+    def _tell(
+        self, claim: Claim, record: Record, sent: dict[str, Sent], drawn: tuple[Message, ...]
+    ) -> Next | None:
+        """Bring one message up to date; None when Slack has them all."""
         stale = _stale(drawn, sent)
         if not stale:
-            return Next()
-        root = self._root(stored.record, drawn, sent)
+            return None
+        root = self._root(record, drawn, sent)
         if root is None:
             return Next(again=self._pace.root)
-        if stale[0] is drawn[0] and self._is_resting(claim, stored.record):
+        if stale[0] is drawn[0] and self._is_resting(claim, record):
             if len(stale) == 1:
                 return Next(again=self._pace.glance)
             stale = [*stale[1:], stale[0]]
         message = stale[0]
         before = sent.get(message.key, Sent())
-        wait = self._turn(stored.record) if before.ts else timedelta(0)
+        wait = self._turn(record) if before.ts else timedelta(0)
         if wait:
             # What is new does not wait for the turn of an edit.
             new = [each for each in stale if sent.get(each.key, Sent()) == Sent()]
@@ -201,9 +229,9 @@ class Courier:
                 return Next(again=wait)
             message, before = new[0], Sent()
         try:
-            then = self._deliver(claim, stored.record, message, before, root)
+            then = self._deliver(claim, record, message, before, root)
         except SlackApiError as error:
-            then = self._refused(claim, stored.record, message, before, root, Refusal.of(error))
+            then = self._refused(claim, record, message, before, root, Refusal.of(error))
         except (SlackClientError, HTTPException, OSError) as error:
             return self._unanswered(claim, str(error) or type(error).__name__)
         return replace(then, again=timedelta(0)) if then.again is None and len(stale) > 1 else then
@@ -212,16 +240,28 @@ class Courier:
         """The record as it is now; what is told elsewhere than it should be says why."""
         is_again = isinstance(record, AlertGroup) and bool(record.before)
         workspace = self._state.recall("workspace-url") if is_again else ""
-        drawn = render.messages(record, self._redact, workspace)
+        drawn = render.messages(record, self._redact, workspace, self._offered)
+        if isinstance(record, Incident):
+            drawn = tuple(message for message in drawn if self._has_place(message, sent))
         moved = {key: each.moved for key, each in sent.items() if each.moved}
         return tuple(with_remark(m, moved[m.key]) if m.key in moved else m for m in drawn)
+
+    def _has_place(self, message: Message, sent: dict[str, Sent]) -> bool:
+        """Whether it can be told: elsewhere, or in a channel that is not archived."""
+        if self._rooms is None:
+            return not message.channel
+        return bool(message.channel) or not self._rooms.is_archived(sent)
 
     def _root(self, record: Record, drawn: tuple[Message, ...], sent: dict[str, Sent]) -> Sent | None:
         """The message under which the record's thread is: its own card, or another's. None while Slack does not
         have that one yet; empty where it never will, so that nothing waits for ever."""
+        if isinstance(record, Incident) and record.room.thread:
+            return Sent(channel=record.room.channel, ts=record.room.thread)
         card, _, key = _under(record).partition(" ")
         if not card:
             return sent.get(drawn[0].key, Sent())
+        if card.startswith("incident:"):
+            return self._of_incident(card, key)
         there = self._outbox.sent(card)
         if not (there.get(key, Sent()).ts or there.get(key, Sent()).failed):
             stored = self._state.load(card)
@@ -234,6 +274,16 @@ class Courier:
         if root.ts:
             return root
         return Sent() if root.failed or not key else None
+
+    def _of_incident(self, card: str, key: str) -> Sent | None:
+        """Under the card of an incident, or where that is a reply itself in the thread that it is in."""
+        stored = self._state.load(card)
+        if stored is None:
+            return Sent()
+        if isinstance(stored.record, Incident) and is_reply(stored.record):
+            return self._root(stored.record, (), {})
+        root = self._outbox.sent(card).get(key, Sent())
+        return replace(root, lane=root.channel) if root.ts else None
 
     def _turn(self, record: Record) -> timedelta:
         """Zero when a card may be edited now, else when to come again: the grave ones at once when one may be."""
@@ -254,6 +304,8 @@ class Courier:
             if then.again is None and _is_applied(record):
                 self._state.remember(f"edited-{claim.card}", "1", self._pace.progress)
             return then
+        if message.channel and self._rooms:
+            root = Sent(lane=self._rooms.channel(message.channel))
         lane = before.lane or root.lane or lane_of(record)
         if lane != claim.lane:
             self._outbox.change_lane(claim, lane)
@@ -385,7 +437,13 @@ class Courier:
             scope = f", scope {no.needed} is missing" if no.needed else ""
             log.error("Slack refuses: %s%s; all waits. `python -m bot doctor` names the mend", no.code, scope)
             return Next(again=self._pace.mend)
+        if message.only_edit:
+            log.warning("%s of %s cannot be brought up to date: %s", message.key, claim.card, no.code)
+            self._outbox.note_sent(claim.card, message.key, Sent(failed=no.code))
+            return Next(again=timedelta(0))
         if no.code in _NO_PLACE and self._moved(claim, record, message, before, root, no):
+            return Next(again=timedelta(0))
+        if no.code in (*_NO_PLACE, _NO_EDITS) and self._has_lost_place(claim, record, message, no):
             return Next(again=timedelta(0))
         if no.code in _NO_EDIT and before.ts:
             log.warning("%s of %s cannot be edited (%s): posted anew", message.key, claim.card, no.code)
@@ -411,8 +469,11 @@ class Courier:
 
         It stays there: a card that jumps back and forth is two cards.
         """
-        if not isinstance(record, AlertGroup | Storm | Notice) and not _under(record):
+        under = _under(record)
+        if not isinstance(record, AlertGroup | Storm | Notice) and not under:
             return False
+        if isinstance(record, Incident) or under.startswith("incident:"):
+            return False  # who may see it is not for a channel of alerts to say
         lane = before.lane or root.lane or lane_of(record)
         left = [each for each in self._fallback if each != lane_of(record)]
         left = left[left.index(lane) + 1 :] if lane in left else left
@@ -422,10 +483,16 @@ class Courier:
         log.error("%s cannot be told in %s (%s): told in %s", claim.card, lane, no.code, left[0])
         self._outbox.bury(f"channel {lane}", _ELSEWHERE, lane, no.code)
         # The card takes its thread along; what is told under another's card goes by itself.
-        key = message.key if _under(record) else self._drawn(record, {})[0].key
+        key = message.key if under else self._drawn(record, {})[0].key
         self._outbox.note_sent(claim.card, message.key, Sent())
         self._outbox.note_sent(claim.card, key, Sent(channel=left[0], lane=left[0], moved=why))
         return True
+
+    def _has_lost_place(self, claim: Claim, record: Record, message: Message, no: Refusal) -> bool:
+        """Whether an incident is to be told elsewhere from now on, or not at all."""
+        if self._rooms is None or not isinstance(record, Incident) or message.channel:
+            return False
+        return self._rooms.gone(claim, record, _NO_PLACE.get(no.code, "is archived"))
 
     def _shared_or_lost(self, claim: Claim, message: Message, before: Sent) -> Next:
         """An upload cannot be shared (again): Slack has shared it and will show it soon, or has forgotten it."""
@@ -458,7 +525,7 @@ def _stale(drawn: tuple[Message, ...], sent: dict[str, Sent]) -> list[Message]:
 
 
 def _differs(message: Message, sent: Sent) -> bool:
-    if sent.ts == "whispered" or (message.file and sent.ts):
+    if sent.ts == "whispered" or (message.file and sent.ts) or (message.only_edit and not sent.ts):
         return False
     return not sent.ts or bool(sent.failed) or sent.digest != _digest(message)
 
@@ -476,6 +543,8 @@ def _under(record: Record) -> str:
     """The message under which it is told, as "card key", "" for a record with a card of its own."""
     if isinstance(record, AlertGroup) and record.storm:
         return f"storm:{record.storm} card"
+    if isinstance(record, Incident):
+        return record.alert if is_reply(record) else ""
     return record.place.under if isinstance(record, Request) else ""
 
 

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from bot.state import BELL, CLAIMS, DEAD, DIRTY, META, OUTBOX, THREADS, State, milliseconds, renewing
+from bot.state import BELL, CLAIMS, DEAD, DIRTY, META, OUTBOX, THREADS, State, card_of, milliseconds, renewing
+from commands.model import Record
 from commands.reads import DeadLetterView
 
 # Picks the most urgent due card whose channel is free, and locks card and channel for the lease.
@@ -116,7 +117,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What Slack has of one message. ts "" with trying set: a post whose outcome is not known.
+    """What Slack has of one message, or of one thing in an incident's channel. ts "" with trying set: a post whose
+    outcome is not known.
 
     trying: epoch seconds of the first attempt; digest: of the content Slack was given; failed: the
     permanent error of that content, which is not tried again until it changes. file: Slack's id of an uploaded
@@ -131,6 +133,14 @@ class Sent:
     file: str = ""
     lane: str = ""
     moved: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """How a claim is given back: `again` when more is to be sent, `pause` while the channel stays closed."""
+
+    again: timedelta | None = None
+    pause: timedelta = timedelta(0)
 
 
 class ClaimLost(Exception):
@@ -172,6 +182,18 @@ class Outbox:
         wait = self._pace(keys=[f"sre:pace:{budget}"], args=[60_000 // per_minute, burst])
         return timedelta(milliseconds=int(wait))
 
+    def rename(self, claim: Claim, key: str, to: str) -> None:
+        """What Slack has of a message goes by another key from now on, also where that is nothing."""
+        if (self._redis.hget(CLAIMS, claim.card) or b"").decode() != claim.token:
+            raise ClaimLost(claim.card)
+        name = _sent_keys(claim.card)[0]
+        had = self._redis.hget(name, key) or orjson.dumps(asdict(Sent()))
+        self._redis.pipeline().hset(name, to, had).hdel(name, key).execute()
+
+    def is_marked(self, record: Record) -> bool:
+        """Whether its card waits for the courier already."""
+        return self._redis.zscore(OUTBOX, card_of(record)) is not None
+
     def change_lane(self, claim: Claim, lane: str) -> None:
         """Let the card wait for its turn in another channel, whose pace its messages count against. The next mark
         calls it back to its own."""
@@ -199,7 +221,7 @@ class Outbox:
     def note_sent(self, card: str, key: str, sent: Sent) -> None:
         """What Slack has of a message now; kept as long as its record (bot/state.py, Change.put)."""
         self._note(keys=_sent_keys(card), args=_noted(key, sent))
-        if sent.ts and key.endswith("card") and card.startswith(("alert:", "storm:", "incident:")):
+        if sent.ts and key.endswith("card") and card.startswith(("alert:", "storm:", "incident:", "change:")):
             self._redis.hset(THREADS, f"{sent.channel} {sent.ts}", f"{card} {key}")
 
     def attempt(self, claim: Claim, key: str, sent: Sent) -> None:

@@ -34,6 +34,9 @@ class Records(Book[Incident]):
     def _index(self, change: Change, record: Incident) -> None:
         if record.room.is_own and record.room.channel:
             change.pipe.hset(_ROOMS, record.room.channel, record.id)
+        if record.room.thread:  # of an alert's thread it is known already
+            told_in = f"{record.room.channel} {record.room.thread}"
+            change.pipe.hsetnx(THREADS, told_in, f"incident:{record.id} card")
         for link in record.alerts:
             change.pipe.hset(_OF_GROUP, link.group, record.id)
 
@@ -55,6 +58,13 @@ class Records(Book[Incident]):
             return str(found.decode())
         found = self._redis.hget(_ROOMS, channel)
         return found.decode() if found else ""
+
+    def is_told_in(self, channel: str) -> bool:
+        """Whether an incident that is not over is told in a thread of this channel (an id)."""
+        places = {incident.room.channel for incident in self.open_incidents()}
+        return channel in places or any(
+            self._state.recall(f"channel-{place}") == channel for place in places if place.startswith("#")
+        )
 
     def of_group(self, group: str) -> str:
         """The id of the incident that an alert group belongs to, "" for none."""

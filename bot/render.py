@@ -3,7 +3,8 @@
 Every message has a key that never changes, blocks, and a fallback text for notifications, screen readers
 and workspaces that refuse a block. What came from outside (labels, log lines, error texts) goes through
 `redact` here, and then through `escape`. Blocks themselves are built in bot/blocks.py, changes are drawn
-in bot/changecard.py and bot/changethread.py, alerts in bot/alertcard.py and bot/alertthread.py.
+in bot/changecard.py and bot/changethread.py, alerts in bot/alertcard.py and bot/alertthread.py, incidents in
+bot/incidentcard.py and bot/incidentthread.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from bot import alertcard, alertthread, changecard, changethread, incidentcard
+from bot import alertcard, alertthread, changecard, changerequestcard, changethread, incidentcard
 from bot.alertwords import cause
 from bot.blocks import (
     FALLBACK,
@@ -45,6 +46,7 @@ from commands.model import (
     Whisper,
 )  # fmt: skip
 from commands.phrase import shortly, span
+from commands.response.changerequest import ChangeRequest
 from commands.response.incident import Incident
 
 _TOP = 6  # findings repeated on the summary card
@@ -55,11 +57,17 @@ _PENDING = "⏳"
 _WORDS = {Light.YELLOW: "yellow", Light.RED: "red", Light.UNKNOWN: "unknown"}
 
 
-def messages(record: Record, redact: Callable[[str], str], workspace: str = "") -> tuple[Message, ...]:
+def messages(
+    record: Record,
+    redact: Callable[[str], str],
+    workspace: str = "",
+    offered: incidentcard.Offered = tuple,
+) -> tuple[Message, ...]:
     """Every message the record should have in Slack now, in the order they are posted.
 
     The first is the card, the rest its thread; of a record that is told under another's card all are replies.
     Empty when the record is not to be seen (a quiet run). workspace: its address, for links to earlier threads.
+    offered: which buttons of an incident's card would do something when pressed.
     """
     record = _redacted(record, redact)
     if isinstance(record, Request):
@@ -71,7 +79,9 @@ def messages(record: Record, redact: Callable[[str], str], workspace: str = "") 
     elif isinstance(record, Notice):
         drawn = (alertcard.notice(record), *alertthread.lines(record))
     elif isinstance(record, Incident):
-        drawn = incidentcard.messages(record)
+        drawn = incidentcard.messages(record, offered)
+    elif isinstance(record, ChangeRequest):
+        drawn = changerequestcard.messages(record)
     else:
         drawn = (_whisper(record),)
     return tuple(replace(message, text=cut(message.text, FALLBACK)) for message in drawn)
@@ -116,6 +126,11 @@ def _id(value: str) -> str:
 # --- redaction ---
 
 R = TypeVar("R")
+
+
+def masked(incident: Incident, redact: Callable[[str], str]) -> Incident:
+    """The incident as it may be told: for the name and the topic of its channel."""
+    return _redacted(incident, redact)
 
 
 def _redacted(node: R, redact: Callable[[str], str]) -> R:

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 TIMEOUT = 10
 
 _LATER = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+_LOCKED_OUT = {
+    "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "org_login_required",
+}  # fmt: skip
 # Slack cannot draw this card; the plain text still tells it.
 _TOO_RICH = {
     "invalid_blocks",
@@ -60,6 +63,11 @@ class Refusal:
         return self.status == 429 or self.code in {"ratelimited", "rate_limited"}
 
     @property
+    def is_locked_out(self) -> bool:
+        """The token is no good: nothing at all goes until somebody mends it."""
+        return self.code in _LOCKED_OUT
+
+    @property
     def is_silence(self) -> bool:
         return self.status >= 500 or self.code in _LATER or self.code.startswith("http_")
 
@@ -77,6 +85,11 @@ class Wire:
         by, tls = self._slack.proxy, self._slack.ssl
         return files.upload(self.ask, name, content, timeout=TIMEOUT, proxy=by, tls=tls)
 
+    def download(self, url: str, most: int) -> bytes:
+        """What somebody shared; raises OSError when Slack does not give it, or it is more than `most` bytes."""
+        by, tls, token = self._slack.proxy, self._slack.ssl, self._slack.token or ""
+        return files.download(url, token, most=most, timeout=TIMEOUT, proxy=by, tls=tls)
+
     def place(self, lane: str) -> str:
         """Where to post: "#name" and "@user" as the ids that history, too, takes; an id as it is.
 
@@ -88,26 +101,30 @@ class Wire:
             return lane
         known = self._state.recall(f"channel-{lane}")
         if not known:
-            known = self._listed(lane[1:]) or lane
+            known = str((self._listed(lane[1:]) or {}).get("id") or lane)
             # A list of all channels is much to ask of Slack for each message to one that is not there.
             keep = timedelta(hours=1) if known != lane else self._missing
             self._state.remember(f"channel-{lane}", known, keep)
         return known
 
-    def _listed(self, name: str) -> str:
+    def find_channel(self, name: str) -> dict[str, Any] | None:
+        """The channel that bears a name, also an archived one; None where the bot sees none."""
+        return self._listed(name, also_archived=True)
+
+    def _listed(self, name: str, *, also_archived: bool = False) -> dict[str, Any] | None:
         where: dict[str, Any] = {
             "types": "public_channel,private_channel",
-            "exclude_archived": True,
+            "exclude_archived": not also_archived,
             "limit": 999,
         }
         while True:
             answer = self.ask("conversations.list", where)
             for channel in answer["channels"]:
                 if channel["name"] == name:
-                    return str(channel["id"])
+                    return dict(channel)
             where["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
             if not where["cursor"]:
-                return ""
+                return None
 
     def _direct(self, user: str) -> str:
         known = self._state.recall(f"dm-{user}")

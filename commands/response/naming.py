@@ -24,13 +24,17 @@ def slug(text: str, *, is_plain: bool = False) -> str:
 
 
 # Two letters in one that NFKD does not take apart.
-_ALIKE = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "ae", "ø": "o", "Ø": "o", "œ": "oe", "Œ": "oe", "ł": "l", "Ł": "l"})
+_ALIKE = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "ae", "ø": "o", "Ø": "o", "œ": "oe", "Œ": "oe", "ł": "l", "Ł": "l"}
+)
 
 
 def _is_allowed(letter: str, *, is_plain: bool) -> bool:
     if letter.isascii():
         return letter.isalnum()
-    kind = unicodedata.category(letter)  # a mark belongs to the letter before it; capitals that have no small one go
+    kind = unicodedata.category(
+        letter
+    )  # a mark belongs to the letter before it; capitals that have no small one go
     return not is_plain and (kind in ("Ll", "Lo", "Lm", "Nd") or kind[0] == "M")
 
 

@@ -37,7 +37,10 @@ def test_a_title_becomes_lower_case_words_of_any_script(title: str, wanted: str)
 
 
 def test_a_long_title_ends_at_the_end_of_a_word() -> None:
-    assert slug("the payment provider answers with errors and nobody knows why") == "the-payment-provider-answers-with-errors"
+    assert (
+        slug("the payment provider answers with errors and nobody knows why")
+        == "the-payment-provider-answers-with-errors"
+    )
     assert slug("x" * 200) == "x" * 40
 
 
@@ -76,7 +79,9 @@ def test_a_site_has_its_own_template() -> None:
     ]
 
 
-@given(st.text(max_size=300), st.sampled_from([TEMPLATE, "{nnn}", "p" * 60 + "-{date}-{slug}"]), st.booleans())
+@given(
+    st.text(max_size=300), st.sampled_from([TEMPLATE, "{nnn}", "p" * 60 + "-{date}-{slug}"]), st.booleans()
+)
 def test_whatever_the_title_slack_takes_the_name(title: str, template: str, is_plain: bool) -> None:
     made = first(title, template, 12, is_plain=is_plain)
     assert len(set(made)) == 12

@@ -1,0 +1,76 @@
+"""Pure: what is told of an incident beside its card: its lines, its announcement, and where it went.
+
+The lines stand in its channel, or in the thread where it is told. The announcement is one message in the channel of
+all incidents; one that nobody outside may see has none. Called by bot/incidentcard.py; every text is escaped here.
+"""
+
+from bot.alertwords import person
+from bot.blocks import (
+    Block,
+    Message,
+    bounded,
+    channel_link,
+    context,
+    escape,
+    mention,
+    moment,
+    paragraph,
+    paragraphs,
+)
+from bot.incidentwords import DRILL, aloud, commander, headline, is_hidden
+from commands.ledger import Line
+from commands.phrase import counted
+from commands.response.incident import Incident, Milestone, Room
+
+ANNOUNCEMENT = "announcement"
+_LONGEST = 2400  # characters of a line; the timeline has them all
+
+
+def lines(incident: Incident) -> tuple[Message, ...]:
+    return tuple(_line(incident, each) for each in incident.lines)
+
+
+def _line(incident: Incident, each: Line) -> Message:
+    drill = f"{DRILL} · " if incident.is_drill else ""
+    called = f"{mention(each.mention)} " if mention(each.mention) else ""
+    by = f" · {person(each.by)}" if each.by else ""
+    text = f"{drill}{called}{escape(_whole(each.text, incident.id))}{by}"
+    return Message(f"line {each.key}", text, tuple(paragraphs([text])), in_thread=not incident.room.is_own)
+
+
+def _whole(text: str, id: str) -> str:
+    left = len(text) - _LONGEST
+    if left <= 0:
+        return text
+    return f"{text[:_LONGEST]}… ({counted(left, 'more character')}: `/sre incident timeline {id}`)"
+
+
+def announcement(incident: Incident) -> tuple[Message, ...]:
+    """In the channel of all incidents, while it has one of its own to lead to."""
+    if is_hidden(incident):
+        text = f"🔒 {incident.id} is private."
+        return (_announced(text, [paragraph(text)], only_edit=True),)
+    link = channel_link(incident.room.channel)
+    since = f"since {moment(incident.at(Milestone.STARTED) or incident.opened)}"
+    said = [headline(incident), " · ".join((link, commander(incident), since))]
+    blocks = [*paragraphs(said), context(incident.id)]
+    return (_announced(aloud(incident), blocks, only_edit=not incident.room.is_own),)
+
+
+def _announced(text: str, blocks: list[Block], *, only_edit: bool) -> Message:
+    return Message(ANNOUNCEMENT, text, tuple(bounded(blocks)), channel="incidents", only_edit=only_edit)
+
+
+def farewells(incident: Incident) -> tuple[Message, ...]:
+    """Its cards where it was told before: each says where it goes on."""
+    return tuple(_farewell(incident, number, place) for number, place in enumerate(incident.places, 1))
+
+
+def _farewell(incident: Incident, number: int, place: Room) -> Message:
+    hidden = is_hidden(incident)
+    text = f"🔒 {incident.id} is private." if hidden else _gone_on(incident)
+    return Message(f"{number} card", text, (paragraph(text),), channel=place.channel, only_edit=True)
+
+
+def _gone_on(incident: Incident) -> str:
+    return f"{headline(incident)}\nIt goes on in {channel_link(incident.room.channel)} · {incident.id}"
