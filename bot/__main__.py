@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from threading import Event, Thread
 from typing import Any
@@ -16,14 +16,18 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot import duties, logs, settings, slack, web
+from bot import duties, logs, rooms, settings, slack, web
 from bot.courier import Courier
-from bot.desk import Desk
+from bot.desk import Desk, Said
 from bot.intake import Intake
 from bot.people import REFRESH, People
+from bot.records import Records
+from bot.scribe import Ears, Scribe
 from bot.state import GIVEN_UP, State, connect
-from bot.wire import TIMEOUT
+from bot.wire import TIMEOUT, Wire
 from commands.catalog import Catalog
+from commands.model import Actor, Place
+from commands.site import Site
 
 log = logging.getLogger("bot")
 
@@ -74,9 +78,12 @@ def _serve(loaded: settings.Settings) -> None:
     people = People(front, loaded.site, quick)
     catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
     desk = Desk(front, catalog, loaded.site, people, effective_config=settings.effective(loaded))
-    bolt = slack.app(desk, people, quick, loaded.slack_signing_secret.reveal(), redact)
+    ears = Ears(front, Records(front, loaded.site))
+    bolt = slack.app(desk, people, quick, loaded.slack_signing_secret.reveal(), redact, ears.hear)
     spare = (loaded.site.channel("alerts"), loaded.site.channel("incidents"))
-    courier = Courier(back, client, redact, fallback=spare)
+    courier = Courier(
+        back, client, redact, fallback=spare, site=loaded.site, offered=catalog.offered
+    )  # fmt: skip
     socket = _socket(loaded, bolt)
     app = web.Web(
         Intake(front, catalog, loaded.site),
@@ -89,9 +96,15 @@ def _serve(loaded: settings.Settings) -> None:
     )
     server = web.serve(app, loaded.port)
     threads = [Thread(target=courier.run, args=(stop,), name=f"courier-{n}") for n in range(COURIERS)]
+    scribe = Scribe(
+        back, Records(back, loaded.site), Wire(back, client, timedelta(minutes=1)), me=people.bot_user,
+        greet=lambda user, channel, delivery: _greet(desk, people, user, channel, delivery),
+    )  # fmt: skip
+    threads.append(Thread(target=scribe.run, args=(stop,), name="scribe"))
     threads.append(Thread(target=_refresh, args=(people, client, stop), name="people"))
     threads.append(Thread(target=back.beat, args=("bot-start",), name="bot-start"))
     threads.append(Thread(target=_listen, args=(back, stop), name="listening"))
+    threads.append(Thread(target=_look_after_rooms, args=(back, loaded.site, stop), name="rooms"))
     if socket:
         threads.append(Thread(target=_connect, args=(socket, stop), name="socket-mode"))
     for thread in threads:
@@ -105,6 +118,12 @@ def _serve(loaded: settings.Settings) -> None:
     for thread in threads:
         thread.join()
     log.info("bot stopped")
+
+
+def _greet(desk: Desk, people: People, user: str, channel: str, delivery: str) -> None:
+    """Who comes to an incident is told how it stands, as if they had asked."""
+    said = Said(Actor(user, people.home_team()), Place(channel), "incident brief", delivery)
+    desk.whisper(said, desk.submit(said))
 
 
 def _stop_serving(signum: int, frame: Any) -> None:
@@ -140,6 +159,17 @@ def _refresh(people: People, client: WebClient, stop: Event) -> None:
         except (SlackClientError, HTTPException, OSError, RedisError) as error:
             log.warning("Slack has not told who is who: %s", error)
             wait = 5.0
+
+
+def _look_after_rooms(state: State, site: Site, stop: Event) -> None:
+    """See that the channel of each incident is looked at now and then."""
+    while not stop.wait(rooms.REMIND.total_seconds()):
+        try:
+            with state.lease("rooms") as is_ours:
+                if is_ours:
+                    rooms.remind(state, site)
+        except RedisError as error:
+            log.warning("the store does not answer: %s", error)
 
 
 def _listen(state: State, stop: Event) -> None:

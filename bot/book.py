@@ -8,17 +8,19 @@ how they are folded and by what else they are found: bot/records.py, bot/changer
 
 import secrets
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+import orjson
 from pydantic import TypeAdapter
 
 from bot.state import Change, Conflict, State, Stored
 from commands.ledger import START, Draft, Event, Head, sealed
 from commands.site import Site
+from commands.transcript import STANDINGS, Known
 
 # A record is kept for good, and so are its events.
 _TRIES = 100  # others may be writing the same record
@@ -165,8 +167,12 @@ class Book(Generic[R]):
     def _with_consequences(
         self, before: R | None, record: R, events: tuple[Event, ...]
     ) -> tuple[R, tuple[Event, ...]]:
-        more = self._sealed(self._consequences(before, record), record.head)
-        return reduce(self._after, more, record), (*events, *more)
+        """With what follows by the rules, and from that."""
+        while drafts := tuple(self._consequences(before, record)):
+            more = self._sealed(drafts, record.head)
+            before, record = record, reduce(self._after, more, record)
+            events = (*events, *more)
+        return record, events
 
     def _sealed(self, drafts: Iterable[Draft], head: Head) -> tuple[Event, ...]:
         told = [self._redacted(draft) for draft in drafts]
@@ -192,6 +198,9 @@ class Book(Generic[R]):
         keys = [event.key for event in events if event.key]
         if keys:
             change.pipe.sadd(f"{_events(record.id)}:keys", *keys)
+        said: dict[Any, Any] = {of: _said(each) for each in events if (of := each.facts.get("of"))}
+        if said:
+            change.pipe.hset(f"{_events(record.id)}:said", mapping=said)
         self._find(change, record)
         self._index(change, record)
         change.show(kept, priority=0 if record.is_active else 2)
@@ -248,6 +257,14 @@ class Book(Generic[R]):
         there = self._redis.smismember(f"{_events(id)}:keys", keys)
         return frozenset(key for key, is_there in zip(keys, there, strict=True) if is_there)
 
+    def said(self, id: str, of: str = "") -> Mapping[str, Known]:
+        """What the record last said of each message in Slack, by "channel ts"; of this one only where one is named."""
+        key = f"{_events(id)}:said"
+        if of:
+            body = self._redis.hget(key, of)
+            return {of: _known(body)} if body else {}
+        return {name.decode(): _known(body) for name, body in self._redis.hgetall(key).items()}
+
     def due(self, now: datetime) -> tuple[str, ...]:
         """The records of which something is due, as "incident:INC-…", the longest due first."""
         rows: Any = self._redis.zrangebyscore(self.shelf.due, "-inf", now.timestamp(), start=0, num=200)
@@ -260,3 +277,13 @@ class Book(Generic[R]):
 
 def _events(id: str) -> str:
     return f"sre:events:{id}"
+
+
+def _known(body: bytes) -> Known:
+    kind, hash, seq = orjson.loads(body)
+    return Known(STANDINGS[kind], hash, seq)
+
+
+def _said(event: Event) -> bytes:
+    """What the record last said of a message in Slack."""
+    return orjson.dumps([event.kind, event.facts.get("hash", ""), event.seq])

@@ -1,0 +1,379 @@
+"""Writes down what people mark in an incident's room, and what becomes of it: edits and deletions too.
+
+`hear` keeps, before Slack's event is acknowledged, that something happened to a message; `step` then reads the message
+as Slack has it and compares (commands/transcript.py). An event lost or told twice changes nothing: after the bot was
+away, and now and then, whole rooms are compared. One process at a time writes. Slack is read here and answered with a
+check mark under what was captured; all else that is said goes through the courier.
+"""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
+from threading import Event
+from typing import Any
+
+import orjson
+from redis.exceptions import RedisError
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.records import Records
+from bot.state import State, TooLarge
+from bot.wire import Refusal, Wire
+from commands import transcript
+from commands.ledger import Draft, Kept
+from commands.response.events import Kind, draft
+from commands.response.incident import Incident
+from commands.transcript import Known, Said, Seen
+
+log = logging.getLogger(__name__)
+
+# What happened and is not looked at yet, oldest first; when somebody listened last.
+_HEARD, _LISTENED = "sre:scribe", "scribe"
+DONE = "white_check_mark"  # under what was captured, so that who marked it sees that it landed
+
+# A room is compared whole after the bot was away for longer than AWAY, and every so often besides.
+AWAY, EVERY = timedelta(seconds=60), timedelta(minutes=10)
+_IDLE = 0.3  # seconds between two looks for something new
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Something happened to a message: by whom, and what Slack said of it (text and edited of a changed one)."""
+
+    what: str
+    channel: str
+    ts: str
+    thread: str = ""
+    by: str = ""
+    text: str = ""
+    edited: str = ""
+
+
+class Scribe:
+    """wire: Slack, to read. me: the bot's own user id, "" while it is not known. greet: tells a user in a channel
+    how its incident stands, once for each delivery."""
+
+    def __init__(
+        self,
+        state: State,
+        records: Records,
+        wire: Wire,
+        *,
+        me: Callable[[], str] = lambda: "",
+        greet: Callable[[str, str, str], None] = lambda user, channel, delivery: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._state = state
+        self._records = records
+        self._wire = wire
+        self._me = me
+        self._greet = greet
+        self._now = now
+
+    def run(self, stop: Event) -> None:
+        """Write until told to stop; Slack or the store being away only delays."""
+        while not stop.is_set():
+            try:
+                with self._state.lease("scribe") as is_ours:
+                    while is_ours and not stop.is_set():
+                        self._catch_up_in_turn()
+                        if not self.step():
+                            stop.wait(_IDLE)
+                stop.wait(0 if is_ours else 2)
+            except RedisError as error:
+                log.warning("the scribe waits for the store: %s", error)
+                stop.wait(1)
+            except Exception:
+                log.exception("the scribe could not write; it tries again")
+                stop.wait(1)
+
+    def step(self) -> bool:
+        """Look at the oldest thing that happened; False when there is none."""
+        raw = self._state.redis.lindex(_HEARD, 0)
+        if raw is None:
+            return False
+        wait = self._tried(Heard(**orjson.loads(raw)))
+        if wait:
+            time.sleep(wait)  # Slack said when: nothing else can be read meanwhile either
+            return True
+        self._state.redis.lrem(_HEARD, 1, raw)
+        return True
+
+    def _tried(self, heard: Heard) -> float:
+        """Seconds to wait before it is tried again; 0 when it is done, or will never be."""
+        try:
+            self._look(heard)
+        except SlackApiError as error:
+            no = Refusal.of(error)
+            if no.is_limit or no.is_silence:
+                return max(no.retry_after.total_seconds(), 0.2)
+            self._not_allowed(heard.channel, heard.thread, no)
+        except (SlackClientError, HTTPException, OSError):
+            return 1.0
+        return 0.0
+
+    def _not_allowed(self, channel: str, thread: str, no: Refusal) -> None:
+        log.warning("Slack does not let the scribe read %s: %s", channel, no.code)
+        id = self._records.in_room(channel, thread)
+        what = f"may not read what is marked with 📌: {no.needed or no.code}"
+        told = replace(draft(Kind.SCOPE, what, what=what), key=f"scope {what}", source="slack")
+        if id:
+            self._records.append_open(id, lambda _: [told])
+
+    # --- one message ---
+
+    def _look(self, heard: Heard) -> None:
+        of = f"{heard.channel} {heard.ts}"
+        if heard.what in ("joined", "left"):
+            self._come_or_gone(heard)
+            return
+        if heard.what == "deleted":
+            self._write(
+                self._room(heard), lambda incident: transcript.gone(of, self._known(incident, of), heard.by)
+            )
+            return
+        said = self._read(heard)
+        if said is None:
+            self._write(
+                self._room(heard), lambda incident: transcript.gone(of, self._known(incident, of), heard.by)
+            )
+            return
+        id = self._records.in_room(said.channel, said.thread or said.ts)
+        before = self._records.incident(id) if id else None
+        if before is None:
+            return
+        said = self._whole(said) if self._is_new(before.record, said) else said
+        written = self._write(
+            id, lambda incident: transcript.compared(said, self._known(incident, of), heard.by)
+        )
+        if written is not None and written.head.seq > before.record.head.seq and said.pinned_by:
+            self._mark(said)
+
+    def _come_or_gone(self, heard: Heard) -> None:
+        """Who joins the channel of an incident is told how it stands; nobody else sees that."""
+        id = self._records.in_room(heard.channel)
+        if heard.by == self._me() or not id:
+            return
+        kind, text = (Kind.JOINED, "joined") if heard.what == "joined" else (Kind.LEFT, "left")
+        told = replace(
+            draft(kind, text, user=heard.by), at=transcript.moment(heard.ts), by=heard.by, source="slack",
+            key=f"{text} {heard.by} {heard.ts}",
+        )  # fmt: skip
+        before = self._records.incident(id)
+        after = self._records.append_open(id, lambda _: [told])
+        is_new = before is not None and after is not None and after.head.seq > before.record.head.seq
+        if is_new and heard.what == "joined":
+            self._greet(heard.by, heard.channel, f"greeted {heard.channel} {heard.by} {heard.ts}")
+
+    def _room(self, heard: Heard) -> str:
+        return self._records.in_room(heard.channel, heard.thread or heard.ts)
+
+    def _is_new(self, incident: Incident, said: Said) -> bool:
+        known = self._known(incident, said.of)
+        return bool(said.pinned_by) and (known is None or known.standing is not transcript.Standing.HELD)
+
+    def _known(self, incident: Incident, of: str) -> Known | None:
+        return self._records.said(incident.id, of).get(of)
+
+    def _write(self, id: str, making: Callable[[Incident], tuple[Draft, ...]]) -> Incident | None:
+        return self._records.append_open(id, making) if id else None
+
+    def _read(self, heard: Heard) -> Said | None:
+        """The message as Slack has it; None when it is gone. Between two edits it may have been read too late: what
+        the event said of it counts then."""
+        try:  # of a reply Slack tells that alone, of any other message its thread, which it begins
+            answer = self._wire.ask(
+                "conversations.replies", {"channel": heard.channel, "ts": heard.ts, "limit": 1}
+            )
+        except SlackApiError as error:
+            if Refusal.of(error).code in ("message_not_found", "thread_not_found"):
+                return None
+            raise
+        told = next((each for each in answer["messages"] if each["ts"] == heard.ts), None)
+        if told is None or _is_gone(told):
+            return None
+        said = self._said(heard.channel, told)
+        if heard.edited and heard.edited != said.edited:
+            said = replace(said, text=heard.text, edited=heard.edited, editor=heard.by)
+        return said
+
+    def _said(self, channel: str, told: Mapping[str, Any]) -> Said:
+        is_own = bool(told.get("user")) and told.get("user") == self._me()
+        pinned_to = () if is_own else told.get("pinned_to") or ()
+        edited = told.get("edited") or {}
+        return Said(
+            channel, str(told["ts"]), str(told.get("text") or ""), author=str(told.get("user") or ""),
+            name=str(told.get("username") or (told.get("bot_profile") or {}).get("name") or ""),
+            thread=str(told.get("thread_ts") or ""),
+            pinned_by=transcript.marks(told.get("reactions") or (), pinned_to, channel),
+            edited=str(edited.get("ts") or ""), editor=str(edited.get("user") or ""),
+            files=tuple(_named(file) for file in told.get("files") or ()),
+        )  # fmt: skip
+
+    def _mark(self, said: Said) -> None:
+        """Only a courtesy: whatever goes wrong with it, the message is captured."""
+        where = {"channel": said.channel, "timestamp": said.ts, "name": DONE}
+        try:
+            self._wire.call("reactions.add", json=where)
+        except (SlackApiError, SlackClientError, HTTPException, OSError) as error:
+            log.info("no check mark under %s: %s", said.of, error)
+
+    # --- files ---
+
+    def _whole(self, said: Said) -> Said:
+        """What is captured anew, with a link to it and the content of its files."""
+        where = {"channel": said.channel, "message_ts": said.ts}
+        link = str(self._wire.ask("chat.getPermalink", where).get("permalink") or "")
+        return replace(said, permalink=link, files=tuple(self._fetched(kept) for kept in said.files))
+
+    def _fetched(self, kept: Kept) -> Kept:
+        if kept.missing:
+            return kept
+        try:
+            content = self._wire.download(kept.stored, transcript.MOST)
+        except OSError as error:
+            return replace(kept, stored="", missing=f"Slack did not give it: {error}")
+        digest = hashlib.sha256(content).hexdigest()
+        stored = f"said-{digest[:24]}"
+        try:
+            self._state.change().keep_file(stored, content).commit()
+        except TooLarge as error:
+            return replace(kept, stored="", sha256=digest, missing=str(error))
+        return replace(kept, sha256=digest, stored=stored, size=len(content))
+
+    # --- whole rooms ---
+
+    def _catch_up_in_turn(self) -> None:
+        """Everything after the bot was away, else each room now and then."""
+        heard = self._state.heard(_LISTENED)
+        self._state.beat(_LISTENED)
+        was_away = heard is None or self._now() - heard > AWAY
+        for incident in self._records.open_incidents():
+            mark = f"caught-up:{incident.id}"
+            if incident.room.channel and (was_away or not self._state.marked(mark)):
+                self.catch_up(incident)
+                self._state.change().remind(mark, "1", EVERY).commit()
+
+    def catch_up(self, incident: Incident) -> None:
+        """Compare all that was said in its room with what the record has of it."""
+        try:
+            seen = self._seen(incident)
+        except SlackApiError as error:
+            no = Refusal.of(error)
+            if not (no.is_limit or no.is_silence):
+                self._not_allowed(incident.room.channel, incident.room.thread, no)
+            return
+        except (SlackClientError, HTTPException, OSError) as error:
+            log.warning("%s is caught up with later: %s", incident.id, error)
+            return
+        known = self._records.said(incident.id)
+        new = {of: self._whole(said) for of, said in seen.said.items() if said.pinned_by and of not in known}
+        seen = replace(seen, said={**seen.said, **new})
+        self._records.append_open(
+            incident.id, lambda now: transcript.caught_up(seen, self._records.said(now.id))
+        )
+
+    def _seen(self, incident: Incident) -> Seen:
+        room = incident.room
+        if not room.is_own:
+            return Seen({said.of: said for said in self._replies(room.channel, room.thread)}, is_whole=True)
+        said: dict[str, Said] = {}
+        for told in self._pages("conversations.history", channel=room.channel):
+            each = self._said(room.channel, told)
+            if not _is_gone(told):
+                said[each.of] = each
+            if told.get("reply_count"):
+                said |= {reply.of: reply for reply in self._replies(room.channel, each.ts)}
+        return Seen(said, is_whole=True)
+
+    def _replies(self, channel: str, ts: str) -> list[Said]:
+        found = self._pages("conversations.replies", channel=channel, ts=ts)
+        return [self._said(channel, told) for told in found if not _is_gone(told)]
+
+    def _pages(self, method: str, **where: Any) -> Iterator[Mapping[str, Any]]:
+        cursor = ""
+        while True:
+            answer = self._wire.ask(method, {**where, "limit": _PAGE, "cursor": cursor})
+            yield from answer["messages"]
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return
+
+
+def _is_gone(told: Mapping[str, Any]) -> bool:
+    """Of a deleted parent Slack keeps an empty message, for its replies."""
+    return told.get("subtype") == "tombstone"
+
+
+def _named(told: Mapping[str, Any]) -> Kept:
+    """A file that is not fetched yet: `stored` is where Slack has it."""
+    name, kind, size = (
+        str(told.get("name") or "file"),
+        str(told.get("mimetype") or ""),
+        int(told.get("size") or 0),
+    )
+    missing = transcript.refused(name, kind, size)
+    url = str(told.get("url_private_download") or told.get("url_private") or "")
+    return Kept(name, kind, size, stored="" if missing else url, missing=missing)
+
+
+# --- hearing ----------------------------------------------------------------------------------------
+
+
+class Ears:
+    """Keeps what Slack's events say, before they are acknowledged. RedisError: nothing is kept, and Slack tells it
+    again."""
+
+    def __init__(self, state: State, records: Records) -> None:
+        self._redis = state.redis
+        self._records = records
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Of a room it is kept, else forgotten."""
+        heard = decoded(event)
+        if heard is not None and self._concerns(heard):
+            self._redis.rpush(_HEARD, orjson.dumps({name: getattr(heard, name) for name in Heard.__slots__}))
+
+    def _concerns(self, heard: Heard) -> bool:
+        """A reaction does not say in which thread it is: in a channel of others the message must be looked at."""
+        return bool(
+            self._records.in_room(heard.channel, heard.thread or heard.ts)
+            or (heard.what == "marked" and self._records.is_told_in(heard.channel))
+        )
+
+
+def decoded(event: Mapping[str, Any]) -> Heard | None:
+    """What an event says of a message; None where it says nothing that a timeline knows."""
+    kind = event.get("subtype") or event.get("type")
+    user = str(event.get("user") or "")
+    if kind in ("reaction_added", "reaction_removed"):
+        if str(event.get("reaction", "")).partition("::")[0] not in transcript.PINS:
+            return None
+        item = event.get("item") or {}
+        return Heard("marked", str(item.get("channel") or ""), str(item.get("ts") or ""), by=user)
+    if kind in ("pin_added", "pin_removed"):
+        item = event.get("item") or {}
+        ts = str((item.get("message") or {}).get("ts") or "")
+        return Heard("marked", str(event.get("channel_id") or ""), ts, by=user) if ts else None
+    if kind in ("member_joined_channel", "member_left_channel"):
+        what = "joined" if kind == "member_joined_channel" else "left"
+        return Heard(what, str(event.get("channel") or ""), str(event.get("event_ts") or ""), by=user)
+    if kind == "message_changed":
+        told = event.get("message") or {}
+        edited = told.get("edited") or {}
+        return Heard(
+            "edited", str(event.get("channel") or ""), str(told.get("ts") or ""), str(told.get("thread_ts") or ""),
+            str(edited.get("user") or ""), str(told.get("text") or ""), str(edited.get("ts") or ""),
+        )  # fmt: skip
+    if kind == "message_deleted":
+        before = event.get("previous_message") or {}
+        return Heard(
+            "deleted", str(event.get("channel") or ""), str(event.get("deleted_ts") or ""),
+            str(before.get("thread_ts") or ""),
+        )  # fmt: skip
+    return None
