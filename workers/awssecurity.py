@@ -26,6 +26,7 @@ READS: tuple[type[Read], ...] = (
 # The last entry of every ACL, which denies what is left and cannot be changed.
 _LAST = 32767
 _UNKNOWN = frozenset({"ResourceNotFoundException"})
+_NO_ACL = frozenset({"InvalidNetworkAclID.NotFound"})
 _NO_ROLE = frozenset({"NoSuchEntity", "NoSuchEntityException"})
 # By these tags a subnet is the cluster's, or its load balancers'.
 _ELB = ("kubernetes.io/role/elb", "kubernetes.io/role/internal-elb")
@@ -123,9 +124,8 @@ def _acls(region: str, deadline: float, **which: Any) -> tuple[AclView, ...]:
 
 
 def acl(region: str, id: str, deadline: float) -> AclView | None:
-    unknown = frozenset({"InvalidNetworkAclID.NotFound"})
     try:
-        return next(iter(_acls(region, deadline, passed=unknown, NetworkAclIds=[id])), None)
+        return next(iter(_acls(region, deadline, passed=_NO_ACL, NetworkAclIds=[id])), None)
     except ClientError:
         return None
 
@@ -159,11 +159,8 @@ def _groups(region: str, deadline: float, **which: Any) -> tuple[GroupView, ...]
 
 
 def group(region: str, id: str, deadline: float) -> GroupView | None:
-    unknown = frozenset({"InvalidGroup.NotFound", "InvalidGroupId.Malformed"})
-    try:
-        return next(iter(_groups(region, deadline, passed=unknown, GroupIds=[id])), None)
-    except ClientError:
-        return None
+    wanted = [{"Name": "group-id", "Values": [id]}]
+    return next(iter(_groups(region, deadline, Filters=wanted)), None)
 
 
 def _group_view(found: dict[str, Any]) -> GroupView:

@@ -124,7 +124,7 @@ def test_what_is_no_range_is_a_typing_error(text: str, why: str) -> None:
     ("flags", "why"),
     [({"how": "waf"}, "nacl, sg, netpol"), ({"for": "5m"}, "from 15 min"), ({"for": "90d"}, "to 30 d")],
 )
-def test_a_flag_that_cannot_be_meant_is_a_typing_error(flags: dict[str, str], why: str) -> None:
+def test_a_flag_that_cannot_be_meant_is_a_typing_error(flags: dict[str, Any], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         planned(**flags)
 

@@ -22,7 +22,7 @@ from commands.workloads import Owner, WorkloadView
 SCALE = shop()
 FLAG = shop("flag", config_map="settings", key="mode.writes", value="off")
 NETPOL = shop("netpol", database=("10.9.0.0/24",))
-BOUNDS = {"minReplicas": 2, "maxReplicas": 9}
+BOUNDS: dict[str, Any] = {"minReplicas": 2, "maxReplicas": 9}
 STOPPED = '{"scaleDown": {"selectPolicy": "Disabled"}, "scaleUp": {"selectPolicy": "Disabled"}}'
 
 

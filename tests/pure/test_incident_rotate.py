@@ -166,7 +166,7 @@ def test_while_an_isolated_pod_of_it_has_no_evidence_nothing_starts_anew(kept: A
 
 
 @pytest.mark.parametrize(("name", "flags"), [("", {}), ("Nöt-a-name", {}), ("backend", {"namespace": "all"})])
-def test_an_account_is_named_in_one_namespace(name: str, flags: dict[str, str]) -> None:
+def test_an_account_is_named_in_one_namespace(name: str, flags: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         planned(name=name, **flags)
 
