@@ -409,12 +409,13 @@ class DeadLetters(Read):
 class WhoamiView:
     """roles: held by config and user groups. unsure: those that nobody can say of, because Slack has not told
     lately who is in a group. changes: the lines ("node drain") the asker may submit somewhere. grants: what
-    each rule of `access` lets the asker do, a sentence each."""
+    each rule of `access` lets the asker do, a sentence each. user: the asker's Slack id."""
 
     roles: tuple[str, ...] = ()
     unsure: tuple[str, ...] = ()
     changes: frozenset[str] = frozenset()
     grants: tuple[str, ...] = ()
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -405,6 +405,7 @@ _RESPOND = (
             Verb("monthly", "the monthly review"),
             Verb("quarterly", "the quarterly review"),
             Verb("metrics", "availability, MTTR, change failures, toil"),
+            Verb("mine", "my own time on call, for my eyes only"),
             Verb("alerts", "how good the alerts were"),
             Verb("dashboards", "dead, slow, missing or drifted dashboards"),
             Verb("docs", "runbooks that are out of date"),

@@ -7,9 +7,8 @@ bot goes after a month. Turns on call come from the configuration as it is now. 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from redis.exceptions import RedisError
 
@@ -18,6 +17,7 @@ from bot.changerecords import ChangeRecords
 from commands.errors import Unanswered, Unreachable
 from commands.model import Read, State
 from commands.numbers.announced import facts_of
+from commands.numbers.turns import turns
 from commands.reads import AuditLine
 from commands.response.changerequest import Payload
 from commands.responsereads import (
@@ -30,7 +30,6 @@ from commands.responsereads import (
     OnCallTurns,
     Outcome,
     Road,
-    Turn,
 )
 from commands.site import CHANGES, Site
 from commands.words import WORDS
@@ -194,31 +193,3 @@ def _by_hand(line: AuditLine) -> tuple[str, str] | None:
     said = _line(line.facts.get("text", ""))
     rest = line.facts.get("text", "").removeprefix(said).split()
     return said, rest[0] if rest and not rest[0].startswith("-") else ""
-
-
-def turns(site: Site, start: datetime, end: datetime) -> tuple[Turn, ...]:
-    """Who was on call, one after the other."""
-    found: list[Turn] = []
-    at = start
-    while at < end:
-        user, until = site.oncall(at), min(_handover(site, at) or end, end)
-        if user and found and found[-1].user == user and found[-1].end == at:
-            found[-1] = replace(found[-1], end=until)
-        elif user:
-            found.append(Turn(user, at, until))
-        at = until
-    return tuple(found)
-
-
-def _handover(site: Site, at: datetime) -> datetime | None:
-    """When the next turn after that moment begins; None where there is one turn only. As Site.oncall counts: in local
-    time, so that a handover stays at its hour when the clocks change."""
-    duty, zone = site.roles.oncall, ZoneInfo(site.timezone)
-    if not duty.rota or duty.start is None:
-        return None
-    local = at.astimezone(zone).replace(tzinfo=None)
-    begun = max((local - duty.start) // duty.shift, -1)
-    then = (duty.start + (begun + 1) * duty.shift).replace(tzinfo=zone)
-    # An hour that comes twice: the handover of its first half is over in its second.
-    first, second = then.astimezone(UTC), then.replace(fold=1).astimezone(UTC)
-    return first if first > at else second

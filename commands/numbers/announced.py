@@ -36,5 +36,5 @@ def facts_of(change: ChangeRequest, objects: tuple[str, ...]) -> ChangeFacts | N
         is_emergency=bool(change.emergency),
         hotfix_for=change.emergency,
         objects=objects,
-        runs=(*change.runs, *(each.request for each in change.linked)),
+        runs=tuple(each.request for each in change.linked),
     )

@@ -10,11 +10,13 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from commands.alertreads import Occurrence
+from commands.numbers.firings import Told
 from commands.numbers.population import reason_against
 from commands.numbers.spread import Stretch, total, union, within
 from commands.numbers.window import Window
 from commands.response.incident import Incident, Milestone
 from commands.responsereads import Turn
+from commands.site import ClusterSite, Labels
 
 ONE = timedelta(seconds=60)  # calls of one person so close together are one
 SHIFT = timedelta(hours=12)
@@ -110,6 +112,19 @@ def _shift(at: datetime, zone: ZoneInfo) -> tuple[int, bool]:
 
 
 # --- from records ---------------------------------------------------------------------------------
+
+
+def calls_of(site: ClusterSite, cards: Iterable[Told]) -> tuple[Call, ...]:
+    """Whom alerts called: those on call when they began, by what is routed to somebody."""
+    return tuple(
+        Call(card.first.oncall, card.first.starts_at)
+        for card in cards
+        if card.first.oncall and any(_calls(site, name, card.first.labels) for name in card.names)
+    )
+
+
+def _calls(site: ClusterSite, name: str, labels: Labels) -> bool:
+    return site.alerts.destination(name, labels.get("severity", "")) != "slack"
 
 
 def pages(incidents: Iterable[Incident]) -> tuple[Call, ...]:

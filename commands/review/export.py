@@ -57,7 +57,7 @@ def _chosen(wanted: str, now: datetime, zone: ZoneInfo) -> Window:
 
 
 def inquiry(site: ClusterSite, wanted: str) -> Inquiry:
-    moment = yield from zoned(site)
+    moment = yield from zoned()
     if isinstance(moment, Gap):
         return Section("export", TITLE, True, (unread("OM-4.0", "Time", moment),))
     now, zone = moment

@@ -3,7 +3,7 @@
 Whatever was not read stays a Gap, and the figures of it are unknown; the others go on.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from commands.alertreads import OccurrencePage, Occurrences
 from commands.model import Gap, Reads, Seen
 from commands.numbers.coverage import Signal, alerts_of, signals
 from commands.numbers.firings import Told, of, told
-from commands.numbers.oncall import Call
+from commands.numbers.oncall import Call, calls_of
 from commands.numbers.rollouts import joined
 from commands.numbers.window import Window
 from commands.reads import Now
@@ -23,6 +23,7 @@ from commands.responsereads import (
     CommandCounts,
     CommandPage,
     Duty,
+    HouseZone,
     Incidents,
     OnCallTurns,
     Outcome,
@@ -65,26 +66,13 @@ class Facts:
         return () if isinstance(self.incidents, Gap) else self.incidents
 
 
-def _called(site: ClusterSite, cards: Sequence[Told]) -> Iterator[Call]:
-    """Those on call, by the alerts that are routed to somebody."""
-    for card in cards:
-        severity = card.first.labels.get("severity", "")
-        if card.first.oncall and any(_calls(site, name, severity) for name in card.names):
-            yield Call(card.first.oncall, card.first.starts_at)
-
-
-def _calls(site: ClusterSite, name: str, severity: str) -> bool:
-    return site.alerts.destination(name, severity) != "slack"
-
-
-def zoned(site: ClusterSite) -> Generator[Reads, Seen, tuple[datetime, ZoneInfo] | Gap]:
+def zoned() -> Generator[Reads, Seen, tuple[datetime, ZoneInfo] | Gap]:
     """The moment, and the time zone that months and hours of people are counted in."""
-    now: datetime | Gap = (yield (Now(),))[Now()]
+    seen = yield (Now(), HouseZone())
+    now, zone = seen[Now()], seen[HouseZone()]
     if isinstance(now, Gap):
         return now
-    read = OnCallTurns(now - timedelta(seconds=1), now)
-    duty: Duty | Gap = (yield (read,))[read]
-    return now, ZoneInfo("UTC" if isinstance(duty, Gap) else duty.zone)
+    return zone if isinstance(zone, Gap) else (now, ZoneInfo(zone))
 
 
 def gathered(
@@ -108,7 +96,7 @@ def gathered(
         changes=asked if isinstance(asked, Gap) else joined(*_seen(site, asked, rollouts)),
         rollouts=gap,
         commands=seen[commands], duty=seen[duty], alerts=page,
-        cards=cards, calls=tuple(_called(site, cards)), signals=(*signals(known), *fired),
+        cards=cards, calls=calls_of(site, cards), signals=(*signals(known), *fired),
     )  # fmt: skip
 
 

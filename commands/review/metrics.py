@@ -20,8 +20,10 @@ from commands.review.figures import Numbers, numbers
 from commands.site import ClusterSite
 from commands.wording import unread
 
-USUAL = timedelta(days=30)
 MOST_MONTHS = 12
+
+# Verbs of one word share their flags.
+WINDOW = Flag("window", "the time up to now; 30d, of mine 7d, when left out", "30d")
 
 Choose = Callable[[datetime, ZoneInfo], tuple[Window, Window]]
 Told = Generator[Reads, Seen, Section]
@@ -87,7 +89,7 @@ def _part(key: str, title: str, site: ClusterSite, choose: Choose, tell: Tell) -
 
 
 def _inquiry(key: str, title: str, site: ClusterSite, choose: Choose, tell: Tell) -> Inquiry:
-    moment = yield from zoned(site)
+    moment = yield from zoned()
     if isinstance(moment, Gap):
         return Section(key, title, True, (unread("OM-0", "Time", moment),))
     window, older = choose(*moment)
@@ -129,7 +131,7 @@ METRICS = Command(
     parts=parts,
     examples=("review metrics", "review metrics --window 7d", "review metrics --months 6"),
     flags=(
-        Flag("window", "the time up to now; 30d when left out", "30d"),
+        WINDOW,
         Flag("months", "calendar months side by side, with their trends", "6"),
     ),
 )  # fmt: skip

@@ -19,7 +19,7 @@ _DRAWN = ("restore_mean", "change_failure")
 
 
 def inquiry(site: ClusterSite, count: int) -> Inquiry:
-    moment = yield from zoned(site)
+    moment = yield from zoned()
     if isinstance(moment, Gap):
         return Section("months", TITLE, True, (unread("OM-4.3", "Time", moment),))
     now, zone = moment

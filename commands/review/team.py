@@ -20,7 +20,7 @@ TOIL = 5  # lines
 SHIFT = 2  # calls in a 12-h shift that still leave time for them
 _WEEK = 7 * 24 * 3600.0
 _MARK = "Mark what comes: the buttons of a card, or `alert mark A… actionable`."
-_NOTE = "of all together; per person only to themselves and sre-lead"
+_NOTE = "of all together; per person only to themselves and sre-lead: review mine"
 
 
 def section(facts: Facts, now: Numbers, before: Numbers | None) -> Section:

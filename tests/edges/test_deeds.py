@@ -11,6 +11,7 @@ import pytest
 from bot.changerecords import ChangeRecords
 from bot.state import State
 from commands.model import Gap
+from commands.numbers.turns import turns
 from commands.response.changeevents import Kind, draft, moving, payload_facts
 from commands.response.changemoves import Move
 from commands.response.changerequest import Payload
@@ -26,7 +27,7 @@ from commands.responsereads import (
     Turn,
 )
 from commands.site import OnCall, Site
-from workers.deeds import DeedsSource, turns
+from workers.deeds import DeedsSource
 from workers.reader import Reader
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)

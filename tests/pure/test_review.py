@@ -12,6 +12,7 @@ from incident_history import (
     ALICE,
     BOB,
     DAY,
+    answered,
     at,
     blamed,
     change,
@@ -20,21 +21,23 @@ from incident_history import (
     incident,
     milestone,
     over,
+    paged,
     simple,
     status,
 )
 
-from commands.alertreads import Matrix, OccurrencePage, Occurrences, QueryRange, Series
+from commands.alertreads import Called, Matrix, OccurrencePage, Occurrences, QueryRange, Series
 from commands.errors import UsageError
 from commands.finding import Light
 from commands.model import Gap
-from commands.reads import Now, Query, Sample, Vector
+from commands.reads import Now, Query, Sample, Vector, Whoami, WhoamiView
 from commands.responsereads import (
     ChangeOutcomes,
     CommandCount,
     CommandCounts,
     CommandPage,
     Duty,
+    HouseZone,
     Incidents,
     OnCallTurns,
     OpenIncidents,
@@ -64,6 +67,7 @@ def given(**changes):
     """A quiet house whose sources all answer."""
     world = {
         Now: NOW,
+        HouseZone: "UTC",
         Incidents: (),
         OpenIncidents: (),
         ChangeOutcomes: (),
@@ -330,6 +334,39 @@ def test_twenty_restarts_of_one_service_are_the_first_line_of_toil():
 def test_a_trail_that_was_not_read_to_its_end_counts_no_toil():
     found = review(CommandCounts=lambda read: CommandPage((), read.start + DAY))["team"]
     assert line(found, "Done by hand again and again").light is Light.UNKNOWN
+
+
+def mine(text="review mine", user=ALICE, roles=(), **changes):
+    who = WhoamiView(roles=roles, user=user)
+    felt = simple(1, NOW - DAY, 119 * MINUTE)
+    acked = incident(
+        "INC-2", NOW - 2 * DAY, 1, "checkout", paged(NOW - 2 * DAY, BOB), answered(NOW - 2 * DAY + MINUTE, BOB),
+        *over(NOW - 2 * DAY, NOW - 2 * DAY + 3 * HOUR, NOW - 2 * DAY + 3 * HOUR),
+    )  # fmt: skip
+    world = given(Incidents=(felt, acked), **changes) | {Whoami: who, Called: {BOB: "bob"}}
+    return typed(text, world)["mine"]
+
+
+def test_everybody_sees_their_own_numbers_alone():
+    found = mine()
+    assert [(each.label, each.value) for each in found.findings] == [("You", "0 s of work a week, 0 calls")]
+    theirs = line(mine(user=BOB), "You")
+    assert (theirs.light, theirs.value) == (
+        Light.RED,
+        "2 h 59 min of work a week, 1 call (1 in sleeping hours)",
+    )
+    assert line(mine(user="U0CAROL0001"), "You").value.startswith("none")
+
+
+def test_the_lead_sees_everybody_by_name():
+    found = mine(roles=("sre-lead",))
+    assert lights(found) == {"You": Light.GREEN, "bob": Light.RED}
+
+
+def test_of_a_month_the_work_of_a_week_is_told():
+    assert line(mine("review mine --window 28d", user=BOB), "You").value.startswith(
+        "44 min 45 s of work a week"
+    )
 
 
 # --- what users felt ------------------------------------------------------------------------------
