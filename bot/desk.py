@@ -20,7 +20,7 @@ from bot.outbox import Outbox
 from bot.people import People
 from bot.state import JOB_TIMEOUT, Conflict, State, Taken, new_id
 from commands import grammar, words
-from commands.alertreads import Called
+from commands.alertreads import Called, Occurrences
 from commands.catalog import Catalog
 from commands.command import Command
 from commands.entry import Otherwise
@@ -28,9 +28,10 @@ from commands.errors import Denied, SayBack, UsageError
 from commands.finding import Suggestion
 from commands.form import FieldErrors, Form, NeedsForm
 from commands.model import Actor, Args, Place, Read, Reads, Request, Section, Seen, Whisper
+from commands.numbers.turns import turns
 from commands.reads import DeadLetters, EffectiveConfig, Now, RunLog, Whoami, WhoamiView
 from commands.response.seeing import may_see
-from commands.responsereads import EventsOf, IncidentOf, Incidents, OpenIncidents
+from commands.responsereads import Duty, EventsOf, IncidentOf, Incidents, OnCallTurns, OpenIncidents
 from commands.site import ClusterSite, Site
 
 # Slack repeats an event for about six minutes, and a captured request stays valid for five.
@@ -264,6 +265,10 @@ class Desk:
                 return self._now()
             case Called():
                 return {user: name for user in read.users if (name := self._state.called(user))}
+            case Occurrences():
+                return self._casebook.occurrences(read.window, self._now(), read.cluster)
+            case OnCallTurns():
+                return Duty(turns(self._site, read.start, read.end), self._site.timezone)
             case IncidentOf() | OpenIncidents() | Incidents() | EventsOf():
                 return self._response(read, actor)
         raise AssertionError(f"an immediate command reads only the bot's own store, not {read}")
@@ -293,6 +298,7 @@ class Desk:
             unsure=holder.unsure,
             changes=access.lines_of(holder, self._site.access, self._site.clusters),
             grants=access.grants_of(holder, self._site.access),
+            user=user,
         )
 
 
