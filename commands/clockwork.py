@@ -24,12 +24,16 @@ LATE = timedelta(seconds=30)
 ANSWER = timedelta(minutes=5)  # to answer a page before the next one is called
 _LISTED = 5
 
+# Fired by who posts there, once the page has it (workers/statuspage.py).
+STATUS_PAGE = "statuspage:"
+
 Due = Callable[[Incident, Timer, datetime, Site], Iterator[Draft]]
 
 
 def due(incident: Incident, now: datetime, site: Site) -> tuple[Draft, ...]:
     """The events of all timers that are due, the longest due first."""
-    ripe = sorted((t for t in incident.timers if t.fired is None and t.due <= now), key=lambda t: t.due)
+    waiting = (t for t in incident.timers if t.fired is None and not t.key.startswith(STATUS_PAGE))
+    ripe = sorted((t for t in waiting if t.due <= now), key=lambda t: t.due)
     return tuple(told for timer in ripe for told in _fired(incident, timer, now, site))
 
 

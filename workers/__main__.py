@@ -27,6 +27,7 @@ from workers.lookout import Lookout
 from workers.pictures import Painter
 from workers.rounds import Rounds
 from workers.scheduler import Scheduler
+from workers.statuspage import StatusPage
 
 log = logging.getLogger("workers")
 
@@ -66,6 +67,11 @@ def main() -> int:
     threads = [
         Thread(target=Scheduler(state, catalog, loaded.site).run, args=(stop,), name="scheduler"),
         Thread(target=Rounds(state, loaded.site).run, args=(stop,), name="rounds"),
+        Thread(
+            target=StatusPage(state, loaded.site, loaded.status_page_token.reveal()).run,
+            args=(stop,),
+            name="page",
+        ),
         Thread(target=Lookout(state, loaded.site, clients.reader).run, args=(stop,), name="lookout"),
     ]
     log.info("workers start: %s", clients.described())

@@ -64,17 +64,28 @@ def update(given: Given) -> Entry:
 
 def _published(given: Given, incident: Incident, audience: str) -> tuple[Draft, ...]:
     """What goes on the status page goes there by a worker, once, at once."""
-    if audience != PUBLIC or incident.is_private or incident.is_drill:
+    if audience != PUBLIC or incident.is_private or incident.is_drill or not _webhook(given, incident):
         return ()
     number = len(incident.updates) + 1
     return (draft(Kind.TIMER, "the status page is told", key=f"statuspage:{number}", due=written(given.now)),)
 
 
+def _webhook(given: Given, incident: Incident) -> str:
+    return given.site.clusters.get(incident.cluster, given.site).urls.status_page_webhook
+
+
+def _by_hand(given: Given, incident: Incident, audience: str) -> str:
+    """What nobody but a person can do: no page is configured that takes it."""
+    if audience != PUBLIC or _webhook(given, incident):
+        return ""
+    return " No status page is configured (`urls.status_page_webhook`): write it there by hand."
+
+
 def _form(given: Given, incident: Incident) -> Form:
     last = incident.updates[-1] if incident.updates else None
     said = last.parts if last else {}
-    public = bool(given.site.urls.status_page_webhook) and not incident.is_private
-    audiences = _AUDIENCES if public else _AUDIENCES[:1] if incident.is_private else _AUDIENCES[:2]
+    is_public = bool(_webhook(given, incident)) and not incident.is_private
+    audiences = _AUDIENCES if is_public else _AUDIENCES[:1] if incident.is_private else _AUDIENCES[:2]
     fields = (
         Field("conditions", "What is the case?", "text", "What users feel, and how many", said.get("conditions", ""),
               most=LONGEST),

@@ -1,0 +1,127 @@
+"""Posts status updates of incidents to the webhook of the status page, each at least once.
+
+What is to be posted is a timer of the incident ("statuspage:2"), which fires when the page has taken it: a worker that
+dies in between posts it again under the same Idempotency-Key. A page that does not take it is tried again with growing
+waits, and the incident says so once. Redirects are not followed, and the token is never in a reason.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import orjson
+from redis.exceptions import RedisError
+
+from bot.records import Records
+from bot.state import State
+from commands.clockwork import STATUS_PAGE
+from commands.errors import Unanswered
+from commands.response.events import Kind, draft
+from commands.response.incident import Incident, StatusUpdate, Timer
+from commands.site import Site
+from workers.http import Ask, Http
+
+log = logging.getLogger(__name__)
+
+_TICK = 1.0  # seconds between two looks
+_WAITS = (5, 15, 60, 300)  # seconds between tries, the last one repeated
+_TRIED = timedelta(days=2)
+
+
+class StatusPage:
+    """token: sent as a bearer token, "" for none."""
+
+    def __init__(
+        self,
+        state: State,
+        site: Site,
+        token: str = "",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._state = state
+        self._records = Records(state, site, now)
+        self._site = site
+        self._token = token
+        self._now = now
+        self._http = Http()
+
+    def run(self, stop: Event) -> None:
+        """Post until told to stop, one worker at a time."""
+        while not stop.wait(_TICK):
+            try:
+                with self._state.lease("statuspage") as is_ours:
+                    if is_ours:
+                        self.post_due()
+            except RedisError as error:
+                log.warning("the status page waits for the store: %s", error)
+            except Exception:
+                log.exception("a status update could not be posted")
+        self._http.close()
+
+    def post_due(self) -> None:
+        """Post what is due now."""
+        for incident in self._records.open_incidents():
+            for timer in incident.timers:
+                if (
+                    timer.key.startswith(STATUS_PAGE)
+                    and timer.fired is None
+                    and self._may_try(incident, timer)
+                ):
+                    self._post(incident, timer)
+
+    def _may_try(self, incident: Incident, timer: Timer) -> bool:
+        return timer.due <= self._now() and not self._state.recall(_rest(incident, timer))
+
+    def _post(self, incident: Incident, timer: Timer) -> None:
+        number = int(timer.key.removeprefix(STATUS_PAGE))
+        url = self._site.clusters.get(incident.cluster, self._site).urls.status_page_webhook
+        try:
+            self._send(url, incident, number)
+        except Unanswered as error:
+            self._again_later(incident, timer, number, error.reason)
+            return
+        posted = draft(Kind.FIRED, f"the status page has update {number}", key=timer.key)
+        self._records.append(incident.id, lambda _: [replace(posted, key=timer.key, source="timer")])
+
+    def _send(self, url: str, incident: Incident, number: int) -> None:
+        body = orjson.dumps(told(incident, number, incident.updates[number - 1]))
+        headers = {"Content-Type": "application/json", "Idempotency-Key": f"{incident.id}-{number}"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        ask = Ask("the status page", url, "check urls.status_page_webhook", headers, "POST", body)
+        answer = self._http.fetch(ask, time.monotonic() + 5, 4096)
+        if not 200 <= answer.status < 300:
+            raise Unanswered(f"the status page answered {answer.status}")
+
+    def _again_later(self, incident: Incident, timer: Timer, number: int, reason: str) -> None:
+        tries = int(self._state.recall(f"{_rest(incident, timer)}:tries") or "0")
+        wait = timedelta(seconds=_WAITS[min(tries, len(_WAITS) - 1)])
+        self._state.remember(_rest(incident, timer), "1", wait)
+        self._state.remember(f"{_rest(incident, timer)}:tries", str(tries + 1), _TRIED)
+        text = f"the status page does not have update {number} yet: {reason}. It is tried again"
+        nudge = replace(draft(Kind.NUDGE, text), is_told=True, source="timer", key=f"{timer.key} failed")
+        self._records.append_open(incident.id, lambda _: [nudge])
+
+
+def told(incident: Incident, number: int, update: StatusUpdate) -> dict[str, object]:
+    """The body of a post: what a page shows, and nothing of who said it."""
+    return {
+        "incident": incident.id,
+        "number": number,
+        "title": incident.title,
+        "severity": incident.severity,
+        "status": incident.status.value,
+        "service": incident.service,
+        "message": update.text,
+        "conditions": update.parts.get("conditions", ""),
+        "actions": update.parts.get("actions", ""),
+        "at": update.at.astimezone(UTC).isoformat(),
+        "next_update": update.next_due.astimezone(UTC).isoformat() if update.next_due else None,
+    }
+
+
+def _rest(incident: Incident, timer: Timer) -> str:
+    return f"rest-{incident.id}-{timer.key}"
