@@ -5,10 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from commands.effects import Cordon, Evict, Target
+from commands.entry import Given
 from commands.finding import Finding, Light
+from commands.grammar import parse
+from commands.incident import COMMANDS as VERBS
+from commands.ledger import START, Draft, sealed
 from commands.model import Actor, Alert, AlertGroup, Args, Place, Request, Section, State, Whisper
 from commands.plan import Asking, Mark, Plan, Progress, Standing, Step, Wave
 from commands.reads import AuditProgress
+from commands.response import events as response
+from commands.response import fold
+from commands.response.incident import Incident
+from commands.site import Site
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 TEAM = "T0EMULATED1"
@@ -129,3 +137,36 @@ def trail_faults(state: Any) -> tuple[Any, ...]:
 
 def whisper(text: str = "no", user: str = ALICE.user) -> Whisper:
     return Whisper("WTEST", user, Place("C0SREDAILY1"), text)
+
+
+INCIDENT = "INC-2026-11-23-001"
+
+
+def incident(*drafts: Draft, **facts: str) -> Incident:
+    """A Sev1 declared by Alice five minutes ago, with a channel of its own; then these events, now."""
+    declared = NOW - timedelta(minutes=5)
+    said = {
+        "title": "checkout is down",
+        "severity": "1",
+        "cluster": "sre-training-cluster",
+        "channel": "yes",
+        **facts,
+    }
+    first = replace(response.draft(response.Kind.DECLARED, "declared", **said), at=declared, by=ALICE.user)
+    room = response.draft(
+        response.Kind.ROOM, "its channel", channel="C0INCROOM01", name="inc-20261123-001-checkout", own="yes"
+    )
+    record = None
+    for number, (each, at) in enumerate(((first, declared), (room, declared), *((d, NOW) for d in drafts))):
+        (event,) = sealed((each,), record.head if record else START, at, (f"salt {number}",))
+        record = fold.after(record, event) if record else fold.begun(INCIDENT, event)
+    assert record is not None
+    return record
+
+
+def given(line: str, incident: Incident | None = None, by: Actor = ALICE, **changes: Any) -> Given:
+    """Somebody typed this in the incident's channel; `line` without the word: "note it is slow"."""
+    args = parse(f"incident {line}", VERBS).args
+    room = incident.room.channel if incident else "C0SREDAILY1"
+    made = Given(args, by, Place(room), NOW, Site(), "sre-training-cluster", incident=incident)
+    return replace(made, **{"open": (incident,) if incident else (), **changes})

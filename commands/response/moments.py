@@ -19,7 +19,7 @@ _MOMENT = re.compile(
     r"(?P<about>about\s+|~\s*|ca\.?\s+)?"
     r"(?:(?P<day>yesterday|today|\d{4}-\d{1,2}-\d{1,2})[ T]\s*)?"
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?"
-    r"\s*(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d{2}:?\d{2}(?!\d))?",
+    r"(?:\s*(?P<zone>Z\b|UTC\b|GMT\b|[+-]\d{2}:?\d{2}(?!\d)))?",
     re.IGNORECASE | re.ASCII,
 )
 
