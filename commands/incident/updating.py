@@ -57,9 +57,10 @@ def update(given: Given) -> Entry:
         needs=parts["Needs"][:LONGEST], audience=audience, next=written(following),
     )  # fmt: skip
     drafts = (_by(told, given, is_told=True), *_published(given, incident, audience))
-    return Entry(
-        f"Told. The next update is due in {span(following - given.now)}.", (Write(drafts, incident.id),)
+    answer = (
+        f"Told. The next update is due in {span(following - given.now)}.{_by_hand(given, incident, audience)}"
     )
+    return Entry(answer, (Write(drafts, incident.id),))
 
 
 def _published(given: Given, incident: Incident, audience: str) -> tuple[Draft, ...]:
