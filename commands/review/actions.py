@@ -73,9 +73,8 @@ def _lessons(facts: Facts, window: Window) -> Iterable[Finding]:
         return
     lines = tuple(f"{called(each)}: {_lesson(each)}" for each in grave)
     bare = [each.id for each in grave if not each.lessons]
-    said = f"{len(grave) - len(bare)} of {counted(len(grave), 'incident')}" + (
-        f"; none of {named(bare)}" if bare else ""
-    )
+    said = f"{len(grave) - len(bare)} of {counted(len(grave), 'incident')}"
+    said += f"; none yet of {named(bare)}" if bare else ""
     yield Finding("KM-4.3", "Lessons", Light.YELLOW if bare else Light.GREEN, said, evidence=lines)
 
 

@@ -127,6 +127,7 @@ class Figure:
     is_shown: bool = False
 
 
+NOTHING = "none"  # what there is a number of did not happen: that is no 0, and no gap
 _UNREAD = Value(None, 0, "not read")
 _OUT_OF_REACH = Value(None, 0, "not kept so far back")
 
@@ -140,7 +141,7 @@ def _measured(key: str, part: str) -> Callable[[Numbers], Value]:
 
 
 def _part(found: Spread | None, part: str) -> Value:
-    return Value(None, 0, "none") if found is None else Value(getattr(found, part), found.n)
+    return Value(None, 0, NOTHING) if found is None else Value(getattr(found, part), found.n)
 
 
 def _share(of: Callable[[Changes], changed.Share]) -> Callable[[Numbers], Value]:
@@ -148,7 +149,7 @@ def _share(of: Callable[[Changes], changed.Share]) -> Callable[[Numbers], Value]
         if found.changes is None:
             return _UNREAD
         share = of(found.changes)
-        return Value(share.percent, share.whole, "" if share.whole else "none")
+        return Value(share.percent, share.whole, "" if share.whole else NOTHING)
 
     return value
 
@@ -165,7 +166,7 @@ def _mtbf(found: Numbers) -> Value:
     return (
         Value(min(each.mtbf or 0 for each in known), sum(each.n for each in known))
         if known
-        else Value(None, 0, "none")
+        else Value(None, 0, NOTHING)
     )
 
 
@@ -173,7 +174,7 @@ def _gaps(found: Numbers) -> Value:
     if found.covered is None:
         return _UNREAD
     whole = found.covered.eligible
-    return Value(100 * len(found.covered.gaps) / whole, whole) if whole else Value(None, 0, "none")
+    return Value(100 * len(found.covered.gaps) / whole, whole) if whole else Value(None, 0, NOTHING)
 
 
 def _actionable(found: Numbers) -> Value:
@@ -188,7 +189,7 @@ def _actionable(found: Numbers) -> Value:
 def _noise(found: Numbers) -> Value:
     if found.quality is None:
         return _OUT_OF_REACH
-    return Value(found.quality.noise, found.quality.classified, "" if found.quality.classified else "none")
+    return Value(found.quality.noise, found.quality.classified, "" if found.quality.classified else NOTHING)
 
 
 def _calls(found: Numbers) -> Value:

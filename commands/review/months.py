@@ -8,13 +8,12 @@ from commands.numbers.trend import MONTHS, Trend, trend
 from commands.numbers.window import Window, months
 from commands.picture import Curve, Picture
 from commands.review.facts import Facts, gathered, zoned
-from commands.review.figures import FIGURES, Figure, Numbers, numbers
+from commands.review.figures import FIGURES, NOTHING, Figure, Numbers, numbers
 from commands.review.telling import lasting
 from commands.site import ClusterSite
 from commands.wording import aligned, unread
 
 TITLE = "Month by month"
-_LIGHTS = {Trend.DEGRADING: Light.YELLOW, Trend.UNKNOWN: Light.UNKNOWN}
 _DRAWN = ("restore_mean", "change_failure")
 
 
@@ -76,24 +75,29 @@ def cell(figure: Figure, value: float | None) -> str:
 
 def _findings(figures: Sequence[Figure], found: Sequence[Numbers]) -> tuple[Finding, ...]:
     """A line for each direction, what gets worse first."""
-    going: dict[Trend, list[str]] = {each: [] for each in (Trend.DEGRADING, *Trend)}
-    for figure in figures:
-        kind = _trend(figure, found)
-        if kind is not None:
-            going[kind].append(_course(figure, found))
-    return tuple(_finding(kind, lines) for kind, lines in going.items())
+    going = [(figure, _trend(figure, found)) for figure in figures]
+    kinds = dict.fromkeys((Trend.DEGRADING, *Trend))
+    return tuple(_finding(kind, [figure for figure, own in going if own is kind], found) for kind in kinds)
+
+
+def _finding(kind: Trend, figures: Sequence[Figure], found: Sequence[Numbers]) -> Finding:
+    label, said = kind.value.capitalize(), ", ".join(figure.label for figure in figures) or "none"
+    lines = tuple(_course(figure, found) for figure in figures)
+    if any(_is_unread(figure, found) for figure in figures):
+        return Finding("OM-4.4", label, Light.UNKNOWN, f"unknown: {said}", evidence=lines)
+    light = Light.YELLOW if kind is Trend.DEGRADING and figures else Light.GREEN
+    return Finding("OM-4.4", label, light, said, evidence=lines)
+
+
+def _is_unread(figure: Figure, found: Sequence[Numbers]) -> bool:
+    """Whether one of its months has no number because nobody can say; in a month without incidents there is none."""
+    values = (figure.of(each) for each in found[:-1][-MONTHS:])
+    return any(value.number is None and value.why != NOTHING for value in values)
 
 
 def _course(figure: Figure, found: Sequence[Numbers]) -> str:
     values = _values(figure, found[:-1])[-MONTHS:]
     return f"{figure.label}: {', '.join(cell(figure, value) or 'none' for value in values)}"
-
-
-def _finding(kind: Trend, lines: Sequence[str]) -> Finding:
-    light = _LIGHTS.get(kind, Light.GREEN) if lines else Light.GREEN
-    said = ", ".join(line.partition(":")[0] for line in lines) or "none"
-    said = f"unknown: {said}" if light is Light.UNKNOWN else said
-    return Finding("OM-4.4", kind.value.capitalize(), light, said, evidence=tuple(lines))
 
 
 def _pictures(facts: Facts, found: Sequence[Numbers]) -> list[Attachment]:

@@ -104,7 +104,7 @@ def _times(now: Numbers) -> Iterable[str]:
 
 
 def _between(facts: Facts, now: Numbers, before: Numbers | None) -> Finding:
-    key, label, threshold = "OM-2.2", "Time between failures", "trend; Sev1 and Sev2"
+    key, label, threshold = "OM-2.2", "Time between failures", "Sev1 and Sev2"
     failed = sorted(
         (each for each in now.failures.values() if each.mtbf is not None), key=lambda f: f.mtbf or 0
     )
@@ -182,7 +182,7 @@ def _said_of(found: Changes) -> Iterable[str]:
 
 
 def _coverage(now: Numbers) -> Finding:
-    key, label, threshold = "AW-3", "Incidents without an alert in time", "none"
+    key, label, threshold = "AW-3", "Incidents without an alert in time", "target: none"
     found = now.covered
     assert found is not None
     apart = (Coverage.SILENCED, Coverage.UNANSWERED)

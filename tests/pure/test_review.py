@@ -478,8 +478,10 @@ def test_less_time_to_restore_is_better(minutes, direction):
 def test_what_gets_worse_is_yellow_and_what_nobody_knows_is_unknown():
     found = lights(months(*monthly(30, 40, 50)))
     assert found == {
-        "Degrading": Light.YELLOW, "Improving": Light.GREEN, "Stable": Light.GREEN, "Too few months": Light.UNKNOWN,
+        "Degrading": Light.YELLOW, "Improving": Light.GREEN, "Stable": Light.GREEN, "Too few months": Light.GREEN,
     }  # fmt: skip
+    young = months(*monthly(30, 40, 50), Occurrences=OccurrencePage((), NOW - 35 * DAY))
+    assert line(young, "Too few months").light is Light.UNKNOWN
 
 
 def test_the_curve_has_a_point_for_each_month_that_has_a_number():
@@ -512,7 +514,7 @@ def test_the_month_has_the_lessons_of_every_grave_incident():
     december = datetime(2026, 12, 2, tzinfo=UTC)
     found = review("review monthly", Now=december, Incidents=golden())["actions"]
     told = line(found, "Lessons")
-    assert told.value == "0 of 3 incidents; none of A, B, C"
+    assert told.value == "0 of 3 incidents; none yet of A, B, C"
     assert len(told.evidence) == 3
 
 
