@@ -9,8 +9,9 @@ explicitly and processes get `env`. Moto checks no credentials and knows no add-
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import wraps
 from types import TracebackType
 from typing import Any, Self
 
@@ -153,3 +154,38 @@ class Aws:
         cluster = eks_backends[DEFAULT_ACCOUNT_ID][region].clusters[name]
         cluster.nodegroups[nodegroup].status = nodegroup_status
         cluster.status = status
+
+    def network(self, name: str, region: str | None = None) -> str:
+        """Put an EKS cluster into a VPC of its own with a subnet; the id of the VPC. Loads moto's EC2, as `instance`
+        does."""
+        region = region or self.region
+        _honour_dry_runs()
+        client = self.client("ec2", region)
+        try:
+            vpc = str(client.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"])
+            subnet = str(client.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"])
+        finally:
+            client.close()
+        # Of its own accord moto names no VPC.
+        cluster = eks_backends[DEFAULT_ACCOUNT_ID][region].clusters[name]
+        cluster.resources_vpc_config = {"vpcId": vpc, "subnetIds": [subnet]}
+        return vpc
+
+
+def _honour_dry_runs() -> None:
+    """moto takes the dry run of an ACL's entry for the thing itself."""
+    from moto.ec2.responses.network_acls import NetworkACLs
+
+    for name in ("create_network_acl_entry", "delete_network_acl_entry"):
+        method = getattr(NetworkACLs, name)
+        if not hasattr(method, "__wrapped__"):
+            setattr(NetworkACLs, name, _dry_first(method))
+
+
+def _dry_first(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @wraps(method)
+    def answered(asked: Any) -> Any:
+        asked.error_on_dryrun()
+        return method(asked)
+
+    return answered

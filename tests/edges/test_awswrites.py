@@ -91,13 +91,14 @@ def rehearse(effect: Effect) -> Rehearsal:
 
 
 class Net:
-    """A VPC with two subnets, of which the cluster has one."""
+    """The VPC of a cluster, which has the first of its three subnets."""
 
-    def __init__(self, moto: sandbox.Aws) -> None:
+    def __init__(self, moto: sandbox.Aws, cluster: str = "shop") -> None:
         self.ec2 = moto.client("ec2")
-        vpc = self.ec2.create_vpc(CidrBlock="10.9.0.0/16", AmazonProvidedIpv6CidrBlock=True)
-        self.vpc = str(vpc["Vpc"]["VpcId"])
-        self.subnets = [self._subnet(f"10.9.{number}.0/24") for number in (1, 2, 3)]
+        moto.eks_cluster(cluster)
+        self.vpc = moto.network(cluster)
+        [first] = self.ec2.describe_subnets(Filters=self._own)["Subnets"]
+        self.subnets = [str(first["SubnetId"]), *(self._subnet(f"10.9.{number}.0/24") for number in (2, 3))]
         [acl] = self.ec2.describe_network_acls(Filters=self._own)["NetworkAcls"]
         self.acl = Target("NetworkAcl", "", acl["NetworkAclId"], acl["NetworkAclId"])
         made = self.ec2.create_security_group(GroupName="lb", Description="lb", VpcId=self.vpc)
@@ -128,28 +129,40 @@ def net(moto: sandbox.Aws) -> Net:
     return Net(moto)
 
 
-def test_the_vpc_of_a_cluster_with_its_subnets(moto: sandbox.Aws, net: Net) -> None:
-    """moto's EKS names no VPC, so EKS itself is recorded here."""
+def test_the_vpc_of_a_cluster_with_its_subnets(net: Net) -> None:
     net.ec2.create_tags(Resources=[net.subnets[1]], Tags=[{"Key": "kubernetes.io/role/elb", "Value": "1"}])
-    given = {
-        "subnetIds": net.subnets[:1],
-        "vpcId": net.vpc,
-        "clusterSecurityGroupId": "sg-1",
-        "securityGroupIds": [],
-    }
-    network = {"serviceIpv4Cidr": "172.20.0.0/16", "ipFamily": "ipv4"}
-    found = recorded(
-        moto, net, {"name": "shop", "resourcesVpcConfig": given, "kubernetesNetworkConfig": network}
-    )
-    assert (found.id, found.services, found.groups) == (net.vpc, ("172.20.0.0/16",), ("sg-1",))
-    assert found.subnets == tuple(sorted(net.subnets[:2]))
+    net.ec2.associate_vpc_cidr_block(VpcId=net.vpc, AmazonProvidedIpv6CidrBlock=True)
+    found = ask(ClusterVpc("shop", ("none",)))
+    assert (found.id, found.subnets) == (net.vpc, tuple(sorted(net.subnets[:2])))
     assert found.cidrs[0] == "10.9.0.0/16" and len(found.cidrs) == 2 and ":" in found.cidrs[1]
 
 
-def recorded(moto: sandbox.Aws, net: Net, cluster: dict[str, Any]) -> Any:
-    with RudeServer(lambda _: page(200, {"cluster": cluster})) as eks, pytest.MonkeyPatch.context() as patch:
-        use(patch, moto.endpoint_url)
-        patch.setenv("AWS_ENDPOINT_URL_EKS", eks.url)
+@pytest.mark.parametrize(
+    ("network", "services"),
+    [
+        ({"serviceIpv4Cidr": "172.20.0.0/16"}, ("172.20.0.0/16",)),
+        ({"serviceIpv6Cidr": "fd12::/108"}, ("fd12::/108",)),
+        (None, ()),
+    ],
+)
+def test_the_ranges_of_services_and_the_groups_that_eks_names(
+    monkeypatch: pytest.MonkeyPatch, moto: sandbox.Aws, net: Net, network: Any, services: tuple[str, ...]
+) -> None:
+    given = {
+        "subnetIds": [],
+        "vpcId": net.vpc,
+        "clusterSecurityGroupId": "sg-1",
+        "securityGroupIds": ["sg-2"],
+    }
+    found = recorded(
+        monkeypatch, {"name": "shop", "resourcesVpcConfig": given, "kubernetesNetworkConfig": network}
+    )
+    assert (found.services, found.groups) == (services, ("sg-2", "sg-1"))
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch, cluster: dict[str, Any]) -> Any:
+    with RudeServer(lambda _: page(200, {"cluster": cluster})) as eks:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_EKS", eks.url)
         return ask(ClusterVpc("shop"))
 
 
@@ -157,9 +170,9 @@ def test_a_cluster_that_eks_does_not_know_has_no_vpc(moto: sandbox.Aws) -> None:
     assert ask(ClusterVpc("shop")) is None
 
 
-def test_a_cluster_of_no_vpc_is_a_refusal(moto: sandbox.Aws, net: Net) -> None:
+def test_a_cluster_of_no_vpc_is_a_refusal(monkeypatch: pytest.MonkeyPatch, moto: sandbox.Aws) -> None:
     with pytest.raises(Refused, match="in no VPC"):
-        recorded(moto, net, {"name": "shop"})
+        recorded(monkeypatch, {"name": "shop"})
 
 
 # --- Network ACLs -----------------------------------------------------------------------------------
@@ -253,6 +266,7 @@ def test_a_rehearsal_changes_nothing_and_asks_ec2_whether_it_may(net: Net) -> No
     assert apply(GrantRule(net.group, RULES[0])) == Done()
     before = (net.entries(), net.rules(), net.tags())
     for effect in (
+        DenyEntry(net.acl, 99, False, CIDR),
         Tag(net.acl, "a", "b"),
         RevokeRule(net.group, RULES[0]),
         GrantRule(net.group, RULES[1]),
@@ -261,37 +275,6 @@ def test_a_rehearsal_changes_nothing_and_asks_ec2_whether_it_may(net: Net) -> No
     assert (net.entries(), net.rules(), net.tags()) == before
     told = rehearse(DenyEntry(net.acl, 101, False, CIDR))
     assert (told.would, told.said) == (False, f"{net.acl}: entry 100 allows before 101 now")
-
-
-def denied(code: str) -> bytes:
-    body = f"<Response><Errors><Error><Code>{code}</Code><Message>no</Message></Error></Errors></Response>"
-    return page(503 if code == "RequestLimitExceeded" else 403, body, "text/xml")
-
-
-ACL = Target("NetworkAcl", "", "acl-1", "acl-1")
-
-
-def dry(sent: list[Asked]) -> Any:
-    """EC2 as far as it is asked: moto takes a dry run of this for the thing itself."""
-
-    def answer(asked: Asked) -> bytes:
-        sent.append(asked)
-        if "Action=DescribeNetworkAcls" in asked.body:
-            entry = "<item><ruleNumber>100</ruleNumber><protocol>-1</protocol><ruleAction>allow</ruleAction>"
-            entry += "<egress>false</egress><cidrBlock>0.0.0.0/0</cidrBlock></item>"
-            acl = f"<item><networkAclId>acl-1</networkAclId><entrySet>{entry}</entrySet></item>"
-            return page(200, f"<R><networkAclSet>{acl}</networkAclSet></R>", "text/xml")
-        return denied("DryRunOperation")
-
-    return answer
-
-
-def test_an_entry_is_rehearsed_by_a_dry_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[Asked] = []
-    with RudeServer(dry(sent)) as server:
-        use(monkeypatch, server.url)
-        assert rehearse(DenyEntry(ACL, 99, False, CIDR)) == Rehearsal(True)
-    assert [each for each in sent if "CreateNetworkAclEntry" in each.body and "DryRun=true" in each.body]
 
 
 # --- Roles ------------------------------------------------------------------------------------------
@@ -414,6 +397,14 @@ def test_a_secret_is_rotated_once_by_its_own_rule(monkeypatch: pytest.MonkeyPatc
 
 
 # --- No answer, and no permission -------------------------------------------------------------------
+
+
+ACL = Target("NetworkAcl", "", "acl-1", "acl-1")
+
+
+def denied(code: str) -> bytes:
+    body = f"<Response><Errors><Error><Code>{code}</Code><Message>no</Message></Error></Errors></Response>"
+    return page(503 if code == "RequestLimitExceeded" else 403, body, "text/xml")
 
 
 def outcome(monkeypatch: pytest.MonkeyPatch, answer: Any) -> Any:
