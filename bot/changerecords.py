@@ -3,15 +3,24 @@
 How they are written and read is in bot/book.py. Called by bot/clerk.py and the workers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
+
+from pydantic import TypeAdapter, ValidationError
 
 from bot.book import Book, Shelf
 from bot.state import THREADS
 from commands import changeclock
+from commands.baseline import Baseline
 from commands.ledger import Draft, Event
 from commands.response import changefold
+from commands.response.changeevents import Kind
 from commands.response.changerequest import ChangeRequest
+from commands.watch import Judged
+
+_BASELINES, _SAMPLE = TypeAdapter(dict[str, Baseline]), TypeAdapter(Judged)
+_MOST = 1e9  # times the baseline: of one that was zero nothing is so many times
 
 Making = Callable[[ChangeRequest], Iterable[Draft]]
 
@@ -37,3 +46,29 @@ class ChangeRecords(Book[ChangeRequest]):
         told = self._redis.hget(THREADS, f"{channel} {thread}") if thread else None
         kind, _, id = (told or b"").decode().partition(" ")[0].partition(":")
         return id if kind == "change" else ""
+
+    # --- what was measured of one ---
+
+    def baseline(self, id: str) -> Mapping[str, Baseline] | None:
+        """What was frozen when it began, by service; None where nothing was, or it cannot be read any more."""
+        for event in reversed(self.events(id)):
+            if event.kind == Kind.BASELINE:
+                try:
+                    return _BASELINES.validate_json(event.facts.get("baseline", ""))
+                except ValidationError:
+                    return None
+        return None
+
+    def samples(self, id: str) -> tuple[Judged, ...]:
+        """Every sample of it, oldest first."""
+        found = (event for event in self.events(id) if event.kind == Kind.SAMPLE)
+        return tuple(_SAMPLE.validate_json(event.facts["sample"]) for event in found)
+
+
+def written_baseline(baselines: Mapping[str, Baseline]) -> str:
+    return _BASELINES.dump_json(dict(baselines)).decode()
+
+
+def written_sample(judged: Judged) -> str:
+    measures = tuple(replace(each, rise=min(each.rise, _MOST)) for each in judged.measures)
+    return _SAMPLE.dump_json(replace(judged, measures=measures)).decode()

@@ -13,6 +13,7 @@ from bot import access
 from bot.access import Holder
 from bot.care import Carer, NeedsWord, Wish
 from bot.casebook import Casebook
+from bot.changeclerk import ChangeClerk
 from bot.clerk import Clerk, Wanted
 from bot.decisions import Decided, Decisions, NeedsReason
 from bot.meant import spelt_out
@@ -86,6 +87,7 @@ class Desk:
         self._casebook = Casebook(state, site)
         self._carer = Carer(state, self._casebook, people, now)
         self._clerk = Clerk(state, catalog, site, people, now)
+        self._changes = ChangeClerk(state, catalog, site, people, now)
 
     def submit(self, said: Said) -> Receipt:
         """Take a command text; the receipt says what became of it. RedisError: nothing was accepted."""
@@ -150,7 +152,8 @@ class Desk:
 
     def _enter(self, wanted: Wanted) -> Receipt:
         try:
-            done = self._clerk.enter(wanted)
+            clerk = self._changes if wanted.command.word == "change" else self._clerk
+            done = clerk.enter(wanted)
             return Receipt(done.answer, suggestions=done.suggestions, accepted=True, entered=True)
         except NeedsForm as missing:
             return Receipt(str(missing), form=missing.form)
@@ -168,13 +171,14 @@ class Desk:
 
     def _submit(self, said: Said) -> Receipt:
         parsed = grammar.parse(said.text, self._catalog.commands)
-        command, args = parsed.command, self._meant(parsed.args, said.place)
+        args = self._meant(parsed.args, said.place)
+        command = parsed.command if args.word == parsed.args.word else self._catalog.find(args)
         if command.decides and command.word == "alert":
             return self._tend(Wish.typed(said.actor, args, said.place))
         if command.decides:
             return self.decide(Decided.typed(said.actor, args))
         self._admit(said.actor, command, args)
-        if command.entry is not None:
+        if command.entry is not None and command.enters(args):
             return self._enter(Wanted(command, args, said.actor, said.place, said.delivery))
         channel = self._people.channel_name(said.place.channel)
         cluster = self._site.cluster_for(channel, args.flags.get("cluster", ""))
@@ -198,7 +202,7 @@ class Desk:
         return self._open(request, said)
 
     def _meant(self, args: Args, place: Place) -> Args:
-        return spelt_out(args, place, self._casebook, self._clerk.records)
+        return spelt_out(args, place, self._casebook, self._clerk.records, self._changes.changes)
 
     def _open(self, request: Request, said: Said) -> Receipt:
         change = self._state.change().put(request, was="").show(request, priority=2)

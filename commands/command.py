@@ -66,7 +66,8 @@ class Command:
     change: what its verbs would change; all verbs of one command change, or none does.
     immediate: answered in the acknowledgement itself, to the asker alone, from the bot's own store only.
     decides: the desk itself carries its verbs out (approve, reject, cancel).
-    entry: what its verbs enter into the bot's own records, decided at once.
+    entry: what its verbs enter into the bot's own records, decided at once. enters: of a command that looks as well
+    (it has parts), whether this line enters something.
     """
 
     word: str
@@ -82,4 +83,5 @@ class Command:
     immediate: bool = False
     decides: bool = False
     entry: Decide | None = None
+    enters: Callable[[Args], bool] = lambda args: True
     schedule: tuple[Due, ...] = ()

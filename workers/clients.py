@@ -21,6 +21,7 @@ from commands.site import ClusterSite
 from workers.aws import Aws, Bucket
 from workers.awswrites import AwsWrites
 from workers.casebook import CasebookSource
+from workers.changesource import ChangeSource
 from workers.cluster import Cluster
 from workers.deeds import DeedsSource
 from workers.effects import Effects, ProxiedWrites, Rehearsals
@@ -115,6 +116,7 @@ class Clients:
             CasebookSource(Casebook(self._state, self._settings.site), called=self._state.called),
             RecordsSource(Records(self._state, self._settings.site), self._settings.site.timezone),
             DeedsSource(self._state.trail, ChangeRecords(self._state, self._settings.site), self._settings.site),
+            ChangeSource(ChangeRecords(self._state, self._settings.site)),
         )
 
 

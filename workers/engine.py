@@ -26,6 +26,7 @@ from commands.model import State as Standing
 from commands.picture import Picture
 from commands.site import Site
 from workers.change import Changes
+from workers.changenotes import note_checks
 from workers.house import Effects, House, Lost
 from workers.keeping import Bucket, Keeper, no_bucket, no_picture
 from workers.triage import note_cause
@@ -136,8 +137,10 @@ class Engine:
             sections = tuple(read if held.key == read.key else held for held in stored.record.sections)
             stored = self._save(change, stored, replace(stored.record, sections=sections))
             note_cause(self._house, stored.record)
+            note_checks(self._house, stored.record)
         # A worker before this one may have died over it.
         note_cause(self._house, stored.record)
+        note_checks(self._house, stored.record)
         self._finish(stored, stored.record)
 
     def _parts(self, request: Request) -> dict[str, Part]:

@@ -220,7 +220,6 @@ class ChangeRequest:
     standby: Mapping[str, bool] = field(default_factory=dict)
     steps: tuple[StepMark, ...] = ()
     linked: tuple[Linked, ...] = ()
-    runs: tuple[str, ...] = ()
     started: datetime | None = None
     started_by: str = ""
     baseline: datetime | None = None
@@ -274,9 +273,9 @@ class ChangeRequest:
         return next((n for n in range(1, count + 1) if not is_done.get(n)), 0)
 
 
-_LINE = re.compile(r"^[ \t]*(?:[-*•][ \t]*|\d+[.)][ \t]*)?`?/sre[ \t]+([^`\n]+?)`?[ \t]*$", re.MULTILINE)
+_LINE = re.compile(r"`/sre[ \t]+([^`\n]+)`|(?:^|(?<=\s))/sre[ \t]+([^`\n]+)")
 
 
 def lines_in(text: str) -> tuple[str, ...]:
-    """The `/sre` lines of a text, without the slash command: what the bot can do of a step or of the way back."""
-    return tuple(found.strip() for found in _LINE.findall(text))
+    """The `/sre` lines of a text, without the slash command: between backticks, or up to the end of the line."""
+    return tuple((quoted or plain).strip() for quoted, plain in _LINE.findall(text))

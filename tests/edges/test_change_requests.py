@@ -1,0 +1,392 @@
+"""Change requests on a real Redis: asked for, checked, approved, begun, done; once each, whoever is quick."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+
+from bot.changerecords import ChangeRecords
+from bot.desk import Receipt
+from bot.state import State, connect
+from commands.alertreads import Rules, RuleView, Silences
+from commands.effects import Target
+from commands.ledger import faults
+from commands.model import Actor, Read
+from commands.reads import Condition as NodeCondition
+from commands.reads import EksCluster, EksView, Nodes, NodeView, Now, Pods, PodSurvey, Query, Sample, Vector
+from commands.response import changefold
+from commands.response.changerequest import ChangeRequest, Stage
+from commands.responsereads import ChangeRequestOf, ChangeRequests, HouseZone, OpenIncidents
+from commands.scheduling import Budgets
+from commands.site import AccessRule, Change, FreezePeriod, Roles, Site, Team
+from commands.workloads import Autoscalers, Revisions, RevisionView, Workload, WorkloadView
+from sandbox.redis_server import RedisServer
+from tests.build import ALICE, BOB, NOW, TEAM, audit_lines
+from tests.edges.test_records import CATALOG, Post
+from tests.fakes import FakeReader
+from workers.changesource import ChangeSource
+from workers.engine import Engine
+
+CAROL, DAVE = Actor("U0CAROL0001", TEAM), Actor("U0DAVE00001", TEAM)
+SITE = Site(
+    roles=Roles(approvers=(BOB.user, CAROL.user), service_owner=(BOB.user,)),
+    access=(AccessRule(("approvers",), ("approve",), ("change start",)),),
+    team=Team(people={"alice": (ALICE.user, DAVE.user)}),
+)
+CHANNEL = "C0CHANGES01"
+TEMPLATE = {"spec": {"containers": [{"name": "backend", "image": "shop/backend:1"}]}}
+BACKEND = Target("Deployment", "sre-shop", "backend", "uid-backend")
+
+WELL: dict[type[Read], Any] = {
+    Nodes: (NodeView("n1", (NodeCondition("Ready", "True"),), False, (), "v1.33.1", 4, 8 * 2**30, {}),),
+    Pods: PodSurvey(3, {"Running": 3}, (), 0),
+    Workload: (WorkloadView(BACKEND, 4, 4, 3, 3, 3, 3, 3, TEMPLATE, "app=backend"),),
+    Revisions: (RevisionView(7, Target("ReplicaSet", "sre-shop", "backend-7", "uid-7"), "7", TEMPLATE),),
+    Autoscalers: (),
+    Budgets: (),
+    Rules: (RuleView("HighErrorRate", "alerting", "g", "f", 'x{service="backend-service"}', "ok"),),
+    Silences: (),
+    Query: Vector((Sample({}, 0.2),)),
+    EksCluster: EksView("sre-training-cluster", "ACTIVE", "1.33", "eks.1"),
+    HouseZone: "Europe/Berlin",
+    OpenIncidents: (),
+}
+
+
+class Shop(FakeReader):
+    """Answers from the table, and what is the bot's own from its store."""
+
+    def __init__(self, post: Post, records: ChangeRecords) -> None:
+        super().__init__(WELL)
+        self._source, self._post = ChangeSource(records), post
+
+    def _answer(self, read: Read) -> Any:
+        if isinstance(read, Now):
+            return self._post.now
+        if isinstance(read, ChangeRequestOf | ChangeRequests):
+            return self._source.read(read, 0)
+        if isinstance(read, OpenIncidents):
+            return self._post.records.open_incidents()
+        return super()._answer(read)
+
+
+class Changes(Post):
+    """A desk, and a worker that makes the looks."""
+
+    def __init__(self, state: State, site: Site = SITE) -> None:
+        super().__init__(state, site)
+        self.changes = ChangeRecords(state, site, self.clock)
+        self.shop = Shop(self, self.changes)
+        self.engine = Engine(state, CATALOG, site, lambda cluster: self.shop, now=self.clock)
+
+    def work(self) -> None:
+        """Answer all that is open."""
+        for id in self.state.redis.zrange("sre:open", 0, -1):
+            self.engine.answer(id.decode())
+
+    def ask(self, text: str = "", by: Actor = ALICE) -> ChangeRequest:
+        """A change request with its pre-checks made."""
+        receipt = self.type(f"change new {text or LINE}", by)
+        assert receipt.accepted, receipt.text
+        self.work()
+        return self.change(receipt.text.partition(" ")[0])
+
+    def change(self, id: str) -> ChangeRequest:
+        stored = self.changes.stored(id)
+        assert stored is not None
+        return stored.record
+
+    def tick(self, id: str) -> None:
+        """What people say before it begins."""
+        for item in ("staging", "backup"):
+            assert self.type(f"change tick {id} {item} it is so").accepted
+        assert self.type(f"change standby {id} yes").accepted
+        assert self.type(f"change notify {id}").accepted
+
+    def approved(self, text: str = "") -> ChangeRequest:
+        change = self.ask(text)
+        self.tick(change.id)
+        receipt = self.type(f"approve {change.id}", BOB)
+        assert receipt.accepted, receipt.text
+        return self.change(change.id)
+
+    def started(self, text: str = "") -> ChangeRequest:
+        change = self.approved(text)
+        receipt = self.type(f"change start {change.id}")
+        assert receipt.accepted, receipt.text
+        return self.change(change.id)
+
+
+LINE = (
+    '"checkout 2.0" --at now --for 30m --rollback "/sre deploy rollback backend" --why "fixes the lost orders" '
+    '--risk medium --steps "/sre health app; switch the flag"'
+)
+
+
+@pytest.fixture
+def post(state: State) -> Changes:
+    return Changes(state)
+
+
+def test_a_change_request_is_numbered_by_the_day_of_the_zone_and_says_so(post: Changes) -> None:
+    receipt = post.type(f"change new {LINE}")
+    assert receipt.text.startswith("CR-2026-11-23-001 is written (numbered by the day in Europe/Berlin)")
+    assert post.type(f"change new {LINE}").text.startswith("CR-2026-11-23-002")
+    post.state.redis.set("sre:number:CR:2026-11-23", 999)
+    assert post.type(f"change new {LINE}").text.startswith("CR-2026-11-23-1000")
+    post.now = NOW.replace(hour=23, minute=30)  # it is tomorrow in Berlin
+    assert post.type(f"change new {LINE}").text.startswith("CR-2026-11-24-001")
+
+
+def test_the_pre_checks_tick_themselves_and_put_it_before_people(post: Changes) -> None:
+    change = post.ask()
+    assert change.stage is Stage.PENDING and change.checks is not None
+    assert change.checks.digest == change.digest and "Deployment/sre-shop/backend" in change.checks.target
+    lights = {line.key: line.light.value for line in change.checks.lines}
+    assert lights["rollback"] == lights["alerts"] == lights["budget"] == lights["freeze"] == "green"
+    assert lights["backup"] == lights["staging"] == lights["availability"] == "unknown"
+
+
+def test_what_is_kept_is_the_fold_of_its_events_and_the_chain_holds(post: Changes) -> None:
+    change = post.started()
+    events = post.changes.events(change.id)
+    folded = changefold.begun(change.id, events[0])
+    for event in events[1:]:
+        folded = changefold.after(folded, event)
+    assert folded == change and faults(events, change.head, {}) == ()
+
+
+def test_a_way_back_that_is_not_kept_holds_it_up(post: Changes) -> None:
+    (view,) = WELL[Workload]
+    post.shop.answers[Workload] = (replace(view, history_limit=0),)
+    change = post.ask()
+    assert change.stage is Stage.DRAFT
+    assert "revisionHistoryLimit is 0" in change.lines[-1].text
+
+
+def test_what_nobody_could_look_at_holds_up_a_high_risk_alone(post: Changes) -> None:
+    del post.shop.answers[Budgets]
+    assert post.ask().stage is Stage.PENDING
+    assert post.ask(LINE.replace("medium", "high")).stage is Stage.DRAFT
+
+
+def test_a_draft_that_is_well_by_now_goes_on_when_it_is_checked_again(post: Changes) -> None:
+    post.shop.answers[Rules] = ()
+    change = post.ask()
+    assert change.stage is Stage.DRAFT
+    post.shop.answers[Rules] = WELL[Rules]
+    assert post.type(f"change check {change.id}").accepted
+    post.work()
+    assert post.change(change.id).stage is Stage.PENDING
+
+
+# --- Approval -------------------------------------------------------------------------------------
+
+
+def refused(post: Changes, text: str, by: Actor) -> str:
+    """What somebody is told who is not let, with what the audit has of it."""
+    receipt = post.type(text, by)
+    assert not receipt.accepted
+    last = audit_lines(post.state)[-1]
+    assert (last["what"], last["by"]) == ("refused", by.user)
+    return receipt.text
+
+
+def test_neither_who_asked_nor_their_second_id_nor_who_made_it_nor_a_stranger_approves(post: Changes) -> None:
+    change = post.ask(f"{LINE} --authors {CAROL.user}")
+    assert "You asked for" in refused(post, f"approve {change.id}", ALICE)
+    assert f"as {ALICE.user}" in refused(post, f"approve {change.id}", DAVE)
+    assert "You made" in refused(post, f"approve {change.id}", CAROL)
+    eve = Actor("U0EVE000001", TEAM)
+    post.state.remember(f"kind-of-{eve.user}", "member", timedelta(days=1))
+    assert "that is for `approvers`" in refused(post, f"approve {change.id}", eve)
+    for kind in ("guest", "bot"):
+        post.state.remember(f"kind-of-{eve.user}", kind, timedelta(days=1))
+        fresh = Changes(post.state)
+        fresh._deliveries = next(_BLOCKS)
+        assert kind in refused(fresh, f"approve {change.id}", eve).casefold()
+    assert post.change(change.id).agreed == ()
+
+
+def test_a_medium_risk_needs_an_owner_and_a_high_one_two_people(post: Changes) -> None:
+    change = post.ask()
+    assert "needs an owner of backend" in post.type(f"approve {change.id}", CAROL).text
+    assert post.change(change.id).stage is Stage.PENDING
+    assert post.type(f"approve {change.id}", BOB).accepted
+    assert post.change(change.id).stage is Stage.APPROVED
+
+
+def test_an_edit_makes_what_was_agreed_void_and_the_old_button_dead(post: Changes) -> None:
+    change = post.ask()
+    post.type(f"approve {change.id}", CAROL)
+    assert post.type(f"change edit {change.id} --for 20m").accepted
+    post.work()
+    edited = post.change(change.id)
+    assert (edited.stage, edited.version, edited.agreed) == (Stage.PENDING, 2, ())
+    assert "was edited since" in refused(
+        post, f"change approve {change.id} --digest {change.digest[:16]}", BOB
+    )
+    assert "was edited since" in refused(post, f"approve {change.id}", BOB)
+    assert post.type(f"change approve {change.id} --digest {edited.digest[:16]}", BOB).accepted
+
+
+def test_an_approval_a_second_after_its_time_is_refused_and_it_expires(post: Changes) -> None:
+    change = post.ask()
+    post.later(hours=4, seconds=1)
+    assert "expired at" in refused(post, f"approve {change.id}", BOB)
+    post.now -= timedelta(seconds=2)
+    assert post.type(f"approve {change.id}", BOB).accepted
+
+
+def test_a_rejection_needs_a_reason_and_ends_it(post: Changes) -> None:
+    change = post.ask()
+    assert post.type(f"reject {change.id}", BOB).form is not None
+    assert post.type(f'reject {change.id} "not during the sale"', BOB).accepted
+    rejected = post.change(change.id)
+    assert (rejected.stage, rejected.ended_why) == (Stage.REJECTED, "not during the sale")
+    assert "is rejected" in refused(post, f"change start {change.id}", ALICE)
+
+
+def at_once(*tasks: Callable[[], Any]) -> None:
+    start = Barrier(len(tasks))
+
+    def run(task: Callable[[], Any]) -> None:
+        start.wait()
+        task()
+
+    threads = [Thread(target=run, args=(task,)) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+_BLOCKS = count(1000, 1000)  # what one desk was told is not what another was
+
+
+def another(post: Changes, redis_server: RedisServer) -> Changes:
+    desk = Changes(State(connect(redis_server.url, patient=True)), post.site)
+    desk.now, desk._deliveries = post.now, next(_BLOCKS)
+    return desk
+
+
+def test_two_last_approvals_at_once_move_it_once(state: State, redis_server: RedisServer) -> None:
+    site = replace(SITE, roles=replace(SITE.roles, service_owner=(BOB.user, CAROL.user)))
+    post = Changes(state, site)
+    change = post.ask()
+    told: list[Receipt] = []
+    desks = {who: another(post, redis_server) for who in (BOB, CAROL)}
+    at_once(*(lambda who=who: told.append(desks[who].type(f"approve {change.id}", who)) for who in desks))
+    assert sorted(receipt.accepted for receipt in told) == [False, True]
+    granted = [e for e in post.changes.events(change.id) if e.facts.get("move") == "grant"]
+    assert len(granted) == 1 and post.change(change.id).stage is Stage.APPROVED
+
+
+# --- Beginning ------------------------------------------------------------------------------------
+
+
+def test_a_change_begins_when_all_that_must_hold_does(post: Changes) -> None:
+    change = post.started()
+    assert change.stage is Stage.EXECUTING and change.started == post.now
+    assert change.started_by == ALICE.user
+
+
+def test_a_line_nobody_ticked_keeps_it_from_beginning_until_an_approver_lets_it_go(post: Changes) -> None:
+    change = post.approved()
+    post.type(f"change tick {change.id} backup no --no")
+    assert "Backup" in refused(post, f"change start {change.id}", ALICE)
+    assert "an approver may" in refused(post, f"change tick {change.id} backup --skip --why x", ALICE)
+    assert post.type(f"change tick {change.id} backup --skip --why nothing-is-stored", BOB).accepted
+    assert post.type(f"change start {change.id}").accepted
+
+
+def test_who_alone_approved_it_does_not_begin_it(post: Changes) -> None:
+    change = post.approved()
+    assert "You alone approved" in refused(post, f"change start {change.id}", BOB)
+    assert "to begin" in refused(post, f"change start {change.id}", CAROL)
+
+
+def test_old_pre_checks_run_again_before_it_begins(post: Changes) -> None:
+    change = post.approved()
+    post.later(minutes=11)
+    receipt = post.type(f"change start {change.id}")
+    assert "11 min old" in receipt.text and post.change(change.id).stage is Stage.APPROVED
+    post.work()
+    assert post.type(f"change start {change.id}").accepted
+    assert post.change(change.id).stage is Stage.EXECUTING
+
+
+def test_a_target_that_changed_since_the_approval_needs_another_one(post: Changes) -> None:
+    change = post.approved()
+    (view,) = WELL[Workload]
+    other = {"spec": {"containers": [{"name": "backend", "image": "shop/backend:9"}]}}
+    post.shop.answers[Workload] = (replace(view, template=other),)
+    post.shop.answers[Revisions] = (replace(WELL[Revisions][0], template=other),)
+    post.later(minutes=11)
+    post.type(f"change start {change.id}")
+    post.work()
+    assert "has changed since it was approved" in refused(post, f"change start {change.id}", ALICE)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(-1, "opens in 1 min"), (30, "expired at"), (61, "expired at")]
+)
+def test_the_window_must_be_open(post: Changes, minutes: int, said: str) -> None:
+    change = post.approved(LINE.replace("--at now", "--at +90m"))
+    post.now = change.payload.at + timedelta(minutes=minutes)
+    assert said in refused(post, f"change start {change.id}", ALICE)
+
+
+def test_a_freeze_and_an_open_sev1_keep_it_from_beginning(state: State) -> None:
+    post = Changes(state)
+    change = post.approved()
+    post.declare("sev1 checkout is down", BOB)
+    assert "INC-2026-11-23-001 is open" in refused(post, f"change start {change.id}", ALICE)
+    frozen = FreezePeriod("Sale", NOW.replace(tzinfo=None), NOW.replace(tzinfo=None) + timedelta(days=1))
+    site = replace(
+        SITE,
+        clusters={name: replace(c, change=Change(freezes=(frozen,))) for name, c in SITE.clusters.items()},
+    )
+    sale = Changes(state, site)
+    sale._deliveries = next(_BLOCKS)
+    assert "Sale: nothing is changed until" in refused(sale, f"change start {change.id}", ALICE)
+
+
+def test_of_two_that_begin_on_one_service_at_once_the_second_waits_behind_the_first(
+    post: Changes, redis_server: RedisServer
+) -> None:
+    first, second = post.approved(), post.approved()
+    told: list[Receipt] = []
+    desks = {id: another(post, redis_server) for id in (first.id, second.id)}
+    at_once(*(lambda id=id: told.append(desks[id].type(f"change start {id}")) for id in desks))
+    assert sorted(receipt.accepted for receipt in told) == [False, True]
+    (refusal,) = [receipt.text for receipt in told if not receipt.accepted]
+    assert "waits behind CR-2026-11-23-00" in refusal and "executing on backend" in refusal
+    running = [change for change in post.changes.open_records() if change.stage is Stage.EXECUTING]
+    assert len(running) == 1
+
+
+def test_the_commander_of_an_open_sev1_needs_no_approval_and_somebody_else_reviews_it(post: Changes) -> None:
+    incident = post.declare("sev1 checkout is down")
+    line = f"{LINE} --emergency {incident.id}"
+    assert "Only the commander" in refused(post, f"change new {line}", ALICE)
+    assert post.type(f"incident assign ic <@{ALICE.user}>", channel=incident.room.channel).accepted
+    post.type("incident accept ic", channel=incident.room.channel)
+    change = post.ask(line)
+    assert change.stage is Stage.APPROVED and change.emergency == incident.id
+    assert post.type(f"change start {change.id}").accepted
+    assert "Somebody else must look" in refused(post, f"change review {change.id}", ALICE)
+    assert post.type(f"change review {change.id}", BOB).accepted
+
+
+def test_a_secret_in_a_payload_is_masked_before_it_is_kept(state: State) -> None:
+    state.redact = lambda text: text.replace("hunter2", "[redacted]")
+    post = Changes(state)
+    change = post.ask(LINE.replace("fixes the lost orders", "the password is hunter2"))
+    body = b"".join(state.redis.lrange(f"sre:events:{change.id}", 0, -1))
+    assert b"hunter2" not in body + state.redis.hget(f"sre:change:{change.id}", "body")
+    assert change.payload.why == "the password is [redacted]"
