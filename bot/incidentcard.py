@@ -21,8 +21,9 @@ from bot.blocks import (
     paragraphs,
     select,
 )  # fmt: skip
-from bot.incidentthread import announcement, farewells, lines
-from bot.incidentwords import aloud, headline, is_acknowledged, is_hidden, is_reply
+from bot.incidentthread import announcement, farewells, lines, news
+from bot.incidentwords import aloud, headline, is_hidden, is_reply
+from commands import checklists
 from commands.finding import Suggestion
 from commands.phrase import counted, span
 from commands.response.incident import (
@@ -58,7 +59,7 @@ def messages(incident: Incident, offered: Offered = tuple) -> tuple[Message, ...
     card = Message(
         CARD, aloud(incident), tuple(bounded(_card(incident, offered))), in_thread=is_reply(incident)
     )
-    return (card, *farewells(incident), *lines(incident), *announcement(incident))
+    return (card, *farewells(incident), *lines(incident), *announcement(incident), *news(incident))
 
 
 def _card(incident: Incident, offered: Offered) -> list[Block]:
@@ -73,6 +74,7 @@ def _running(incident: Incident, offered: Offered) -> list[Block]:
         _impact(incident),
         _where(incident),
         _people(incident),
+        *_called(incident),
         *_alerts(incident),
         _cause(incident),
     ]
@@ -111,6 +113,14 @@ def _people(incident: Incident) -> str:
     others = (role for role in Role if role is not Role.IC and incident.holder(role))
     told += [f"{ROLE_NAMES[role]} {person(incident.holder(role))}" for role in others]
     return " · ".join(told)
+
+
+def _called(incident: Incident) -> list[str]:
+    """Who was called last, while nobody has answered."""
+    waiting = [page for page in incident.pages if page.acked is None]
+    if not waiting or any(page.acked for page in incident.pages if page.id == waiting[-1].id):
+        return []
+    return [f"📟 {person(waiting[-1].user)} was called {moment(waiting[-1].at)}, no answer yet"]
 
 
 def _alerts(incident: Incident) -> list[str]:
@@ -158,14 +168,17 @@ def _checklist(incident: Incident, offered: Offered) -> list[Block]:
 
 
 def _item(incident: Incident, item: Item, offered: Offered) -> Block:
-    role = next((role for role in Role if role.value == item.role), None)
-    holder = incident.holder(role) if role else ""
-    owner = person(holder) if holder else line(ROLE_NAMES[role] if role else item.role, 40)
-    told = paragraph(
-        " · ".join(filter(None, (f"☐ {line(item.text, _ITEM)}", owner, f"due {moment(item.due)}")))
-    )
+    """What is done by evidence alone has no button: it is ticked when it is so."""
+    told = paragraph(f"☐ {line(item.text, _ITEM)} · {_owner(incident, item.role)} · due {moment(item.due)}")
+    if item.evidence:
+        return told
     done = Suggestion("Done", f"incident done {item.key} --incident {incident.id}")
     return _with(told, done, f"submit:done:{line(item.key, 60)}", offered)
+
+
+def _owner(incident: Incident, role: str) -> str:
+    holder = checklists.owner(incident, role) if role in tuple(Role) else ""
+    return person(holder) if holder else line(checklists.called(role), 40)
 
 
 def _with(told: Block, suggestion: Suggestion, action: str, offered: Offered) -> Block:
@@ -204,7 +217,7 @@ def _hands(incident: Incident, offered: Offered) -> list[Block]:
             f"submit:{n}",
             each.label,
             each.text,
-            "primary" if n == 0 and not is_acknowledged(incident) else "",
+            "primary" if n == 0 and not checklists.is_taken(incident) else "",
         )
         for n, each in enumerate(offered(_first(incident)))
     ]
@@ -216,7 +229,7 @@ def _first(incident: Incident) -> tuple[Suggestion, ...]:
     id, status = incident.id, incident.status
     is_felt = WAY.index(status) < WAY.index(Status.MITIGATED)
     told = (
-        Suggestion("I am on it", f"incident ack --incident {id}") if not is_acknowledged(incident) else None,
+        Suggestion("I am on it", f"incident ack --incident {id}") if not checklists.is_taken(incident) else None,
         Suggestion("Update…", f"incident update --incident {id}"),
         Suggestion("Mitigated", f"incident mitigate --incident {id}") if is_felt else None,
         Suggestion("Resolve", f"incident resolve --incident {id}"),
@@ -249,7 +262,7 @@ def _ended(incident: Incident, offered: Offered) -> list[Block]:
     """Calm and short: how long users felt it, who led, and what is still to be done."""
     told = [
         headline(incident),
-        _impact(incident) if incident.impact else "",
+        f"*Users felt:* {line(incident.impact, _IMPACT)}" if incident.impact else "",
         _felt(incident),
         _people(incident),
     ]
@@ -286,7 +299,7 @@ def _felt(incident: Incident) -> str:
     began, ended = incident.again or incident.at(Milestone.STARTED), incident.at(Milestone.MITIGATED)
     if began and ended and ended >= began:
         again = f" · opened again {counted(incident.reopened, 'time')}" if incident.reopened else ""
-        return f"Users felt it for {span(ended - began)}: {moment(began)} to {moment(ended)}{again}"
+        return f"It lasted {span(ended - began)} for users: {moment(began)} to {moment(ended)}{again}"
     resolved = incident.at(Milestone.RESOLVED)
     return f"Resolved {moment(resolved)}" if resolved else ""
 

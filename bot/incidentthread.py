@@ -20,7 +20,7 @@ from bot.blocks import (
 from bot.incidentwords import DRILL, aloud, commander, headline, is_hidden
 from commands.ledger import Line
 from commands.phrase import counted
-from commands.response.incident import Incident, Milestone, Room
+from commands.response.incident import Incident, Milestone, Room, StatusUpdate
 
 ANNOUNCEMENT = "announcement"
 _LONGEST = 2400  # characters of a line; the timeline has them all
@@ -59,6 +59,28 @@ def announcement(incident: Incident) -> tuple[Message, ...]:
 
 def _announced(text: str, blocks: list[Block], *, only_edit: bool) -> Message:
     return Message(ANNOUNCEMENT, text, tuple(bounded(blocks)), channel="incidents", only_edit=only_edit)
+
+
+def news(incident: Incident) -> tuple[Message, ...]:
+    """What the stakeholders were told, each update a message of its own in each of their channels."""
+    return tuple(
+        _news(incident, number, update, channel)
+        for number, update in enumerate(incident.updates, 1)
+        for channel in (() if is_hidden(incident) else update.channels)
+    )
+
+
+def _news(incident: Incident, number: int, update: StatusUpdate, channel: str) -> Message:
+    """As it was told: a later state of the incident does not rewrite it."""
+    parts = [
+        (name, update.parts[name]) for name in ("conditions", "actions", "needs") if update.parts.get(name)
+    ]
+    said = [f"📣 *{escape(incident.title)}* · {incident.id}"]
+    said += [f"*{name.capitalize()}:* {escape(_whole(text, incident.id))}" for name, text in parts]
+    promised = f"next update by {moment(update.next_due)}" if update.next_due else ""
+    text = f"📣 {escape(incident.title)}: {escape(parts[0][1] if parts else update.text)}"
+    blocks = [*paragraphs(said), *([context(promised)] if promised else [])]
+    return Message(f"update {number} {channel}", text, tuple(bounded(blocks)), channel=channel)
 
 
 def farewells(incident: Incident) -> tuple[Message, ...]:

@@ -55,12 +55,20 @@ def update(given: Given) -> Entry:
     told = draft(
         Kind.UPDATE, text, conditions=conditions[:LONGEST], actions=parts["Actions"][:LONGEST],
         needs=parts["Needs"][:LONGEST], audience=audience, next=written(following),
+        channels=" ".join(_channels(given, incident, audience)),
     )  # fmt: skip
     drafts = (_by(told, given, is_told=True), *_published(given, incident, audience))
     answer = (
         f"Told. The next update is due in {span(following - given.now)}.{_by_hand(given, incident, audience)}"
     )
     return Entry(answer, (Write(drafts, incident.id),))
+
+
+def _channels(given: Given, incident: Incident, audience: str) -> tuple[str, ...]:
+    """Of an exercise, or of what nobody outside may see, the stakeholders hear nothing."""
+    if audience == CHANNEL or incident.is_private or incident.is_drill:
+        return ()
+    return given.site.channels.stakeholders
 
 
 def _published(given: Given, incident: Incident, audience: str) -> tuple[Draft, ...]:

@@ -54,8 +54,9 @@ def _update(incident: Incident, event: Event) -> Incident:
     facts = event.facts
     parts = {name: facts[name] for name in ("conditions", "actions", "needs") if facts.get(name)}
     told = StatusUpdate(
-        event.at, event.by, event.text, read(facts.get("next", "")), parts, facts.get("audience", "channel")
-    )
+        event.at, event.by, event.text, read(facts.get("next", "")), parts, facts.get("audience", "channel"),
+        tuple(facts.get("channels", "").split()),
+    )  # fmt: skip
     return replace(incident, updates=(*incident.updates, told))
 
 

@@ -39,14 +39,14 @@ class Kind(StrEnum):
     TIMER = "timer"  # key due ("" takes it away)
     FIRED = "timer fired"  # key, late (in words, "" when on time)
     NUDGE = "reminder"
-    UPDATE = "status update"  # conditions actions needs audience next (due)
+    UPDATE = "status update"  # conditions actions needs audience channels next (due)
     # What belongs to it. ALERT: group name state(firing, resolved, silenced, acked, told) started ended
     ALERT = "alert"
     RUN = "command"  # id line state changes("yes")
     ROLLOUT = "deploy seen"  # object
     BLAMED = "cause"  # change confidence
     LINKED = "linked"  # id (of a change request, an incident, a request)
-    TASK = "action"  # id
+    TASK = "action"  # id, or: why (there are none)
     # What was said. NOTE: - · MESSAGE: captured, with evidence · the others: of (channel ts)
     NOTE = "note"
     MESSAGE = "message"
@@ -58,7 +58,9 @@ class Kind(StrEnum):
     # Its place and its papers. ROOM: channel name thread own lost
     ROOM = "room"
     SCOPE = "not allowed"  # what
-    REPORT = "postmortem"  # step(drafted, published, waived), stored, version, why
+    # REPORT: step · section: name text · deleted · drafted: seq stored sha256 bucket · published: version stored sha256
+    # · waived: why
+    REPORT = "postmortem"
 
 
 def draft(kind: Kind, text: str, **facts: str) -> Draft:

@@ -174,7 +174,7 @@ class Timer:
 @dataclass(frozen=True, slots=True)
 class StatusUpdate:
     """What people outside were told, and when they were promised to hear again. parts: conditions, actions and needs,
-    as far as said. audience: "channel", "stakeholders" or "public"."""
+    as far as said. audience: "channel", "stakeholders" or "public"; channels: of the stakeholders, where it is told."""
 
     at: datetime
     by: str
@@ -182,6 +182,7 @@ class StatusUpdate:
     next_due: datetime | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
     audience: str = "channel"
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +209,33 @@ class Blame:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What somebody wrote into the postmortem, as it is to stand there."""
+
+    text: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A published version: never changed, and known by its hash."""
+
+    version: int
+    stored: str
+    sha256: str
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """Its postmortem. version: how often it was written; published: when and by whom; waived: why there is none."""
+    """Its postmortem. version: how often it was drafted; stored, sha256, bucket: the file of the last draft; seq: the
+    last event that draft knows of. published: when first and by whom; waived: why there is none.
+
+    sections: what people wrote, by the name of the section. moved: the last event that makes a draft of before it stale.
+    has_deleted: the commander let what was deleted in Slack stand in it. editions: what was published.
+    """
 
     version: int = 0
     stored: str = ""
@@ -218,6 +244,13 @@ class Report:
     by: str = ""
     waived: str = ""
     waived_by: str = ""
+    sha256: str = ""
+    bucket: str = ""
+    seq: int = 0
+    moved: int = 0
+    sections: Mapping[str, Written] = field(default_factory=dict)
+    has_deleted: bool = False
+    editions: tuple[Edition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +282,8 @@ class Incident:
     it is told in a thread. alert: the message of the alert it was declared from, as Place.under has it.
 
     impact: what users feel, "" while nobody said. merged_into, reopened, related: ids and counts. runs: requests
-    asked for in its room, by id. changes: of them and of change requests those that changed something. tasks: ids.
+    asked for in its room, by id. changes: of them and of change requests those that changed something. tasks: ids;
+    no_tasks: why there are none.
     people: users who are in its room or hold a role. impacts: the times users felt it before it was opened again, and
     again: when it last was. scopes: what Slack did not let the bot do, in words, each once. places: where it was told
     before, the first first. shown: what the bot has posted of what is asked for ("changes"). heard: when a person last
@@ -287,6 +321,7 @@ class Incident:
     runs: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    no_tasks: str = ""
     people: tuple[str, ...] = ()
     caused_by: Blame | None = None
     related: tuple[str, ...] = ()

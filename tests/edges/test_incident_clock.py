@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot import render
 from bot.state import State
 from commands.ledger import Draft
 from commands.response import fold
@@ -271,3 +272,13 @@ def test_a_tick_that_says_too_little_is_refused_with_what_to_type(clock: Clock, 
 
 def test_outside_an_incident_its_verbs_say_what_to_name(clock: Clock) -> None:
     assert "Name one with `--incident INC-…`" in clock.type("incident update all is lost").text
+
+
+def test_what_the_stakeholders_are_told_goes_to_their_channels_and_of_a_drill_nothing(clock: Clock) -> None:
+    for text, channels in (("sev1 checkout is down", ["#general-status"]), ("sev1 login is down --drill", [])):
+        clock.begin(text)
+        clock.type(f'incident update "half <!channel> fail" --to stakeholders --incident {clock.id}')
+        told = render.messages(clock.incident(clock.id), lambda said: said)
+        outside = [each for each in told if each.key.startswith("update")]
+        assert [each.channel for each in outside] == channels
+        assert all("<!channel>" not in str(each.blocks) + each.text for each in outside)
