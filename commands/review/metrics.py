@@ -21,6 +21,7 @@ from commands.site import ClusterSite
 from commands.wording import unread
 
 MOST_MONTHS = 12
+COURSE = 7  # months that the monthly review shows: six whole ones and the one that runs
 
 # Verbs of one word share their flags.
 WINDOW = Flag("window", "the time up to now; 30d, of mine 7d, when left out", "30d")
@@ -47,7 +48,8 @@ def weekly(args: Args, site: ClusterSite) -> Parts:
 
 
 def monthly(args: Args, site: ClusterSite) -> Parts:
-    return _open(site, _last_month) | _parts(site, _last_month, is_now=False)
+    course = {"months": Part(months.TITLE, months.inquiry(site, COURSE))}
+    return _open(site, _last_month) | _parts(site, _last_month, is_now=False) | course
 
 
 def _count(text: str) -> int:
@@ -149,7 +151,7 @@ WEEKLY = Command(
 MONTHLY = Command(
     word="review",
     verbs=("monthly",),
-    summary="The numbers of last month against the month before, what is still open, and the lessons.",
+    summary="The numbers of last month against those before, where they go, what is still open, and the lessons.",
     rows=("OM-0", "KM-4.3"),
     parts=monthly,
     examples=("review monthly",),

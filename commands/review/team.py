@@ -12,6 +12,7 @@ from commands.phrase import counted
 from commands.review.facts import Facts
 from commands.review.figures import Numbers, value
 from commands.review.telling import compared, lasting, percent
+from commands.site import Labels
 from commands.wording import aligned, shown_and_kept, unread
 
 TITLE = "Team"
@@ -31,8 +32,9 @@ def section(facts: Facts, now: Numbers, before: Numbers | None) -> Section:
         _toil(facts, now),
     )
     noisy = [each for each in now.templates if each.noisy]
+    labels = {template(card): card.first.labels for card in now.cards}
     header = ("noisiest alerts", "told", "noise", "unclassified", "owner")
-    rows = aligned(header, (_row(facts, now, each) for each in noisy))
+    rows = aligned(header, (_row(facts, each, labels[each.template]) for each in noisy))
     table, files = shown_and_kept(rows, TOP, "noisy-alerts.txt", "All noisy alerts") if noisy else ((), ())
     return Section("team", TITLE, True, findings, _NOTE, files, table)
 
@@ -98,8 +100,7 @@ def _noise(facts: Facts, now: Numbers, before: Numbers | None) -> Finding:
     return Finding(key, label, light, f"{said}, {known}", "at most 50 %", lines)
 
 
-def _row(facts: Facts, now: Numbers, each: Quality) -> tuple[str, ...]:
-    labels = next(card.first.labels for card in now.cards if template(card) == each.template)
+def _row(facts: Facts, each: Quality, labels: Labels) -> tuple[str, ...]:
     owner = route(facts.site, [labels], {}).owner or "nobody"
     noise = f"{each.noisy} = {percent(each.noise)}"
     return _shortly(each.template), str(each.told), noise, str(each.of(Disposition.UNCLASSIFIED)), owner

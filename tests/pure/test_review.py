@@ -510,6 +510,13 @@ def test_what_is_open_is_named_with_how_long():
     assert line(found, "Postmortems missing").value == "INC-8"
 
 
+def test_the_month_shows_where_its_numbers_go():
+    now = datetime(2026, 12, 2, tzinfo=UTC)
+    found = review("review monthly", Now=now, Incidents=tuple(monthly(30, 40, 50)))
+    assert line(found["months"], "Degrading").evidence[0] == "Time to restore, mean: 30 min, 40 min, 50 min"
+    assert len(found["months"].attachments) == 1
+
+
 def test_the_month_has_the_lessons_of_every_grave_incident():
     december = datetime(2026, 12, 2, tzinfo=UTC)
     found = review("review monthly", Now=december, Incidents=golden())["actions"]
