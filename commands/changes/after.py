@@ -7,8 +7,8 @@ record (workers/changenotes.py).
 
 from collections.abc import Mapping
 
+from commands import changelines as lines
 from commands.baseline import Baseline
-from commands.changes import lines
 from commands.command import Command, Part, Parts
 from commands.errors import UsageError
 from commands.finding import Finding, Light, Suggestion

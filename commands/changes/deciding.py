@@ -7,6 +7,7 @@ ids they use; how many must agree, and who among them, follows from the risk. Al
 from collections.abc import Mapping, Sequence
 
 from commands.changeclock import EXPIRE
+from commands.changelines import START
 from commands.changes.meant import NOTHING, about, demand, did, entered, said, service_of, settings
 from commands.changes.new import is_author
 from commands.command import Command, Flag
@@ -20,7 +21,6 @@ from commands.response.changemoves import Move
 from commands.response.changerequest import Agreed, ChangeRequest, Risk
 from commands.site import Site
 
-LINE = "change start"  # as `access` calls what is agreed to
 _DIGEST = 8  # hex digits that tell one payload from another
 
 
@@ -102,7 +102,7 @@ def may_approve(change: ChangeRequest, roles: frozenset[str], site: Site) -> boo
     fitting = [
         rule
         for rule in site.access
-        if rule.is_about("approve", LINE, payload.cluster) and rule.has_namespace(payload.namespace)
+        if rule.is_about("approve", START, payload.cluster) and rule.has_namespace(payload.namespace)
     ]
     asked = set(change.roles)
     return any(
@@ -111,13 +111,13 @@ def may_approve(change: ChangeRequest, roles: frozenset[str], site: Site) -> boo
 
 
 def _who(change: ChangeRequest, site: Site) -> str:
-    roles = site.approver_roles(LINE, change.payload.cluster)
+    roles = site.approver_roles(START, change.payload.cluster)
     may = " or ".join(f"`{role}`" for role in roles)
     if may:
         return f"You may not approve {change.id}: that is for {may}. {NOTHING}"
     return (
         f"Nobody may approve change requests. To let somebody, add to `access` of the configuration "
-        f'`{{roles: [approvers], may: approve, verbs: ["{LINE}"]}}`. {NOTHING}'
+        f'`{{roles: [approvers], may: approve, verbs: ["{START}"]}}`. {NOTHING}'
     )
 
 

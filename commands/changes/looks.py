@@ -1,6 +1,6 @@
 """`change list` and `change show`: the open and coming changes, and one of them as it stands, from the bot's own records."""
 
-from commands.changes import lines
+from commands import changelines as lines
 from commands.command import Command, Part, Parts
 from commands.errors import UsageError
 from commands.finding import Finding, Light, Suggestion

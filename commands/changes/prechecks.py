@@ -8,8 +8,8 @@ on the record by the worker that looked (workers/changenotes.py).
 from collections.abc import Iterator
 from typing import Any
 
-from commands.changes import lines
-from commands.changes.surroundings import TARGET, alerts, cluster, image_findings, reads_of, room, workload
+from commands import changelines as lines
+from commands.changes.surroundings import alerts, cluster, image_findings, reads_of, room, workload
 from commands.changes.window import frozen, overlapping
 from commands.command import Command, Part, Parts
 from commands.errors import UsageError
@@ -21,12 +21,8 @@ from commands.response.changerequest import RUNNING, ChangeRequest, Checked, Ris
 from commands.response.incident import Incident
 from commands.responsereads import ChangeRequestOf, ChangeRequests, HouseZone, OpenIncidents
 from commands.site import ClusterSite
-from commands.wording import one_line, unread
+from commands.wording import unread
 from commands.workloads import Revisions
-
-# A finding that is no line: what was looked at, as the record keeps it.
-PAYLOAD = "change.payload"
-_LINE = "change."
 
 
 def inquiry(id: str, site: ClusterSite) -> Inquiry:
@@ -70,7 +66,7 @@ def _without(id: str, answer: Gap | None) -> Section:
 
 def _section(change: ChangeRequest, findings: tuple[Finding, ...]) -> Section:
     """With what people ticked since the last look."""
-    payload = Finding(PAYLOAD, "Payload", Light.GREEN, change.digest)
+    payload = Finding(lines.PAYLOAD, "Payload", Light.GREEN, change.digest)
     told = tuple(_ticked(change, finding) for finding in findings)
     return Section(
         "checks", f"Pre-checks of {change.id}", True, (payload, *told), f"payload {change.digest[:16]}"
@@ -78,7 +74,7 @@ def _section(change: ChangeRequest, findings: tuple[Finding, ...]) -> Section:
 
 
 def _ticked(change: ChangeRequest, finding: Finding) -> Finding:
-    key = finding.key.removeprefix(_LINE)
+    key = finding.key.removeprefix(lines.PREFIX)
     light = lines.state(change, Checked(key, finding.label, finding.light, finding.value))
     tick = change.ticks.get(key)
     if tick is None or light is finding.light:
@@ -88,24 +84,6 @@ def _ticked(change: ChangeRequest, finding: Finding) -> Finding:
         )  # fmt: skip
     note = f": {tick.note}" if tick.note else ""
     return Finding(finding.key, finding.label, light, f"{tick.state.value}, says {tick.by}{note}")
-
-
-def found(section: Section) -> tuple[Checked, ...]:
-    """The lines of such a section, as the record keeps them."""
-    return tuple(
-        Checked(each.key.removeprefix(_LINE), each.label, each.light, _told(each))
-        for each in section.findings
-        if each.key not in (PAYLOAD, TARGET)
-    )
-
-
-def _told(finding: Finding) -> str:
-    return one_line("; ".join(filter(None, (finding.value, *finding.evidence[:1]))), 300)
-
-
-def said(section: Section, key: str) -> str:
-    """What such a section says of the payload, or of the target."""
-    return next((each.value for each in section.findings if each.key == key), "")
 
 
 # --- From the bot's own records -------------------------------------------------------------------

@@ -4,8 +4,8 @@ Nothing of what was looked at earlier is taken for granted: the window, the free
 incidents, who approved, and the pre-checks are judged at the moment at which it begins.
 """
 
+from commands.changelines import named, open_lines, state
 from commands.changes.deciding import demand_time, short_of, still_valid
-from commands.changes.lines import named, open_lines, state
 from commands.changes.meant import NOTHING, about, demand, did, entered, said, settings
 from commands.changes.new import is_author
 from commands.changes.window import frozen

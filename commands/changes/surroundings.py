@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from commands import changelines as lines
 from commands import nodestatus, podstatus
 from commands.alertreads import Rules, RuleView, Silences, SilenceView
-from commands.changes import lines
 from commands.errors import UsageError
 from commands.finding import Finding, Light
 from commands.matchers import all_find, parse
@@ -33,8 +33,6 @@ from commands.workloads import (
     on_ecr,
 )  # fmt: skip
 
-# A finding that is no line: what the change would be done to, as the record keeps it.
-TARGET = "change.target"
 _BUDGET_LEFT = "some is left"
 
 
@@ -127,7 +125,7 @@ def workload(
         yield Finding("change.workload", "Workload", Light.RED, said)
     else:
         yield _rolled_out(view)
-        yield Finding(TARGET, "Target", Light.GREEN, _target(view))
+        yield Finding(lines.TARGET, "Target", Light.GREEN, _target(view))
     yield _way_back(change, view, revisions)
 
 

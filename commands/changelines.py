@@ -1,13 +1,22 @@
 """The lines of the pre-checks: which there are, which of them people may tick, and what is still open.
 
-The machine's part is looked at by commands/changes/prechecks.py and noted on the record; what people say of a line comes
-later than that and counts more, so what is open is always asked of the record as it is.
+The machine's part is looked at by commands/changes/prechecks.py and noted on the record (commands/changenoted.py); what
+people say of a line comes later than that and counts more, so what is open is always asked of the record as it is.
 """
 
 from collections.abc import Mapping
 
-from commands.finding import Light
+from commands.finding import Finding, Light
+from commands.model import Section
 from commands.response.changerequest import ChangeRequest, Checked, Risk, TickState
+from commands.wording import one_line
+
+# As `access` calls what is agreed to.
+START = "change start"
+
+# What the keys of its findings begin with. Two are no lines: what was looked at, and what it would be done to.
+PREFIX = "change."
+PAYLOAD, TARGET = "change.payload", "change.target"
 
 # What it is about, by key, and the row of the manual. The first six, and for a high risk the seventh, must be ticked.
 STAGING, WAY_BACK, NOTIFIED, BACKUP, ALERTS, STANDBY = (
@@ -57,3 +66,24 @@ def hold_ups(change: ChangeRequest, lines: tuple[Checked, ...]) -> tuple[Checked
 
 def named(line: Checked) -> str:
     return f"{line.label} ({line.key})" if line.key in TICKED else line.label
+
+
+# --- In the answer of a look -----------------------------------------------------------------------
+
+
+def found(section: Section) -> tuple[Checked, ...]:
+    """The lines of such a section, as the record keeps them."""
+    return tuple(
+        Checked(each.key.removeprefix(PREFIX), each.label, each.light, _told(each))
+        for each in section.findings
+        if each.key not in (PAYLOAD, TARGET)
+    )
+
+
+def _told(finding: Finding) -> str:
+    return one_line("; ".join(filter(None, (finding.value, *finding.evidence[:1]))), 300)
+
+
+def said(section: Section, key: str) -> str:
+    """What such a section says of the payload, or of the target."""
+    return next((each.value for each in section.findings if each.key == key), "")

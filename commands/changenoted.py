@@ -10,10 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from commands.changeclock import LOOKS
-from commands.changes.deciding import LINE
-from commands.changes.lines import hold_ups
-from commands.changes.prechecks import PAYLOAD, found, said
-from commands.changes.surroundings import TARGET
+from commands.changelines import PAYLOAD, START, TARGET, found, hold_ups, said
 from commands.finding import Light
 from commands.ledger import Draft
 from commands.model import Request, Section
@@ -67,7 +64,7 @@ def _onward(change: ChangeRequest, lines: tuple[Checked, ...], site: Site) -> It
 
 
 def _cleared(change: ChangeRequest, site: Site) -> Iterator[Draft]:
-    roles = site.approver_roles(LINE, change.payload.cluster)
+    roles = site.approver_roles(START, change.payload.cluster)
     who = " or ".join(f"`{role}`" for role in roles) or "nobody: `access` lets nobody approve `change start`"
     yield moving(
         Move.CLEAR, f"its pre-checks let it through; it may be approved by {who}", roles=",".join(roles)
