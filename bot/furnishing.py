@@ -18,7 +18,7 @@ from bot.roomstep import Step
 from bot.state import State
 from bot.wire import Refusal, Wire
 from commands.finding import Link
-from commands.response.incident import Incident
+from commands.response.incident import Incident, Role
 from commands.site import ClusterSite, Site
 
 # Under these names it is noted what Slack has, beside the messages of the record.
@@ -128,10 +128,16 @@ class Furnishing:
 
     def _wording(self, claim: Claim, incident: Incident, sent: dict[str, Sent]) -> Iterator[Step]:
         told = render.masked(incident, self._redact)
-        if sent.get(_TOPIC, Sent()).digest != _digest(topic(told)):
-            yield self._worded(claim, incident, _TOPIC, "topic", topic(told))
+        said = topic(told, self._called(incident.holder(Role.IC)))
+        if sent.get(_TOPIC, Sent()).digest != _digest(said):
+            yield self._worded(claim, incident, _TOPIC, "topic", said)
         if _PURPOSE not in sent:
             yield self._worded(claim, incident, _PURPOSE, "purpose", purpose(told))
+
+    def _called(self, user: str) -> str:
+        """By name, as far as that is known (bot/people.py)."""
+        name = self._state.called(user) if user else ""
+        return self._redact(name) if name != user else ""
 
     def _worded(self, claim: Claim, incident: Incident, key: str, what: str, text: str) -> Step:
         method = f"conversations.set{what.capitalize()}"

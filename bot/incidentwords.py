@@ -6,7 +6,7 @@ Used by its card (bot/incidentcard.py), by what is told of it elsewhere (bot/inc
 
 from bot.alertwords import line, person
 from bot.blocks import escape
-from commands.response.incident import Incident, Milestone, Role, Status
+from commands.response.incident import Incident, Role, Status
 
 ICON = {1: "🔴", 2: "🟠", 3: "🟡", 4: "🔵"}
 OVER = "✅"
@@ -69,16 +69,14 @@ def is_reply(incident: Incident) -> bool:
     return bool(incident.room.thread) or bool(incident.alert and not incident.places)
 
 
-def is_acknowledged(incident: Incident) -> bool:
-    return Milestone.ACKNOWLEDGED in incident.milestones
-
-
 # --- its channel ---
 
 
-def topic(incident: Incident) -> str:
-    """Rewritten whenever it changes; the title is cut so that all of it fits."""
-    head, tail = f"{grave(incident)} · {standing(incident)} · {commander(incident)} · ", f" · {incident.id}"
+def topic(incident: Incident, lead: str = "") -> str:
+    """Rewritten whenever it changes; the title is cut so that all of it fits. lead: what its commander is called, ""
+    where that is not known: not everywhere does a topic show a mention as a name."""
+    led = f"commander {line(lead, 60)}" if lead else commander(incident)
+    head, tail = f"{grave(incident)} · {standing(incident)} · {led} · ", f" · {incident.id}"
     return f"{head}{_fitting(incident.title, TOPIC - len(head) - len(tail))}{tail}"
 
 
