@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 from commands.change import Change, Planning, Who, blocked
 from commands.command import Command, Flag, Parts
@@ -156,10 +156,9 @@ def _whole(title: str, place: str, made: _Made, pods: tuple[AccountPod, ...]) ->
 
 
 def _used_by(pods: tuple[AccountPod, ...]) -> str:
-    if not pods:
-        return "no pod runs as it; no undo: a token that is deleted does not come back"
     names = ", ".join(pod.target.name for pod in pods[:8]) + (", …" if len(pods) > 8 else "")
-    return f"{counted(len(pods), 'pod')} run as it ({names}); no undo: a token that is deleted does not come back"
+    used = f"used by {counted(len(pods), 'pod')}: {names}" if pods else "used by no pod"
+    return f"{used}; no undo: a token that is deleted does not come back"
 
 
 # --- The role ---------------------------------------------------------------------------------------
@@ -203,7 +202,13 @@ def _role(made: _Made, view: RoleView, account: Account, at: str) -> None:
     made.taken.append(
         Step(f"sessions {view.target.name}", effect, f"{view.target}: deny sessions issued before now")
     )
-    made.before.append((str(view.target), f"denies sessions from before {view.denied_before or 'no time'}"))
+    made.before.append((str(view.target), _denies(view)))
+
+
+def _denies(view: RoleView) -> str:
+    return (
+        f"denies sessions from before {view.denied_before}" if view.denied_before else "denies no session yet"
+    )
 
 
 # --- Tokens and secrets -----------------------------------------------------------------------------
@@ -226,7 +231,7 @@ def _tokens(made: _Made, account: Account, seen: Seen) -> None:
         made.taken.append(
             Step(f"token {token.target.name}", effect, f"delete {token.target}, a token without an end")
         )
-        made.before.append((str(token.target), f"made {token.created or 'at an unknown time'}"))
+        made.before.append((str(token.target), f"made {_day(token.created)}"))
 
 
 def _secret_names(view: AccountView, site: ClusterSite, place: str) -> tuple[str, ...]:
@@ -256,7 +261,11 @@ def _rotations(made: _Made, secrets: tuple[ManagedSecret, ...], more: Seen, who:
             made.taken.append(
                 Step(f"secret {view.target.name}", RotateSecret(view.target, _version(who, view)), text)
             )
-            made.before.append((str(view.target), f"rotated {view.rotated or 'never'}"))
+            made.before.append((str(view.target), f"rotated {_day(view.rotated)}"))
+
+
+def _day(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d}" if at else "nobody knows when"
 
 
 def _version(who: Who, view: ManagedSecretView) -> str:
@@ -284,7 +293,7 @@ def _restarts(made: _Made, account: Account, seen: Seen, at: str) -> None:
             )
     if own:
         said = ", ".join(str(view.target) for view in own)
-        made.tell("rotate.used", "Workloads", Light.GREEN, f"{said} run as it")
+        made.tell("rotate.used", "Workloads", Light.GREEN, f"it is the account of {said}")
     _others(made, seen[AccountPods(account.namespace, account.name)])
 
 
@@ -303,20 +312,20 @@ def _unfit(view: WorkloadView) -> str:
 def _others(made: _Made, pods: Iterable[AccountPod]) -> None:
     """Pods that no restart reaches."""
     for pod in pods:
+        key, why, offer = "", "", Suggestion("Delete it", f"pod delete {pod.target.path}")
         if pod.is_isolated:
-            value = "is isolated and keeps its token; it is deleted once its evidence is kept"
-            made.findings.append(Finding(
-                "rotate.isolated", str(pod.target), Light.YELLOW, value,
-                suggestions=(Suggestion("Keep evidence", f"pod evidence {pod.target.path}"),),
-            ))  # fmt: skip
+            key, why = (
+                "rotate.isolated",
+                "is isolated and keeps its token; it is deleted once its evidence is kept",
+            )
+            offer = Suggestion("Keep evidence", f"pod evidence {pod.target.path}")
         elif pod.controller.partition(" ")[0] not in ("ReplicaSet", "StatefulSet", "DaemonSet"):
-            value = (
+            key = "rotate.pod"
+            why = (
                 f"{pod.controller or 'no workload'} has it, so it is not started anew and keeps what it holds"
             )
-            made.findings.append(Finding(
-                "rotate.pod", str(pod.target), Light.YELLOW, value,
-                suggestions=(Suggestion("Delete it", f"pod delete {pod.target.path}"),),
-            ))  # fmt: skip
+        if key:
+            made.findings.append(Finding(key, str(pod.target), Light.YELLOW, why, suggestions=(offer,)))
 
 
 def _by_hand(made: _Made, site: ClusterSite) -> None:

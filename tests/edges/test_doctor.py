@@ -293,6 +293,15 @@ def test_a_site_that_watches_some_namespaces_needs_only_there_what_has_one() -> 
     assert pods == [""]
 
 
+def test_config_maps_are_changed_only_where_a_flag_stops_the_writes() -> None:
+    flagged = parse(
+        "services: {web: {namespace: shop, freeze: {mode: flag, config_map: settings}}}"
+    ).cluster_for("")
+    wanted = KubeNeed("patch", "configmaps", "", "shop")
+    assert wanted in change_needs(flagged)
+    assert "configmaps" not in {need.resource for need in change_needs(ClusterSite()) if need.verb == "patch"}
+
+
 def test_rights_to_change_are_none_of_those_to_read() -> None:
     assert not set(kube_needs(ClusterSite())) & set(change_needs(ClusterSite()))
     assert KubeNeed("create", "pods/eviction") in change_needs(ClusterSite())

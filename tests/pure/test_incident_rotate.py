@@ -63,7 +63,7 @@ def test_what_was_stolen_is_taken_away_before_its_pods_start_anew() -> None:
     )
     assert isinstance(secret, RotateSecret) and secret.target == SECRET.target and len(secret.token) == 32
     assert [len(wave.steps) for wave in plan.waves] == [3, 1]
-    assert plan.undo == "" and "no undo" in plan.facts[0] and "1 pod run as it (backend-1)" in plan.facts[0]
+    assert plan.undo == "" and "no undo" in plan.facts[0] and "used by 1 pod: backend-1;" in plan.facts[0]
     assert lights(plan) == {**HANDS, **IDENTITY}
 
 
