@@ -31,11 +31,20 @@ def lines(incident: Incident) -> tuple[Message, ...]:
 
 
 def _line(incident: Incident, each: Line) -> Message:
+    if each.alone:
+        return _aside(incident, each)
     drill = f"{DRILL} · " if incident.is_drill else ""
     called = f"{mention(each.mention)} " if mention(each.mention) else ""
     by = f" · {person(each.by)}" if each.by else ""
     text = f"{drill}{called}{escape(_whole(each.text, incident.id))}{by}"
     return Message(f"line {each.key}", text, tuple(paragraphs([text])), in_thread=not incident.room.is_own)
+
+
+def _aside(incident: Incident, each: Line) -> Message:
+    """In the direct messages of the one it is for: there it rings, and the room stays quiet."""
+    place = f" in {channel_link(incident.room.channel)}" if incident.room.is_own else ""
+    text = f"{headline(incident)}{place}\n{escape(_whole(each.text, incident.id))}"
+    return Message(f"line {each.key}", text, tuple(paragraphs([text])), channel=f"@{each.mention}")
 
 
 def _whole(text: str, id: str) -> str:

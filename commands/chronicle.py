@@ -5,8 +5,9 @@ concerns an incident becomes one event of it. Pure; workers/chronicle.py follows
 concerns.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from commands.ledger import Draft
 from commands.model import AlertGroup, Request
@@ -14,6 +15,7 @@ from commands.phrase import counted
 from commands.reads import AuditLine
 from commands.response.events import Kind, draft, written
 from commands.response.incident import AlertLink
+from commands.triagereads import ChangeSeen
 from commands.wording import one_line
 
 _LONGEST = 300  # characters of a sentence
@@ -29,6 +31,13 @@ _ENDED = {
     "blocked": "is not possible",
 }
 _CHANGED = ("succeeded", "partial", "failed")
+_ASKED = ("R", "F", "T")  # what the ids of requests begin with
+
+
+def is_news(line: AuditLine) -> bool:
+    """Whether a line of this kind is ever told. What was entered into a record is there already."""
+    id = line.facts.get("id", "")
+    return line.what in (_ALERT if id.startswith("A") else _REQUEST if id[:1] in _ASKED else ())
 
 
 def of_request(line: AuditLine, request: Request) -> Draft | None:
@@ -90,19 +99,20 @@ _REQUEST: Mapping[str, Callable[[AuditLine, Request], str]] = {
 
 
 def of_group(line: AuditLine, group: AlertGroup, known: AlertLink | None) -> Draft | None:
-    """Of a line about an alert group that belongs to the incident; None where it is no news."""
-    if line.what in ("alert", "alert gone"):
+    """Of a line about an alert group that belongs to the incident; None where it is no news. By what people do about
+    an alert that is over already it does not come to belong to one."""
+    if line.what in _FIRES:
         return _fired(line, group, known)
     text = _CARE.get(line.what)
-    if text is None:
+    if text is None or (known is None and not group.firing):
         return None
     to = f" to {line.facts['to']}" if line.facts.get("to") else ""
     said = f"{text} {group.name}{to}{_mark(line)}"
-    return _at(
-        draft(Kind.ALERT, said, group=group.id, name=group.name, state=_STATE.get(line.what, "told")), line
-    )
+    state, started = _STATE.get(line.what, "told"), written(group.lead.starts_at)
+    return _at(draft(Kind.ALERT, said, group=group.id, name=group.name, state=state, started=started), line)
 
 
+_FIRES = ("alert", "alert gone")
 _CARE = {
     "acked": "acknowledged",
     "owned": "has in hand",
@@ -112,6 +122,7 @@ _CARE = {
     "reminded": "reminded of",
 }
 _STATE = {"acked": "acked", "owned": "acked"}
+_ALERT = (*_FIRES, *_CARE)
 
 
 def _mark(line: AuditLine) -> str:
@@ -137,6 +148,30 @@ def _fired(line: AuditLine, group: AlertGroup, known: AlertLink | None) -> Draft
         draft(Kind.ALERT, text, group=group.id, name=group.name, state="resolved", ended=written(line.at)),
         line,
     )
+
+
+# --- what changed in the cluster ---
+
+_MOST = 50  # of one look; a cluster in which more changes has another story
+
+# What the bot writes itself is in the timeline by its own request.
+_OWN = "sre-bot"
+
+
+def of_changes(seen: Sequence[ChangeSeen], since: datetime) -> tuple[Draft, ...]:
+    """Of changes that were seen in the cluster, those of others, oldest first."""
+    told = [change for change in seen if change.at >= since and not change.by.startswith(_OWN)]
+    return tuple(_changed(change) for change in reversed(told[:_MOST]))
+
+
+def _changed(change: ChangeSeen) -> Draft:
+    path = f"{change.namespace}/{change.name}" if change.namespace else change.name
+    by = f" by {change.by}" if change.by else ""
+    how = f" ({'; '.join(change.differences[:3])})" if change.differences else ""
+    text = one_line(f"{change.kind} {path}: {change.what}{by}{how}", _LONGEST)
+    told = draft(Kind.ROLLOUT, text, object=f"{change.kind.lower()}/{path}")
+    key = f"seen {change.kind} {path} {change.what} {change.at.isoformat()}"
+    return replace(told, at=change.at, source="cluster", key=key)
 
 
 def is_of(group: AlertGroup, service: str, cluster: str) -> bool:

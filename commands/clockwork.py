@@ -48,11 +48,19 @@ def _fired(incident: Incident, timer: Timer, now: datetime, site: Site) -> Itera
     if about is not None and not incident.is_over:
         ending = f" (late by {said})" if said else ""
         for told in about(incident, timer, now, site):
-            yield replace(told, source="timer", text=f"{told.text}{ending}" if told.is_told else told.text)
+            is_said = told.is_told or bool(told.mention)
+            yield replace(told, source="timer", text=f"{told.text}{ending}" if is_said else told.text)
 
 
 def _say(text: str, mention: str = "") -> Draft:
     return replace(draft(Kind.NUDGE, text), is_told=True, mention=mention)
+
+
+def _ask(text: str, whom: str) -> Draft:
+    """Said to one person alone; to a group, or where nobody is known, in the room."""
+    if not whom.startswith(("U", "W")):
+        return _say(text, whom)
+    return replace(draft(Kind.NUDGE, text), mention=whom)
 
 
 def _about(timer: Timer) -> str:
@@ -69,7 +77,7 @@ def _line(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterat
     if item.key == "ic":
         yield from _leaderless(incident, now, site)
         return
-    yield _say(f"⏰ due now: {item.text} ({called(item.role)})", _whom(incident, item, now, site))
+    yield _ask(f"⏰ due now: {item.text} ({called(item.role)})", _whom(incident, item, now, site))
 
 
 def _whom(incident: Incident, item: Item, now: datetime, site: Site) -> str:
@@ -168,11 +176,11 @@ def _update(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iter
     since = f", promised {span(now - promised)} ago" if promised and now - promised > LATE else ""
     text = f"a status update is due{since}: `incident update`"
     if step == "due":
-        yield _say(text, checklists.owner(incident, Role.COMMS) or site.oncall(now))
+        yield _ask(text, checklists.owner(incident, Role.COMMS) or site.oncall(now))
         yield set_timer("update:deputy", now + timedelta(minutes=5))
         yield set_timer("update:lead", now + timedelta(minutes=10))
     elif step == "deputy":
-        yield _say(text, incident.holder(Role.DEPUTY) or site.second_oncall(now))
+        yield _ask(text, incident.holder(Role.DEPUTY) or site.second_oncall(now))
     else:
         yield _say(text, next(iter(site.roles.sre_lead), ""))
 

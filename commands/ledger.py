@@ -20,7 +20,7 @@ class Line:
     """One line of a thread: key makes it unique in its card, so that it is sent once.
 
     mention: a Slack user or user-group id that it calls, in front of the text. by: the user who did what it says,
-    named behind it ("acknowledged" by @bob).
+    named behind it ("acknowledged" by @bob). alone: it is for the one it calls, and nobody else sees it.
     """
 
     key: str
@@ -28,6 +28,7 @@ class Line:
     at: datetime
     mention: str = ""
     by: str = ""
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Draft:
     at: when it happened, None for now. by: the Slack user who did it, "" for the bot itself. source: how it is known
     ("command", "button", "slack", "alert", "audit", "timer", "import"). key: what makes another telling of the same
     thing recognisable; "" where nothing can repeat it. is_told: it is also said in the incident's channel, calling
-    `mention`.
+    `mention`; one that is not told and has a mention is said to that user alone.
     """
 
     kind: str
@@ -84,6 +85,16 @@ class Draft:
     key: str = ""
     is_told: bool = False
     mention: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """An event that an answer brings to the record of an incident, once it is given: id, of the record. of_file: it
+    speaks of the answer's first file, and where that was kept is added to its facts (stored, sha256, bucket)."""
+
+    id: str
+    draft: Draft
+    of_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from workers.lookout import Lookout
 from workers.pictures import Painter
 from workers.rounds import Rounds
 from workers.scheduler import Scheduler
+from workers.sightings import Sightings
 from workers.statuspage import StatusPage
 
 log = logging.getLogger("workers")
@@ -72,6 +73,7 @@ def main() -> int:
             args=(stop,),
             name="page",
         ),
+        Thread(target=Sightings(state, loaded.site, clients.reader).run, args=(stop,), name="sightings"),
         Thread(target=Lookout(state, loaded.site, clients.reader).run, args=(stop,), name="lookout"),
     ]
     log.info("workers start: %s", clients.described())

@@ -43,9 +43,9 @@ def after(incident: Incident, event: Event) -> Incident:
 
 
 def _told(incident: Incident, event: Event) -> Incident:
-    """With the event at its head and, if it is told, in its thread."""
+    """With the event at its head and, if anybody is told, in its lines."""
     lines = incident.lines
-    if event.is_told:
+    if event.is_told or event.mention:
         lines = (*lines, said.line(event))
     return replace(
         incident,
@@ -54,4 +54,5 @@ def _told(incident: Incident, event: Event) -> Incident:
         heard=max(filter(None, (incident.heard, event.at))) if event.by else incident.heard,
         lines=lines[-LINES:],
         omitted=incident.omitted + len(lines[:-LINES]),
+        report=links.moved(incident.report, event),
     )

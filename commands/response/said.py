@@ -16,7 +16,7 @@ ERASED = "(erased)"
 def line(event: Event) -> Line:
     """An event as a line of the incident's thread."""
     text = event.text if event.content else ERASED
-    return Line(str(event.seq), text, event.at, event.mention, event.by)
+    return Line(str(event.seq), text, event.at, event.mention, event.by, alone=not event.is_told)
 
 
 def _erase_asked(incident: Incident, event: Event) -> Incident:

@@ -85,7 +85,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bot/scribe.py", "workers/scheduler.py", "workers/rounds.py", "workers/lookout.py", "workers/__main__.py",
         "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
         "workers/changesource.py", "workers/changewatch.py",
-        "workers/jobs.py", "workers/statuspage.py",
+        "workers/jobs.py", "workers/sightings.py", "workers/statuspage.py",
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
     "rq": ("bot/state.py", "workers/__main__.py"),
@@ -120,6 +120,7 @@ CATCH_ALL: Mapping[str, str] = {
     "workers/podtable.py": "carried to the thread that asked",
     "workers/reader.py": "carried to the thread that asked",
     "workers/rounds.py": "a thread that ends would leave nobody to remind",
+    "workers/sightings.py": "a thread that ends would leave timelines without deploys",
     "workers/statuspage.py": "a thread that ends would leave the status page with old news",
     "workers/scheduler.py": "a thread that ends would leave the calendar without a clock",
 }

@@ -45,7 +45,7 @@ class Clock(Post):
             self.now = min(self.now + timedelta(minutes=step), end)
             self.timers.fire()
         events = self.records.events(self.id, before)
-        return [(event.mention, event.text) for event in events if event.is_told]
+        return [(event.mention, event.text) for event in events if event.is_told or event.mention]
 
     def state_of(self, key: str) -> ItemState:
         return next(item.state for item in self.incident(self.id).items if item.key == key)
@@ -126,7 +126,7 @@ def test_what_was_due_while_nobody_ran_fires_once_and_says_it_is_late(clock: Clo
     fired = [event.facts for event in events if event.kind == Kind.FIRED]
     assert [each["key"] for each in fired].count("item:ack") == 1
     assert {each["key"]: each.get("late") for each in fired}["item:ack"] == "11 min"
-    told = [event.text for event in events if event.is_told and "somebody is on it" in event.text]
+    told = [event.text for event in events if event.mention and "somebody is on it" in event.text]
     assert told == ["⏰ due now: somebody is on it (on call) (late by 11 min)"]
 
 
@@ -282,3 +282,13 @@ def test_what_the_stakeholders_are_told_goes_to_their_channels_and_of_a_drill_no
         outside = [each for each in told if each.key.startswith("update")]
         assert [each.channel for each in outside] == channels
         assert all("<!channel>" not in str(each.blocks) + each.text for each in outside)
+
+
+def test_who_is_to_act_is_asked_alone_and_the_room_stays_quiet(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    clock.wait(6)
+    drawn = render.messages(clock.incident(clock.id), lambda said: said)
+    asked = [each for each in drawn if "faulty service and impact are said" in each.text]
+    assert [each.channel for each in asked if each.key.startswith("line")] == [f"@{ALICE.user}"]
+    assert f"<#{clock.incident(clock.id).room.channel}>" in asked[-1].text
