@@ -35,11 +35,16 @@ def finding(site: ClusterSite, window: timedelta) -> Generator[Reads, Seen, Find
         return unread(_KEY, label, found)
     alerts = () if isinstance(page, Gap) else alerts_of(site, page.occurrences)
     heard = (*signals(found), *alerts)
-    own = [each for each in found if each.opened >= now - window and not reason_against(each)]
+    own = [each for each in found if each.opened >= now - window and _is_told(each)]
     judged = _judged(label, {each.id: (each, covered(each, heard)) for each in own})
     if isinstance(page, Gap) and judged.light is not Light.GREEN:
         return unread(_KEY, label, page)  # an alert that was not linked may have announced it
     return judged
+
+
+def _is_told(incident: Incident) -> bool:
+    """A private one is named in no list that others see."""
+    return not reason_against(incident) and not incident.is_private
 
 
 def _judged(label: str, classed: dict[str, tuple[Incident, Coverage]]) -> Finding:
@@ -69,5 +74,5 @@ def hurt(incidents: Iterable[Incident], start: datetime, now: datetime) -> tuple
 
 def undated(incidents: Sequence[Incident]) -> tuple[str, ...]:
     """Grave ones of which nobody said when users began to feel them."""
-    grave = (each for each in incidents if each.severity <= GRAVE and not reason_against(each))
+    grave = (each for each in incidents if each.severity <= GRAVE and _is_told(each))
     return tuple(each.id for each in grave if not impacts(each, each.updated))[:_SHOWN]

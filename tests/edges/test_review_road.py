@@ -14,6 +14,7 @@ from bot.desk import Desk, Said
 from bot.people import People
 from bot.records import Records
 from bot.state import State
+from bot.taskrecords import TaskRecords
 from commands.alertreads import QueryRange
 from commands.catalog import Catalog
 from commands.errors import Unanswered
@@ -29,6 +30,7 @@ from workers.casebook import CasebookSource
 from workers.deeds import DeedsSource
 from workers.reader import Reader
 from workers.records import RecordsSource
+from workers.tasks import TasksSource
 from workers.walk import walk
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -79,7 +81,7 @@ class House:
         parsed = CATALOG.parse(text)
         sources = (
             RecordsSource(self.records, SITE.timezone), DeedsSource(self.state.trail, ChangeRecords(self.state, SITE), SITE),
-            CasebookSource(Casebook(self.state, SITE)), Elsewhere(),
+            CasebookSource(Casebook(self.state, SITE)), TasksSource(TaskRecords(self.state, SITE)), Elsewhere(),
         )  # fmt: skip
         reader = Reader(sources)
         parts = parsed.command.parts(parsed.args, SITE.cluster_for(""))

@@ -372,8 +372,8 @@ def test_an_alert_of_the_same_service_announces_it_unless_it_came_later(ago, lab
     assert told_of(declared(), fired=[fired]).light is light
 
 
-def test_drills_and_what_was_declared_before_the_window_are_no_gap():
-    found = told_of(declared(drill="yes"), declared(ago=8 * 24 * HOUR))
+def test_drills_private_ones_and_what_was_declared_before_the_window_are_not_told():
+    found = told_of(declared(drill="yes"), declared(ago=8 * 24 * HOUR), declared(private="yes"))
     assert (found.light, found.value) == (Light.GREEN, "none was declared")
 
 

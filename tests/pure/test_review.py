@@ -3,7 +3,7 @@
 import csv
 import io
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from alert_history import DARK, FALSE, HOUR, INFO, MINUTE, SITE, TRUE, lights, line, occurrence, typed
@@ -31,6 +31,7 @@ from commands.errors import UsageError
 from commands.finding import Light
 from commands.model import Gap
 from commands.reads import Now, Query, Sample, Vector, Whoami, WhoamiView
+from commands.response.task import Task
 from commands.responsereads import (
     ChangeOutcomes,
     CommandCount,
@@ -42,6 +43,7 @@ from commands.responsereads import (
     OnCallTurns,
     OpenIncidents,
     Outcome,
+    Tasks,
     Turn,
 )
 from commands.triagereads import Changes, ChangeSeen, ChangesSeen
@@ -70,6 +72,7 @@ def given(**changes):
         HouseZone: "UTC",
         Incidents: (),
         OpenIncidents: (),
+        Tasks: (),
         ChangeOutcomes: (),
         CommandCounts: lambda read: CommandPage((), read.start),
         OnCallTurns: lambda read: Duty((Turn(ALICE, read.start, read.end),), "UTC"),
@@ -525,12 +528,42 @@ def test_the_month_has_the_lessons_of_every_grave_incident():
     assert len(told.evidence) == 3
 
 
-def test_a_private_incident_keeps_its_title_and_its_lesson():
+def test_a_private_incident_counts_and_is_named_nowhere():
     begun = at(30, "20:00:00")
     hidden = incident("INC-9", begun, 1, "vault", *over(begun, begun + MINUTE, begun + MINUTE), private="yes")
     found = review("review weekly", OpenIncidents=(hidden,), Incidents=(hidden,))
-    assert "vault is down" not in repr(found["actions"])
-    assert "(private)" in repr(found["actions"])
+    assert line(found["operations"], "Time to restore").value == "1 min (n=1)"
+    assert line(found["actions"], "Postmortems missing").value == "none"
+    assert "vault" not in repr(found) and "INC-9" not in repr(found)
+
+
+def action(id, due, **changes):
+    made = Task(id, "add an alert", ALICE, due, NOW, NOW, BOB)
+    return replace(made, **changes)
+
+
+def test_actions_are_told_with_owner_and_day_those_that_are_late_first():
+    long_ago = date(2026, 11, 1)
+    tasks = (
+        action("TSK-2", date(2026, 12, 4)), action("TSK-1", date(2026, 11, 28)),
+        action("TSK-3", long_ago, is_drill=True), action("TSK-4", long_ago, is_private=True),
+        action("TSK-5", long_ago, cluster="other"),
+    )  # fmt: skip
+    world = given(Tasks=tasks) | {Called: {ALICE: "alice"}}
+    found = line(typed("review weekly", world)["actions"], "Actions")
+    assert (found.light, found.value) == (Light.YELLOW, "2 open, 1 late")
+    assert found.evidence == (
+        "TSK-1 add an alert: alice, 3 days late",
+        "TSK-2 add an alert: alice, due 04 Dec",
+    )
+
+
+def test_what_is_not_late_is_well_and_what_was_not_read_is_unknown():
+    today = action("TSK-2", date(2026, 12, 1))
+    assert line(review("review weekly", Tasks=(today,))["actions"], "Actions").light is Light.GREEN
+    assert lights(review("review weekly", Tasks=DARK, OpenIncidents=DARK)["actions"]) == {
+        "Open incidents": Light.UNKNOWN, "Actions": Light.UNKNOWN,
+    }  # fmt: skip
 
 
 # --- the files of a month -------------------------------------------------------------------------
@@ -590,12 +623,13 @@ def test_every_incident_is_there_and_says_whether_it_has_a_postmortem():
     assert line(section, "Incidents").light is Light.YELLOW
 
 
-def test_no_title_is_a_formula_and_none_that_is_private_is_there():
+def test_no_title_is_a_formula_and_a_private_incident_has_none():
     made = incident("INC-1", at(20, "10:00:00"), 1, '=HYPERLINK("evil"),x')
     private = incident("INC-2", at(20, "10:00:00"), 1, "vault", private="yes")
     _, files = export(Incidents=(made, private))
     first, second = files["incidents-2026-11.csv"]
-    assert (first["title"], second["title"]) == ('\'=HYPERLINK("evil"),x is down', "(private)")
+    assert first["title"] == '\'=HYPERLINK("evil"),x is down'
+    assert (second["id"], second["title"], second["service"]) == ("private 1", "", "")
 
 
 def test_what_was_not_read_is_named_beside_the_files():
