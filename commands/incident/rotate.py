@@ -202,12 +202,8 @@ def _role(made: _Made, view: RoleView, account: Account, at: str) -> None:
     made.taken.append(
         Step(f"sessions {view.target.name}", effect, f"{view.target}: deny sessions issued before now")
     )
-    made.before.append((str(view.target), _denies(view)))
-
-
-def _denies(view: RoleView) -> str:
-    return (
-        f"denies sessions from before {view.denied_before}" if view.denied_before else "denies no session yet"
+    made.before.append(
+        (str(view.target), f"sessions denied from before {view.denied_before or 'no time yet'}")
     )
 
 

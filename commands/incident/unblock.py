@@ -22,7 +22,6 @@ from commands.securityreads import AclView, GroupView, NetworkAcls, SecurityGrou
 from commands.site import ClusterSite
 from commands.wording import one_line, unread
 
-
 _HOWS = {"NetworkAcl": "nacl", "SecurityGroup": "sg", "NetworkPolicy": "netpol"}
 
 
