@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from commands.effects import Cordon, Evict, Target
-from commands.entry import Given
+from commands.entry import Entry, Given
 from commands.finding import Finding, Light
 from commands.grammar import parse
 from commands.incident import COMMANDS as VERBS
@@ -170,3 +170,24 @@ def given(line: str, incident: Incident | None = None, by: Actor = ALICE, **chan
     room = incident.room.channel if incident else "C0SREDAILY1"
     made = Given(args, by, Place(room), NOW, Site(), "sre-training-cluster", incident=incident)
     return replace(made, **{"open": (incident,) if incident else (), **changes})
+
+
+def decided(line: str, incident: Incident | None = None, by: Actor = ALICE, **changes: Any) -> Entry:
+    """What an incident's verb makes of this; see `given`."""
+    known = given(line, incident, by, **changes)
+    entry = next(each.entry for each in VERBS if known.args.verb in each.verbs)
+    assert entry is not None
+    return entry(known)
+
+
+def kinds(entry: Entry) -> list[str]:
+    """What kinds of events it enters, in their order, into whichever record."""
+    return [str(each.kind) for write in entry.writes for each in write.drafts]
+
+
+def grown(incident: Incident, *drafts: Draft, at: datetime = NOW) -> Incident:
+    """The incident after these events."""
+    for each in drafts:
+        (event,) = sealed((each,), incident.head, at, (f"salt {incident.head.seq}",))
+        incident = fold.after(incident, event)
+    return incident
