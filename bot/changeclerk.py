@@ -13,16 +13,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.changerecords import ChangeRecords
-from bot.clerk import FOLLOWING, Entered, Wanted
+from bot.changerecords import ChangeRecords, following
+from bot.clerk import Entered, Wanted
 from bot.people import People
 from bot.records import Records
-from bot.state import JOB_TIMEOUT, Change, Conflict, State, Stored, Taken, card_of, lane_of, new_id
+from bot.state import JOB_TIMEOUT, Change, Conflict, State, Stored, Taken
 from commands.catalog import Catalog
 from commands.entry import Entry, Given, Road, Write
 from commands.errors import Denied, SayBack, Stale, UsageError
 from commands.form import NeedsForm
-from commands.model import SCHEDULER, Args, Place, Request, Section
+from commands.model import Args, Place
 from commands.response.changerequest import ChangeRequest
 from commands.response.seeing import may_see
 from commands.site import Site
@@ -90,7 +90,8 @@ class ChangeClerk:
         change = self._state.change()
         (record, *_) = [self._write(change, write, stored, register, id) for write in entry.writes]
         for line in entry.runs:
-            request = self._following(line.replace("{id}", record.id), record)
+            line = line.replace("{id}", record.id)
+            request = following(self._catalog, self._site, line, record, self._now())
             if request is not None:
                 change.put(request, was="").show(request, priority=2).work(request, timeout=JOB_TIMEOUT)
         answer = entry.answer.replace("{id}", record.id)
@@ -111,9 +112,6 @@ class ChangeClerk:
             raise Stale(f"There is no change request {write.id}. Nothing was done.")
         self.changes.expect(change, register)
         return self.changes.add(change, stored, write.drafts)
-
-    def _following(self, line: str, change: ChangeRequest) -> Request | None:
-        return following(self._catalog, self._site, line, change, self._now())
 
     # --- what it is about ---
 
@@ -164,26 +162,6 @@ class ChangeClerk:
         who = {"by": wanted.actor.user, "team": wanted.actor.team}
         line = self._state.change()
         line.audit("refused", id=wanted.args.name[:40], act=act, reason=reason, **who).commit()
-
-
-def following(
-    catalog: Catalog, site: Site, line: str, change: ChangeRequest, now: datetime
-) -> Request | None:
-    """A request that the bot makes by itself because of a change request, told in the thread of its card; None for a
-    line that does not parse any more, or that would change something: nobody asked for it."""
-    try:
-        parsed = catalog.parse(line)
-        cluster = site.cluster_for("", change.payload.cluster)
-        parts = parsed.command.parts(parsed.args, cluster)
-    except UsageError:
-        return None
-    if not parts or parsed.command.change is not None or parsed.command.immediate:
-        return None
-    return Request(
-        id=new_id(FOLLOWING), text=line, args=parsed.args, actor=SCHEDULER,
-        place=Place(lane_of(change), under=f"{card_of(change)} card"), cluster=cluster.name, created=now,
-        sections=tuple(Section(key, part.title) for key, part in parts.items()),
-    )  # fmt: skip
 
 
 def is_id(text: str) -> bool:

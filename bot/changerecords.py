@@ -5,21 +5,27 @@ How they are written and read is in bot/book.py. Called by bot/clerk.py and the 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from pydantic import TypeAdapter, ValidationError
 
 from bot.book import Book, Shelf
-from bot.state import THREADS
+from bot.state import THREADS, card_of, lane_of, new_id
 from commands import changeclock
 from commands.baseline import Baseline
+from commands.catalog import Catalog
+from commands.errors import UsageError
 from commands.ledger import Draft, Event
+from commands.model import SCHEDULER, Place, Request, Section
 from commands.response import changefold
 from commands.response.changeevents import Kind
 from commands.response.changerequest import ChangeRequest
+from commands.site import Site
 from commands.watch import Judged
 
 _BASELINES, _SAMPLE = TypeAdapter(dict[str, Baseline]), TypeAdapter(Judged)
+# What the ids of requests begin with that follow from a record by themselves.
+_FOLLOWING = "F"
 _MOST = 1e9  # times the baseline: of one that was zero nothing is so many times
 
 Making = Callable[[ChangeRequest], Iterable[Draft]]
@@ -72,3 +78,23 @@ def written_baseline(baselines: Mapping[str, Baseline]) -> str:
 def written_sample(judged: Judged) -> str:
     measures = tuple(replace(each, rise=min(each.rise, _MOST)) for each in judged.measures)
     return _SAMPLE.dump_json(replace(judged, measures=measures)).decode()
+
+
+def following(
+    catalog: Catalog, site: Site, line: str, change: ChangeRequest, now: datetime
+) -> Request | None:
+    """A request that the bot makes by itself because of a change request, told in the thread of its card; None for a
+    line that does not parse any more, or that would change something: nobody asked for it."""
+    try:
+        parsed = catalog.parse(line)
+        cluster = site.cluster_for("", change.payload.cluster)
+        parts = parsed.command.parts(parsed.args, cluster)
+    except UsageError:
+        return None
+    if not parts or parsed.command.change is not None or parsed.command.immediate:
+        return None
+    return Request(
+        id=new_id(_FOLLOWING), text=line, args=parsed.args, actor=SCHEDULER,
+        place=Place(lane_of(change), under=f"{card_of(change)} card"), cluster=cluster.name, created=now,
+        sections=tuple(Section(key, part.title) for key, part in parts.items()),
+    )  # fmt: skip

@@ -6,21 +6,26 @@ lets nobody in.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from commands.ledger import Draft
+from commands.phrase import span
 from commands.response.changeevents import Kind, draft, moving, timer
 from commands.response.changemoves import Move
 from commands.response.changerequest import RUNNING, ChangeRequest, Stage
 from commands.site import Change as Rules
 from commands.site import Site
 
-# Keys of timers. VALIDATE is followed by minutes after the last step.
+# Keys of timers. VALIDATE is followed by minutes after the last step. HELD: somebody must decide by then; DECLARE: an
+# incident is due of it.
 EXPIRE, POST, REMIND, SAMPLE, VALIDATE = "expire", "post", "remind", "sample", "validate:"
+HELD, DECLARE = "held", "declare"
 
 LOOKS = (5, 15, 60)  # minutes after the change
 REMINDED = timedelta(hours=1)  # before it begins
 WATCHED = timedelta(hours=1)  # after it is over
+DECIDED = timedelta(minutes=30)  # so long it waits for somebody before it calls them
 
 # What the stakeholders are told of, once they were told at all.
 _TOLD = frozenset(Stage) - {Stage.PRECHECKS}
@@ -52,6 +57,10 @@ def _timers(
         yield from ((f"{VALIDATE}{each}", after.done + timedelta(minutes=each)) for each in LOOKS)
     if is_moved and after.is_over and after.stage is not Stage.SUCCEEDED:
         yield from ((f"{VALIDATE}{each}", None) for each in LOOKS)
+    if is_moved and after.is_over:
+        yield HELD, None
+    if is_moved and after.stage is Stage.ROLLBACK_FAILED:
+        yield DECLARE, after.updated
     if after.notified and (is_moved or before is None or before.notified != after.notified):
         if after.stage in _TOLD:
             yield POST, after.updated
@@ -74,11 +83,26 @@ def _reminder(change: ChangeRequest) -> datetime | None:
     return at if is_coming and change.notified and at > change.notified else None
 
 
-def due(change: ChangeRequest, now: datetime) -> tuple[Draft, ...]:
-    """What has run out."""
+def due(change: ChangeRequest, now: datetime, site: Site) -> tuple[Draft, ...]:
+    """What has run out, by the clock alone."""
+    return (*_expired(change, now), *_held(change, now, site))
+
+
+def _expired(change: ChangeRequest, now: datetime) -> Iterator[Draft]:
     at = change.timer(EXPIRE)
-    if at is None or at > now:
-        return ()
-    why = "nobody approved it in time" if change.stage is Stage.PENDING else "it was not begun in time"
-    fired = draft(Kind.FIRED, f"it expires at {at:%H:%M:%S} UTC", key=EXPIRE)
-    return (fired, moving(Move.EXPIRE, f"⌛ expired: {why}. Nothing was done.", why=why))
+    if at is not None and at <= now:
+        why = "nobody approved it in time" if change.stage is Stage.PENDING else "it was not begun in time"
+        yield fired(EXPIRE, at)
+        yield moving(Move.EXPIRE, f"⌛ expired: {why}. Nothing was done.", why=why)
+
+
+def _held(change: ChangeRequest, now: datetime, site: Site) -> Iterator[Draft]:
+    at = change.timer(HELD)
+    if at is not None and at <= now:
+        yield fired(HELD, at)
+        text = f"📟 nobody has decided for {span(DECIDED)}: {change.verdict_why}. Close it or roll it back."
+        yield replace(draft(Kind.NOTE, text), is_told=True, mention=site.oncall(now) or change.started_by)
+
+
+def fired(key: str, at: datetime) -> Draft:
+    return draft(Kind.FIRED, f"{key} was due at {at:%H:%M:%S} UTC", key=key)

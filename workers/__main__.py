@@ -21,6 +21,7 @@ from bot import logs, settings
 from bot.state import HouseJob, State, connect
 from commands.catalog import Catalog
 from workers import jobs
+from workers.changewatch import ChangeWatch
 from workers.clients import Clients
 from workers.engine import Engine
 from workers.lookout import Lookout
@@ -75,6 +76,9 @@ def main() -> int:
         ),
         Thread(target=Sightings(state, loaded.site, clients.reader).run, args=(stop,), name="sightings"),
         Thread(target=Lookout(state, loaded.site, clients.reader).run, args=(stop,), name="lookout"),
+        Thread(
+            target=ChangeWatch(state, catalog, loaded.site, clients.reader).run, args=(stop,), name="changes"
+        ),
     ]
     log.info("workers start: %s", clients.described())
     for thread in threads:

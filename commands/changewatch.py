@@ -1,0 +1,228 @@
+"""What a sample of a running change means for it, as events: proposed rollbacks, passes, what is held for somebody; what
+the stakeholders are told; and the incident that a rollback which did not help becomes.
+
+Pure: workers/changewatch.py takes the samples and keeps them. What a row of samples comes to is decided in
+commands/watchverdict.py, when a rollback is proposed in there, too; here is only what then happens to the record.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from commands.baseline import Baseline, Interval
+from commands.changeclock import DECIDED, HELD, SAMPLE, WATCHED, rules
+from commands.ledger import Draft
+from commands.model import Request, State
+from commands.phrase import span
+from commands.response import changemoves
+from commands.response.changeevents import Kind, draft, moving, timer
+from commands.response.changemoves import Move
+from commands.response.changerequest import ChangeRequest, Stage
+from commands.response.events import Kind as IncidentKind
+from commands.response.events import draft as incident_draft
+from commands.response.incident import Detection, Incident, Milestone
+from commands.site import Rollback, Site
+from commands.watch import Judged
+from commands.watchverdict import Outcome, Verdict, recovery, verdict
+
+COMPLAINTS, WITHIN = 3, timedelta(minutes=10)  # so many people who say that users complain fail it
+
+
+# --- What the samples come to ---------------------------------------------------------------------
+
+
+def judged(
+    change: ChangeRequest, samples: Sequence[Judged], of: Baseline, limits: Rollback, at: datetime
+) -> Verdict:
+    """of: the baseline of its service. at: when the last sample was taken."""
+    if change.stage is Stage.ROLLING_BACK and change.undone:
+        return recovery([each.sample for each in samples], of, limits, change.undone, at)
+    is_over = change.is_over or (change.done is not None and at >= change.done + limits.bake)
+    found = verdict(samples, limits, is_over=is_over)
+    if complain(change, at) and found.outcome is not Outcome.FAIL:
+        reason = f"{COMPLAINTS} people say within {span(WITHIN)} that users complain"
+        return replace(found, outcome=Outcome.FAIL, reason=reason)
+    return found
+
+
+def complain(change: ChangeRequest, at: datetime) -> bool:
+    """Whether enough different people did within ten minutes of each other, up to then."""
+    times = sorted((when, user) for user, when in change.reports if when <= at)
+    return any(
+        len({user for when, user in times if first <= when <= first + WITHIN}) >= COMPLAINTS
+        for first, _ in times
+    )
+
+
+def sampled(
+    change: ChangeRequest, found: Verdict, written: str, at: datetime, site: Site
+) -> tuple[Draft, ...]:
+    """The sample itself, when the next one is due, and what follows from all of them."""
+    text = found.samples[-1].text if found.samples else f"{at:%H:%M} nothing was measured"
+    kept = draft(Kind.SAMPLE, text, sample=written, outcome=found.outcome, why=found.reason)
+    following = at + rules(change, site).rollback.interval
+    last = change.ended + WATCHED if change.ended else None
+    again = timer(SAMPLE, None if last and following > last else following)
+    return (replace(kept, key=f"sample:{at.isoformat()}"), again, *_then(change, found, at, site))
+
+
+def _then(change: ChangeRequest, found: Verdict, at: datetime, site: Site) -> Iterator[Draft]:
+    is_news = found.outcome.value != change.verdict
+    match change.stage:
+        case Stage.ROLLING_BACK:
+            if change.undone and found.is_final:
+                yield _after_rollback(found)
+        case Stage.EXECUTING | Stage.VALIDATING:
+            if found.outcome is Outcome.FAIL:
+                yield from _failed(change, found, at, site) if is_news else ()
+            elif change.stage is Stage.VALIDATING and found.outcome is Outcome.PASS:
+                notes = f" ({found.notes[0]})" if found.notes else ""
+                yield moving(
+                    Move.PASS, f"✅ no worse than its baseline: {found.reason}{notes}", why=found.reason
+                )
+            elif found.is_final and is_news:
+                yield from _held(change, found, at)
+        case _:
+            if found.outcome is Outcome.FAIL and is_news:
+                yield _told(
+                    change, f"🔴 worse than its baseline since it was closed: {found.reason}", at, site
+                )
+
+
+def _after_rollback(found: Verdict) -> Draft:
+    if found.outcome is Outcome.PASS:
+        return moving(Move.RECOVER, f"↩️ rolled back, and it helped: {found.reason}", why=found.reason)
+    return moving(Move.NOT_RECOVER, f"🔴 rolled back, and it did not help: {found.reason}", why=found.reason)
+
+
+def _failed(change: ChangeRequest, found: Verdict, at: datetime, site: Site) -> Iterator[Draft]:
+    used = f" ({'; '.join(found.used)})" if found.used else ""
+    said = f"🔴 worse than its baseline: {found.reason}{used}."
+    if not change.payload.is_irreversible:
+        yield _told(change, f"{said} Roll back now? Its card has the button.", at, site)
+    elif change.stage is Stage.VALIDATING:
+        why = f"{found.reason}; it cannot be taken back"
+        failed = moving(Move.GIVE_UP, f"{said} It cannot be taken back: declare an incident.", why=why)
+        yield replace(failed, mention=site.oncall(at))
+    else:
+        yield _told(change, f"{said} It cannot be taken back: stop, and declare an incident.", at, site)
+
+
+def _held(change: ChangeRequest, found: Verdict, at: datetime) -> Iterator[Draft]:
+    """What is not seen, or proves nothing, is neither passed nor rolled back."""
+    blind = "nobody sees how it does" if found.outcome is Outcome.BLIND else "its samples prove nothing"
+    text = f"🙈 {blind}: {found.reason}. Look yourself, then close it or roll it back."
+    yield replace(draft(Kind.NOTE, text), is_told=True, mention=change.started_by)
+    if change.timer(HELD) is None:
+        yield timer(HELD, at + DECIDED)
+
+
+def _told(change: ChangeRequest, text: str, at: datetime, site: Site) -> Draft:
+    return replace(draft(Kind.NOTE, text), is_told=True, mention=change.started_by or site.oncall(at))
+
+
+# --- Changes on the usual road that belong to it --------------------------------------------------
+
+_BEGUN = frozenset({State.APPLYING, State.SUCCEEDED, State.PARTIAL, State.FAILED})
+
+
+def linked(change: ChangeRequest, request: Request) -> tuple[Draft, ...]:
+    """A change whose reason names this one: how it stands, and what its rollback means."""
+    back = request.why.startswith(f"{change.id} rollback")
+    known = next((each for each in change.linked if each.request == request.id), None)
+    state = "" if request.is_open else request.state.value
+    drafts: list[Draft] = []
+    if back and request.state in _BEGUN and changemoves.after(change.stage, Move.ROLL_BACK):
+        drafts.append(moving(Move.ROLL_BACK, f"⏪ is taken back by `{request.text}` ({request.id})"))
+    if known is None or known.state != state:
+        ended = f" {state}" if state else " is asked for"
+        told = draft(
+            Kind.RUN, f"🔗 `{request.text}` ({request.id}){ended}", id=request.id, line=request.text, state=state,
+            back="yes" if back else "",
+        )  # fmt: skip
+        drafts.append(replace(told, key=f"run:{request.id}:{state}", is_told=bool(state)))
+    is_running = change.stage is Stage.ROLLING_BACK or any(
+        d.facts.get("move") == Move.ROLL_BACK for d in drafts
+    )
+    if back and is_running and request.state in (State.FAILED, State.PARTIAL):
+        why = f"the rollback {request.id} is {request.state.value}"
+        drafts.append(moving(Move.NOT_RECOVER, f"🔴 {why}", why=why))
+    return tuple(drafts)
+
+
+# --- Its incident ---------------------------------------------------------------------------------
+
+
+def declaration(change: ChangeRequest) -> tuple[Draft, ...]:
+    """The Sev2 that a rollback which did not help becomes, with the change as its suspected cause."""
+    payload = change.payload
+    title = f"{payload.service} is not well after {change.id} was rolled back"
+    opened = incident_draft(
+        IncidentKind.DECLARED, f"declared Sev2: {title}", title=title, severity="2", cluster=payload.cluster,
+        service=payload.service, channel="yes", detection=Detection.CHANGE.value,
+    )  # fmt: skip
+    return (opened, *suspected(change))
+
+
+def suspected(change: ChangeRequest) -> tuple[Draft, ...]:
+    """For an incident: this change is linked, and probably its cause."""
+    why = change.ended_why or change.verdict_why
+    return (
+        incident_draft(IncidentKind.LINKED, f"{change.id}: {change.payload.what}", id=change.id),
+        incident_draft(IncidentKind.BLAMED, f"{change.id} is suspected: {why}", change=change.id, confidence="suspected"),
+    )  # fmt: skip
+
+
+def of_service(change: ChangeRequest, incidents: Sequence[Incident]) -> Incident | None:
+    """The open incident that is about the same, the newest; None for none."""
+    payload = change.payload
+    same = (
+        i
+        for i in incidents
+        if i.is_active and not i.is_drill and (i.cluster, i.service) == (payload.cluster, payload.service)
+    )
+    return next(same, None)
+
+
+def troubled(change: ChangeRequest, incidents: Sequence[Incident], now: datetime) -> tuple[Interval, ...]:
+    """When its service had an incident: those times say nothing of how it usually does."""
+    found = []
+    for each in incidents:
+        if (
+            each.is_drill
+            or each.service not in ("", change.payload.service)
+            or each.cluster != change.payload.cluster
+        ):
+            continue
+        begun = each.at(Milestone.STARTED) or each.opened
+        ended = (
+            each.at(Milestone.MITIGATED)
+            or each.at(Milestone.RESOLVED)
+            or (each.updated if each.is_over else now)
+        )
+        found += [*each.impacts, (begun, ended)]
+    return tuple(found)
+
+
+# --- The stakeholders -----------------------------------------------------------------------------
+
+
+def announcement(change: ChangeRequest, zone: str) -> str:
+    """What they read, in the time of the configuration; it is told anew whenever something of it changes."""
+    payload, own = change.payload, ZoneInfo(zone)
+    begins, ends = payload.at.astimezone(own), payload.until.astimezone(own)
+    felt = (
+        f"Users may feel it for {span(payload.duration)}" if payload.duration else "Users will feel nothing"
+    )
+    stands = {Stage.PENDING: "planned", Stage.DRAFT: "planned", Stage.APPROVED: "planned"}.get(
+        change.stage, change.stage.value
+    )
+    return (
+        f"📣 {change.id} · {payload.what} · {stands}\n{begins:%A %Y-%m-%d %H:%M} to {ends:%H:%M} ({zone}), "
+        f"{payload.service}. {felt}."
+    )
+
+
+def reminder(change: ChangeRequest) -> str:
+    return f"⏰ {change.payload.what} begins in one hour ({change.id})"
