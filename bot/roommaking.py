@@ -128,7 +128,9 @@ class RoomMaking:
             nonlocal spare
             hidden = is_hidden(now)
             is_there = bool(now.room.channel) and not (now.room.is_own or hidden or has_gone)
-            spare = self._site.channel("security" if hidden else "incidents")
+            spare = (
+                self._site.channel("security") or f"@{now.by}" if hidden else self._site.channel("incidents")
+            )
             place, thread = (now.room.channel, now.room.thread) if is_there else (spare, "")
             if (place, thread) == (now.room.channel, now.room.thread) and has_gone:
                 spare = ""

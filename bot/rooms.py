@@ -72,7 +72,10 @@ class Rooms:
 
     def then(self, claim: Claim, incident: Incident, sent: dict[str, Sent]) -> Next | None:
         """What comes when its card is there."""
-        return self._one(incident, self._furnishing.steps(claim, incident, sent))
+        return self._one(incident, self._furniture(claim, incident, sent))
+
+    def _furniture(self, claim: Claim, incident: Incident, sent: dict[str, Sent]) -> Iterable[Step]:
+        return () if self.is_archived(sent) else self._furnishing.steps(claim, incident, sent)
 
     def last(self, claim: Claim, incident: Incident, sent: dict[str, Sent]) -> Next:
         """What comes when all is told; else when to come again for what has to wait."""
@@ -81,7 +84,7 @@ class Rooms:
             return done
         waiting = (
             *self._making.steps(claim, incident, sent),
-            *self._furnishing.steps(claim, incident, sent),
+            *self._furniture(claim, incident, sent),
             *self._archiving(claim, incident, sent),
         )
         return Next(

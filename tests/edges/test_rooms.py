@@ -593,3 +593,13 @@ def test_numbers_of_calls_do_not_grow_while_nothing_changes(
         remind(state, SITE)
         deliver(lambda: courier, state)
     assert len(slack.calls()) == before
+
+
+def test_a_private_one_without_any_channel_is_told_to_who_declared_it(state: State) -> None:
+    with without("groups:write") as slack:
+        site = replace(SITE, channels=replace(SITE.channels, security=""))
+        courier = new_courier(state, slack, site)
+        declare(state, private="yes", title="a token leaked")
+        deliver(lambda: courier, state)
+        assert "a token leaked" in slack.messages(slack.direct_message("alice"))[-1]["text"]
+        assert told(slack, INCIDENTS) == []
