@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Any
 
 from bot import __main__ as program
+from bot import rooms
 from bot.courier import Courier, Pace
 from bot.outbox import Outbox
 from bot.state import State
@@ -30,7 +31,7 @@ _MS = timedelta(milliseconds=1)
 QUICK = Pace(
     post=timedelta(0), settle=30 * _MS, backoff=tuple(n * 10 * _MS for n in (1, 2, 5, 10, 20, 30)), mend=300 * _MS,
     lease=600 * _MS, dead=timedelta(seconds=6), progress=30 * _MS, glance=5 * _MS, root=10 * _MS, calm=100 * _MS,
-    updates=60_000, burst=100,
+    updates=60_000, burst=100, look=300 * _MS,
 )  # fmt: skip
 
 
@@ -115,6 +116,7 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     exchange(program, "Courier", partial(Courier, pace=QUICK))
+    exchange(rooms, "REMIND", 500 * _MS)
     if PLAN in os.environ:
         Fate(Path(os.environ[PLAN])).watch()
     live()
