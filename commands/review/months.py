@@ -11,7 +11,7 @@ from commands.review.facts import Facts, gathered, zoned
 from commands.review.figures import FIGURES, NOTHING, Figure, Numbers, numbers
 from commands.review.telling import lasting
 from commands.site import ClusterSite
-from commands.wording import aligned, unread
+from commands.wording import aligned, shown_and_kept, unread
 
 TITLE = "Month by month"
 _DRAWN = ("restore_mean", "change_failure")
@@ -32,17 +32,11 @@ def section(facts: Facts, found: Sequence[Numbers]) -> Section:
         return Section("months", TITLE, True, (unread("OM-4.3", "Incidents", facts.incidents),))
     shown = [figure for figure in FIGURES if figure.is_shown]
     header = ("", *(each.window.name for each in found), "trend")
-    rows = [_row(figure, found) for figure in shown]
+    rows = aligned(header, [_row(figure, found) for figure in shown])
+    table, files = shown_and_kept(rows, len(rows), "months.txt", "All months")
     note = f"the last month up to now, and in no trend; blank: no data; a trend is {MONTHS} months' slope beyond 5 %"
-    return Section(
-        "months",
-        TITLE,
-        True,
-        _findings(shown, found),
-        note,
-        tuple(_pictures(facts, found)),
-        aligned(header, rows),
-    )
+    kept = (*files, *_pictures(facts, found))
+    return Section("months", TITLE, True, _findings(shown, found), note, kept, table)
 
 
 def _values(figure: Figure, found: Sequence[Numbers]) -> list[float | None]:
