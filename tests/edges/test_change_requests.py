@@ -9,122 +9,19 @@ from typing import Any
 
 import pytest
 
-from bot.changerecords import ChangeRecords
 from bot.desk import Receipt
 from bot.state import State, connect
-from commands.alertreads import Rules, RuleView, Silences
-from commands.effects import Target
+from commands.alertreads import Rules
 from commands.ledger import faults
-from commands.model import Actor, Read
-from commands.reads import Condition as NodeCondition
-from commands.reads import EksCluster, EksView, Nodes, NodeView, Now, Pods, PodSurvey, Query, Sample, Vector
+from commands.model import Actor
 from commands.response import changefold
-from commands.response.changerequest import ChangeRequest, Stage
-from commands.responsereads import ChangeRequestOf, ChangeRequests, HouseZone, OpenIncidents
+from commands.response.changerequest import Stage
 from commands.scheduling import Budgets
-from commands.site import AccessRule, Change, FreezePeriod, Roles, Site, Team
-from commands.workloads import Autoscalers, Revisions, RevisionView, Workload, WorkloadView
+from commands.site import Change, FreezePeriod
+from commands.workloads import Revisions, Workload
 from sandbox.redis_server import RedisServer
-from tests.build import ALICE, BOB, NOW, TEAM, audit_lines
-from tests.edges.test_records import CATALOG, Post
-from tests.fakes import FakeReader
-from workers.changesource import ChangeSource
-from workers.engine import Engine
-
-CAROL, DAVE = Actor("U0CAROL0001", TEAM), Actor("U0DAVE00001", TEAM)
-SITE = Site(
-    roles=Roles(approvers=(BOB.user, CAROL.user), service_owner=(BOB.user,)),
-    access=(AccessRule(("approvers",), ("approve",), ("change start",)),),
-    team=Team(people={"alice": (ALICE.user, DAVE.user)}),
-)
-CHANNEL = "C0CHANGES01"
-TEMPLATE = {"spec": {"containers": [{"name": "backend", "image": "shop/backend:1"}]}}
-BACKEND = Target("Deployment", "sre-shop", "backend", "uid-backend")
-
-WELL: dict[type[Read], Any] = {
-    Nodes: (NodeView("n1", (NodeCondition("Ready", "True"),), False, (), "v1.33.1", 4, 8 * 2**30, {}),),
-    Pods: PodSurvey(3, {"Running": 3}, (), 0),
-    Workload: (WorkloadView(BACKEND, 4, 4, 3, 3, 3, 3, 3, TEMPLATE, "app=backend"),),
-    Revisions: (RevisionView(7, Target("ReplicaSet", "sre-shop", "backend-7", "uid-7"), "7", TEMPLATE),),
-    Autoscalers: (),
-    Budgets: (),
-    Rules: (RuleView("HighErrorRate", "alerting", "g", "f", 'x{service="backend-service"}', "ok"),),
-    Silences: (),
-    Query: Vector((Sample({}, 0.2),)),
-    EksCluster: EksView("sre-training-cluster", "ACTIVE", "1.33", "eks.1"),
-    HouseZone: "Europe/Berlin",
-    OpenIncidents: (),
-}
-
-
-class Shop(FakeReader):
-    """Answers from the table, and what is the bot's own from its store."""
-
-    def __init__(self, post: Post, records: ChangeRecords) -> None:
-        super().__init__(WELL)
-        self._source, self._post = ChangeSource(records), post
-
-    def _answer(self, read: Read) -> Any:
-        if isinstance(read, Now):
-            return self._post.now
-        if isinstance(read, ChangeRequestOf | ChangeRequests):
-            return self._source.read(read, 0)
-        if isinstance(read, OpenIncidents):
-            return self._post.records.open_incidents()
-        return super()._answer(read)
-
-
-class Changes(Post):
-    """A desk, and a worker that makes the looks."""
-
-    def __init__(self, state: State, site: Site = SITE) -> None:
-        super().__init__(state, site)
-        self.changes = ChangeRecords(state, site, self.clock)
-        self.shop = Shop(self, self.changes)
-        self.engine = Engine(state, CATALOG, site, lambda cluster: self.shop, now=self.clock)
-
-    def work(self) -> None:
-        """Answer all that is open."""
-        for id in self.state.redis.zrange("sre:open", 0, -1):
-            self.engine.answer(id.decode())
-
-    def ask(self, text: str = "", by: Actor = ALICE) -> ChangeRequest:
-        """A change request with its pre-checks made."""
-        receipt = self.type(f"change new {text or LINE}", by)
-        assert receipt.accepted, receipt.text
-        self.work()
-        return self.change(receipt.text.partition(" ")[0])
-
-    def change(self, id: str) -> ChangeRequest:
-        stored = self.changes.stored(id)
-        assert stored is not None
-        return stored.record
-
-    def tick(self, id: str) -> None:
-        """What people say before it begins."""
-        for item in ("staging", "backup"):
-            assert self.type(f"change tick {id} {item} it is so").accepted
-        assert self.type(f"change standby {id} yes").accepted
-        assert self.type(f"change notify {id}").accepted
-
-    def approved(self, text: str = "") -> ChangeRequest:
-        change = self.ask(text)
-        self.tick(change.id)
-        receipt = self.type(f"approve {change.id}", BOB)
-        assert receipt.accepted, receipt.text
-        return self.change(change.id)
-
-    def started(self, text: str = "") -> ChangeRequest:
-        change = self.approved(text)
-        receipt = self.type(f"change start {change.id}")
-        assert receipt.accepted, receipt.text
-        return self.change(change.id)
-
-
-LINE = (
-    '"checkout 2.0" --at now --for 30m --rollback "/sre deploy rollback backend" --why "fixes the lost orders" '
-    '--risk medium --steps "/sre health app; switch the flag"'
-)
+from tests.build import NOW, TEAM
+from tests.edges.change_desk import ALICE, BOB, CAROL, DAVE, LINE, SITE, WELL, Changes, refused
 
 
 @pytest.fixture
@@ -185,15 +82,6 @@ def test_a_draft_that_is_well_by_now_goes_on_when_it_is_checked_again(post: Chan
 
 
 # --- Approval -------------------------------------------------------------------------------------
-
-
-def refused(post: Changes, text: str, by: Actor) -> str:
-    """What somebody is told who is not let, with what the audit has of it."""
-    receipt = post.type(text, by)
-    assert not receipt.accepted
-    last = audit_lines(post.state)[-1]
-    assert (last["what"], last["by"]) == ("refused", by.user)
-    return receipt.text
 
 
 def test_neither_who_asked_nor_their_second_id_nor_who_made_it_nor_a_stranger_approves(post: Changes) -> None:

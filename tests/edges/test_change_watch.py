@@ -1,0 +1,246 @@
+"""Changes while they are done, on a real Redis: baseline, samples, what they propose, how it ends, who is told."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.render import messages
+from bot.state import State
+from commands.model import Notice, Request
+from commands.model import State as Standing
+from commands.response.changeevents import Kind
+from commands.response.changerequest import ChangeRequest, Stage
+from commands.response.incident import Detection
+from tests import build
+from tests.edges.change_desk import ALICE, BOB, CAROL, LINE, SITE, Changes, refused
+
+
+@pytest.fixture
+def post(state: State) -> Changes:
+    return Changes(state)
+
+
+def begun(post: Changes, text: str = "") -> ChangeRequest:
+    """With its baseline frozen."""
+    change = post.started(text)
+    post.watching.watch()
+    return post.change(change.id)
+
+
+def done(post: Changes, text: str = "") -> ChangeRequest:
+    """With both of its steps done."""
+    change = begun(post, text)
+    for number in (1, 2):
+        assert post.type(f"change step {change.id} {number} done").accepted
+    return post.change(change.id)
+
+
+def test_no_step_begins_before_the_baseline_is_frozen(post: Changes) -> None:
+    change = post.started()
+    assert "still being frozen" in refused(post, f"change step {change.id} 1", ALICE)
+    post.watching.watch()
+    frozen = post.changes.baseline(change.id)
+    assert frozen is not None and frozen["backend"].at == change.started
+    assert post.change(change.id).lines[-1].text.startswith("📏 baseline frozen")
+
+
+def test_what_a_step_looks_at_runs_by_itself_and_what_it_changes_is_a_button(post: Changes) -> None:
+    change = begun(post, LINE.replace("switch the flag", "/sre deploy restart backend"))
+    assert post.type(f"change step {change.id} 1").accepted
+    requests = [post.state.request(id.decode()) for id in post.state.redis.zrange("sre:open", 0, -1)]
+    told = [stored.record for stored in requests if stored and stored.record.text == "health app"]
+    assert [request.place.under for request in told] == [f"change:{change.id} card"]
+    post.type(f"change step {change.id} 1 done")
+    receipt = post.type(f"change step {change.id} 2")
+    assert "deploy restart backend" in receipt.text
+    card = str(messages(post.change(change.id), lambda text: text)[0].blocks)
+    assert f'deploy restart backend --why "{change.id} step 2"' in card
+
+
+def test_every_minute_a_sample_is_kept_until_an_hour_after_it_is_closed(post: Changes) -> None:
+    change = done(post)
+    post.minutes(16)
+    change = post.change(change.id)
+    assert change.stage is Stage.SUCCEEDED and change.verdict == "pass"
+    assert change.samples == len(post.changes.samples(change.id)) == 15  # from +2 to +16 min
+    post.minutes(70)
+    change = post.change(change.id)
+    assert change.ended is not None and change.timer("sample") is None
+    assert post.changes.samples(change.id)[-1].sample.at == change.ended + timedelta(hours=1)
+
+
+def test_samples_that_a_worker_was_late_for_are_taken_as_of_their_time(post: Changes) -> None:
+    change = done(post)
+    post.later(minutes=10)
+    for _ in range(12):
+        post.watching.watch()
+    taken = [judged.sample.at for judged in post.changes.samples(change.id)]
+    began = post.change(change.id).started
+    assert began is not None
+    assert taken == [began + timedelta(minutes=n) for n in range(2, 11)]
+
+
+def test_validation_is_made_at_5_15_and_60_minutes(post: Changes) -> None:
+    change = done(post)
+    post.minutes(61)
+    assert [look.due for look in post.change(change.id).validated] == ["5", "15", "60"]
+    labels = {line.label for line in post.change(change.id).validated[0].lines}
+    assert labels >= {"Errors", "p95", "CPU of a pod", "Memory of a pod", "User acceptance"}
+
+
+# --- When it is worse -----------------------------------------------------------------------------
+
+
+def test_a_breach_proposes_the_rollback_at_once_and_rolls_nothing_back(post: Changes) -> None:
+    change = begun(post)
+    post.shop.bad = 9  # 0.45 %, and 0.20 % before
+    post.minutes(2)
+    assert post.change(change.id).verdict == "watching"
+    post.minutes(1)
+    change = post.change(change.id)
+    assert (change.stage, change.verdict) == (Stage.EXECUTING, "fail")
+    (line,) = [line for line in change.lines if "Roll back now?" in line.text]
+    assert line.mention == ALICE.user and "2 of 2 in a row used" in line.text
+    card = str(messages(change, lambda text: text)[0].blocks)
+    assert f'deploy rollback backend --why "{change.id} rollback"' in card
+
+
+def test_a_prometheus_that_is_down_is_blind_and_proposes_nothing(post: Changes) -> None:
+    change = begun(post)
+    post.shop.is_dark = True
+    post.minutes(8)
+    change = post.change(change.id)
+    assert (change.stage, change.verdict) == (Stage.EXECUTING, "blind")
+    assert not [line for line in change.lines if "Roll back" in line.text]
+    assert any("nobody sees how it does" in line.text for line in change.lines)
+
+
+def test_what_nobody_decides_for_half_an_hour_calls_whoever_is_on_call(post: Changes) -> None:
+    change = done(post)
+    post.shop.requests = 40  # too few to be judged
+    post.minutes(16)
+    assert post.change(change.id).verdict == "inconclusive"
+    post.minutes(31)
+    told = [line for line in post.change(change.id).lines if line.text.startswith("📟")]
+    assert len(told) == 1 and told[0].mention == ALICE.user
+    assert post.type(f"change close {change.id} --why orders-arrive").accepted
+    assert post.change(change.id).stage is Stage.SUCCEEDED
+
+
+def test_three_people_who_say_within_ten_minutes_that_users_complain_fail_it(post: Changes) -> None:
+    change = begun(post)
+    post.minutes(2)
+    for who in (ALICE, BOB, ALICE):
+        assert post.type(f"change report {change.id}", who).accepted
+    post.minutes(1)
+    assert post.change(change.id).verdict == "watching"
+    post.type(f"change report {change.id}", CAROL)
+    post.minutes(1)
+    assert post.change(change.id).verdict == "fail"
+
+
+def test_one_that_cannot_be_taken_back_has_failed_and_calls_whoever_is_on_call(state: State) -> None:
+    site = replace(SITE, roles=replace(SITE.roles, oncall=replace(SITE.roles.oncall, rota=(BOB.user,))))
+    post = Changes(state, site)
+    line = LINE.replace('--rollback "/sre deploy rollback backend"', "--irreversible")
+    change = done(post, line)
+    post.shop.bad = 60
+    post.minutes(4)
+    change = post.change(change.id)
+    assert change.stage is Stage.FAILED
+    assert [line.mention for line in change.lines if "cannot be taken back: declare" in line.text] == [
+        BOB.user
+    ]
+
+
+# --- Taken back -----------------------------------------------------------------------------------
+
+
+def rolled_back(post: Changes, change: ChangeRequest, to: Standing) -> Request:
+    """The button's change on the usual road, as its worker leaves it."""
+    request = build.request(
+        "RBACK0001", text="deploy rollback backend", state=to, why=f"{change.id} rollback", created=post.now
+    )
+    stored = post.state.request(request.id)
+    writing = post.state.change().put(request, was=stored.version if stored else "")
+    writing.audit(to.value, id=request.id, by=BOB.user, text=request.text).commit()
+    post.watching.follow()
+    return request
+
+
+def failing(post: Changes) -> ChangeRequest:
+    change = begun(post)
+    post.watching.follow()
+    post.shop.bad = 60
+    post.minutes(3)
+    return change
+
+
+def test_a_rollback_that_helped_is_verified(post: Changes) -> None:
+    change = failing(post)
+    rolled_back(post, change, Standing.APPLYING)
+    assert post.change(change.id).stage is Stage.ROLLING_BACK
+    rolled_back(post, change, Standing.SUCCEEDED)
+    post.shop.bad = 4
+    post.minutes(4)
+    change = post.change(change.id)
+    assert change.stage is Stage.ROLLED_BACK and change.restored is not None and change.incident == ""
+    assert [each.request for each in change.linked] == ["RBACK0001"]
+
+
+def test_a_rollback_that_did_not_help_opens_a_sev2_with_the_change_linked(post: Changes) -> None:
+    change = failing(post)
+    rolled_back(post, change, Standing.APPLYING)
+    rolled_back(post, change, Standing.SUCCEEDED)
+    post.minutes(12)
+    change = post.change(change.id)
+    assert change.stage is Stage.ROLLBACK_FAILED
+    (incident,) = post.records.open_incidents()
+    assert change.incident == incident.id and incident.severity == 2
+    assert incident.detection is Detection.CHANGE and incident.service == "backend"
+    assert incident.caused_by is not None and incident.caused_by.change == change.id
+    post.minutes(3)
+    assert len(post.records.open_incidents()) == 1
+
+
+def test_a_rollback_that_failed_itself_is_no_recovery(post: Changes) -> None:
+    change = failing(post)
+    rolled_back(post, change, Standing.APPLYING)
+    rolled_back(post, change, Standing.FAILED)
+    post.minutes(1)
+    assert post.change(change.id).stage is Stage.ROLLBACK_FAILED
+    assert len(post.records.open_incidents()) == 1
+
+
+# --- Who is told ----------------------------------------------------------------------------------
+
+
+def notice(post: Changes, change: ChangeRequest) -> Notice:
+    stored = post.state.load(f"notice:{change.id}-1")
+    assert stored is not None and isinstance(stored.record, Notice)
+    return stored.record
+
+
+def test_stakeholders_are_told_again_when_it_is_edited_and_an_hour_before(post: Changes) -> None:
+    change = post.ask(LINE.replace("--at now", "--at +180m"))
+    post.type(f"change notify {change.id}")
+    post.watching.watch()
+    assert "12:30 to 13:00 (Europe/Berlin)" in notice(post, change).text
+    post.type(f"change edit {change.id} --for 60m")
+    post.work()
+    post.watching.watch()
+    assert "12:30 to 13:30" in notice(post, change).text and notice(post, change).lines == ()
+    post.minutes(121)
+    assert [line.text for line in notice(post, change).lines] == [
+        f"⏰ checkout 2.0 begins in one hour ({change.id})"
+    ]
+
+
+def test_what_nobody_decides_on_expires_by_itself(post: Changes) -> None:
+    change = post.ask()
+    post.later(hours=4)
+    post.watching.watch()
+    assert post.change(change.id).stage is Stage.EXPIRED
+    kinds = [event.facts.get("move") for event in post.changes.events(change.id) if event.kind == Kind.MOVED]
+    assert kinds[-1] == "expire"
