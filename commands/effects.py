@@ -194,7 +194,7 @@ class Freeze:
     """Set one field of an object and, in the same write, the annotation that says what it was.
 
     field: a JSON pointer. to: what it becomes, as JSON. request, service: for whom, written beside it. An object
-    with such an annotation is left as it is, whoever wrote it: its record is of the time before everything.
+    that is frozen keeps the record it has, whoever wrote it: that is of the time before everything.
     """
 
     target: Target

@@ -474,7 +474,7 @@ class _Carrying:
 
     def _freeze(self, effect: Freeze) -> Outcome:
         def judge(found: Json) -> Outcome | None:
-            return None if patches.frozen(found) is None else Already("is frozen already")
+            return Already("is frozen already") if patches.is_frozen(effect, found) else None
 
         return self._patched(effect.target, judge, lambda found: (patches.freeze(effect, found), _JSON_PATCH))
 

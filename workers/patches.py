@@ -228,6 +228,24 @@ def thaw(effect: Thaw, found: Json) -> list[Any]:
     return [*_same(found), {"op": "remove", "path": f"/metadata/annotations/{_escaped(FROZEN)}"}, *field]
 
 
+def is_frozen(effect: Freeze, found: Json) -> bool:
+    """Whether it is as this freeze leaves it, or was, and somebody changed it since. A record of another freeze on an
+    object that goes on is an old one: kubectl's undo brings annotations of an earlier revision back."""
+    note = frozen(found)
+    if note is None:
+        return False
+    held = value_at(found, effect.field)
+    is_so = bool(held) and _within(orjson.loads(effect.to), orjson.loads(held))
+    return is_so or f'"request":{orjson.dumps(effect.request).decode()}' in note
+
+
+def _within(wanted: Any, held: Any) -> bool:
+    """Whether what is wanted is there, beside what the API server adds."""
+    if isinstance(wanted, dict) and isinstance(held, dict):
+        return all(key in held and _within(value, held[key]) for key, value in wanted.items())
+    return bool(wanted == held)
+
+
 def frozen(found: Json) -> str | None:
     """The annotation, None where the object is not frozen."""
     note = part(part(found, "metadata"), "annotations").get(FROZEN)

@@ -50,11 +50,14 @@ class _Made:
 
     def add(self, view: View, field: str, to: str, was: str, text: str) -> None:
         """Unless it is frozen: the record on it is of the time before."""
-        if FROZEN in view.annotations:
-            known = frozen.record(view.annotations[FROZEN])
-            value = f"is frozen already{f', by {known.request}' if known else ''}"
-            self.tell("freeze.already", view.target, Light.GREEN, value)
+        known = frozen.record(view.annotations.get(FROZEN, ""))
+        by = f", by {known.request}" if known else ""
+        if FROZEN in view.annotations and frozen.is_stopped(view, self.service.freeze.value):
+            self.tell("freeze.already", view.target, Light.GREEN, f"is frozen already{by}")
             return
+        if FROZEN in view.annotations:
+            value = f"bears the record of an earlier freeze{by}, and goes on: what it is now takes its place"
+            self.tell("freeze.stale", view.target, Light.YELLOW, value)
         effect = Freeze(view.target, field, to, self.who.request, self.service.name)
         self.steps.append(Step(f"freeze {view.target}", effect, text))
         self.before.append((str(view.target), was))

@@ -110,6 +110,18 @@ def policies(seen: Seen, service: ServiceSite) -> tuple[PolicyView, ...]:
     return () if isinstance(answer, Gap) else tuple(p for p in answer if p.target.name.startswith(begin))
 
 
+def is_stopped(view: View, value: str) -> bool:
+    """Whether it is as a freeze leaves it. value: what the flag says then."""
+    match view:
+        case WorkloadView():
+            return view.replicas == 0
+        case ScalerView():
+            return view.is_stopped
+        case ScheduleView():
+            return view.is_suspended
+    return view.value == value
+
+
 # --- Whether it is so -------------------------------------------------------------------------------
 
 

@@ -741,6 +741,27 @@ def test_what_is_written_down_is_what_is_found_then_and_not_what_was_planned(wor
     assert json.loads(world.get(target)["metadata"]["annotations"][FROZEN])["was"] == 8
 
 
+@pytest.mark.parametrize("what", FREEZABLE)
+def test_an_old_record_on_what_goes_on_keeps_nothing_from_being_frozen(world: World, what: str) -> None:
+    """As kubectl's undo of a rollout leaves one behind."""
+    make, field, to = FREEZABLE[what]
+    target = world.make(make(world.space()))
+    world.change(target, {"metadata": {"annotations": {FROZEN: '{"request":"ROLD","was":77}'}}})
+    assert world.apply(freezing(target, field, to)) == Done()
+    note = json.loads(world.get(target)["metadata"]["annotations"][FROZEN])
+    assert (note["request"], note.get("was") == 77) == ("R2345ABCD", False)
+    assert world.apply(freezing(target, field, to, "RANOTHER")) == Already("is frozen already")
+
+
+def test_what_somebody_started_again_is_not_stopped_by_the_same_freeze_twice(world: World) -> None:
+    """A worker that repeats its effect does not undo what came after it."""
+    target = workload(world, "Deployment", replicas=3)
+    assert world.apply(freezing(target, "/spec/replicas", 0)) == Done()
+    world.change(target, {"spec": {"replicas": 2}})
+    assert world.apply(freezing(target, "/spec/replicas", 0)) == Already("is frozen already")
+    assert world.get(target)["spec"]["replicas"] == 2
+
+
 def test_a_thaw_holds_for_the_record_it_was_planned_with(world: World) -> None:
     target = workload(world, "Deployment", replicas=3)
     assert world.apply(freezing(target, "/spec/replicas", 0)) == Done()

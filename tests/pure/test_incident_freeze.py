@@ -146,6 +146,27 @@ def test_what_is_frozen_keeps_its_first_record() -> None:
     assert value(plan, "freeze.already") == "is frozen already, by ROLD"
 
 
+@pytest.mark.parametrize(
+    "world",
+    [
+        World(Workloads=(workload(annotations=noted("/spec/replicas", was=2)),)),
+        World(Scalers=(scaler(annotations=noted("/spec/behavior")),)),
+        World(Schedules=(cron(annotations=noted("/spec/suspend")),)),
+    ],
+)
+def test_what_bears_an_old_record_and_goes_on_is_stopped_all_the_same(world: World) -> None:
+    """kubectl's undo of a rollout brings the annotations of an earlier revision back."""
+    plan = planned(world)
+    assert lights(plan) == {"freeze.stale": "yellow"}
+    assert "by ROLD, and goes on" in value(plan, "freeze.stale")
+    assert len(effects(plan)) == 1 + bool(world.answers["Scalers"] or world.answers["Schedules"])
+
+
+def test_a_flag_with_an_old_record_is_set_again() -> None:
+    plan = planned(World(Flag=flag("on", annotations=noted("/data/mode.writes"))), FLAG)
+    assert lights(plan) == {"freeze.stale": "yellow", "freeze.seen": "yellow"} and len(effects(plan)) == 1
+
+
 def test_a_writer_without_pods_has_nothing_to_stop() -> None:
     assert planned(World(Workloads=(workload(replicas=0),))).go is Go.NOTHING
 
