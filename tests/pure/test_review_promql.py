@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from alert_history import SITE, typed
-from test_review import given
+from review_world import given
 
 from commands.alertreads import QueryRange
 from commands.model import Read
