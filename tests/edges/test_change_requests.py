@@ -20,8 +20,8 @@ from commands.scheduling import Budgets
 from commands.site import Change, FreezePeriod
 from commands.workloads import Revisions, Workload
 from sandbox.redis_server import RedisServer
-from tests.build import NOW, TEAM
-from tests.edges.change_desk import ALICE, BOB, CAROL, DAVE, LINE, SITE, WELL, Changes, refused
+from tests.build import ALICE, BOB, NOW, TEAM
+from tests.edges.change_desk import CAROL, DAVE, LINE, SITE, WELL, Changes, refused
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from commands.response.changeevents import Kind
 from commands.response.changerequest import ChangeRequest, Stage
 from commands.response.incident import Detection
 from tests import build
-from tests.edges.change_desk import ALICE, BOB, CAROL, LINE, SITE, Changes, refused
+from tests.build import ALICE, BOB
+from tests.edges.change_desk import CAROL, LINE, SITE, Changes, refused
 
 
 @pytest.fixture
