@@ -6,7 +6,7 @@ may, unless the command says no; a refusal is told to the actor alone and writte
 is nobody learns here who may not know of it. Called by bot/desk.py.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,10 +18,11 @@ from bot.decisions import Decisions
 from bot.people import People
 from bot.records import Records
 from bot.state import JOB_TIMEOUT, Change, Conflict, State, Stored, Taken, new_id
+from bot.taskrecords import TaskRecords
 from commands.catalog import Catalog
 from commands.chronicle import is_of
 from commands.command import Command
-from commands.entry import CHANGE, EVENT, INCIDENT, OTHER, Entry, Given, Write, is_id, is_whole
+from commands.entry import CHANGE, EVENT, INCIDENT, OTHER, TASK, Entry, Given, Write, is_id, is_whole
 from commands.errors import Denied, SayBack, Stale, UsageError
 from commands.finding import Suggestion
 from commands.form import NeedsForm
@@ -29,6 +30,7 @@ from commands.ledger import Draft, Event
 from commands.model import SCHEDULER, Actor, AlertGroup, Args, Place, Request, Section
 from commands.response.incident import Incident
 from commands.response.seeing import may_see
+from commands.response.task import Task
 from commands.site import Site
 
 # Slack repeats an event for about six minutes.
@@ -79,6 +81,7 @@ class _Try:
     register: str
     id: str = ""
     records: dict[str, Stored[Incident]] = field(default_factory=dict)
+    tasks: dict[str, Stored[Task]] = field(default_factory=dict)
 
 
 class Clerk:
@@ -96,6 +99,7 @@ class Clerk:
         self._people = people
         self._now = now
         self.records = Records(state, site, now)
+        self.tasks = TaskRecords(state, site, now)
         self._casebook = Casebook(state, site)
         self._decisions = Decisions(state, catalog, site, people, now)
 
@@ -139,7 +143,9 @@ class Clerk:
             self._commit(change, wanted, given, entry, records[0], answer)
         return answer
 
-    def _write(self, change: Change, write: Write, attempt: _Try) -> Incident:
+    def _write(self, change: Change, write: Write, attempt: _Try) -> Incident | Task:
+        if write.word == "task":
+            return self._write_task(change, write, attempt)
         if not write.id:
             day = self._now().astimezone(ZoneInfo(self._site.timezone)).date()
             attempt.id = attempt.id or self.records.number("INC", day)
@@ -152,13 +158,32 @@ class Clerk:
             return self.records.erase(change, stored, write.erases, drafts[0])
         return self.records.add(change, stored, drafts)
 
+    def _write_task(self, change: Change, write: Write, attempt: _Try) -> Task:
+        if not write.id:
+            day = self._now().astimezone(ZoneInfo(self._site.timezone)).date()
+            attempt.id = attempt.id or self.tasks.number("TSK", day)
+            return self.tasks.open(change, attempt.id, write.drafts, self.tasks.register())
+        stored = attempt.tasks.get(write.id)
+        if stored is None:
+            raise Stale(f"There is no task {write.id}. Nothing was done.")
+        return self.tasks.add(change, stored, write.drafts)
+
     def _commit(
-        self, change: Change, wanted: Wanted, given: Given, entry: Entry, about: Incident, answer: Entered
+        self,
+        change: Change,
+        wanted: Wanted,
+        given: Given,
+        entry: Entry,
+        about: Incident | Task,
+        answer: Entered,
     ) -> None:
         for line in entry.runs:
+            assert isinstance(about, Incident)  # nothing runs because of a task
             request = self.following(line.replace("{id}", about.id), about)
             if request is not None:
                 change.put(request, was="").show(request, priority=2).work(request, timeout=JOB_TIMEOUT)
+        for name in entry.keeps:
+            change.keep_for_good(name)
         if entry.breaks:
             self._decisions.broken(change, entry.breaks, wanted.actor, about.id)
         act = f"{wanted.args.word} {wanted.args.verb}".strip()
@@ -188,6 +213,7 @@ class Clerk:
             request=self._change(wanted) if CHANGE in places else None,
             event=self._event(wanted, incident) if EVENT in places else None,
             names=dict(self._names(incident, now)),
+            task=self._task(wanted, roles, attempt) if TASK in places else None,
         )  # fmt: skip
 
     def _may_see(self, incident: Incident, wanted: Wanted, roles: frozenset[str]) -> bool:
@@ -261,6 +287,28 @@ class Clerk:
         ):
             return None
         return next(iter(self.records.events(incident.id, int(number) - 1, 1)), None)
+
+    def _task(self, wanted: Wanted, roles: frozenset[str], attempt: _Try) -> Task | None:
+        """The task that the line names: of a private incident only for who may know of that."""
+        text = wanted.args.name
+        found = (
+            [each for each in self.tasks.named(text) if self.may_know(each, wanted.actor.user, roles)]
+            if text
+            else []
+        )
+        if len(found) > 1:
+            listed = ", ".join(f"`{each.id}` {each.title}" for each in found[:_LISTED])
+            raise UsageError(f"Which one? {listed}. Type the whole id. Nothing was done.")
+        stored = self.tasks.stored(found[0].id) if found else None
+        if stored is None:
+            return None
+        attempt.tasks[stored.record.id] = stored
+        return stored.record
+
+    def may_know(self, task: Task, user: str, roles: Collection[str]) -> bool:
+        """Whether this user may know of a task: of a private incident's only who may see that, and whose it is."""
+        of = self.records.incident(task.incident) if task.incident else None
+        return of is None or task.owner == user or may_see(of.record, user, roles)
 
     def _names(self, incident: Incident | None, now: datetime) -> Iterator[tuple[str, str]]:
         users = set(self._site.rota(now))

@@ -35,6 +35,7 @@ from bot.wire import Refusal, Wire
 from commands.model import AlertGroup, Notice, Record, Request, Severity, Storm, Whisper
 from commands.model import State as Standpoint
 from commands.response.incident import Incident
+from commands.response.task import Task
 from commands.site import Site
 
 log = logging.getLogger(__name__)
@@ -545,6 +546,8 @@ def _under(record: Record) -> str:
         return f"storm:{record.storm} card"
     if isinstance(record, Incident):
         return record.alert if is_reply(record) else ""
+    if isinstance(record, Task):
+        return record.under
     return record.place.under if isinstance(record, Request) else ""
 
 
@@ -560,7 +563,9 @@ def _is_applied(record: Record) -> bool:
 
 
 def _asker(record: Record) -> str:
-    """Who typed it, "" for what nobody typed."""
+    """Who is told alone where it cannot be told: who typed it, or whose task it is; "" for nobody."""
+    if isinstance(record, Task):
+        return record.owner
     return record.actor.user if isinstance(record, Request) else ""
 
 

@@ -32,7 +32,18 @@ from commands.model import Actor, Args, Place, Read, Reads, Request, Section, Se
 from commands.numbers.turns import turns
 from commands.reads import DeadLetters, EffectiveConfig, Now, RunLog, Whoami, WhoamiView
 from commands.response.seeing import may_see
-from commands.responsereads import Duty, EventsOf, IncidentOf, Incidents, OnCallTurns, OpenIncidents
+from commands.response.task import Task
+from commands.responsereads import (
+    Asker,
+    Duty,
+    EventsOf,
+    HouseZone,
+    IncidentOf,
+    Incidents,
+    OnCallTurns,
+    OpenIncidents,
+    Tasks,
+)
 from commands.site import ClusterSite, Site
 
 # Slack repeats an event for about six minutes, and a captured request stays valid for five.
@@ -273,6 +284,12 @@ class Desk:
                 return self._casebook.occurrences(read.window, self._now(), read.cluster)
             case OnCallTurns():
                 return Duty(turns(self._site, read.start, read.end), self._site.timezone)
+            case HouseZone():
+                return self._site.timezone
+            case Asker():
+                return actor.user
+            case Tasks():
+                return self._tasks(read, actor)
             case IncidentOf() | OpenIncidents() | Incidents() | EventsOf():
                 return self._response(read, actor)
         raise AssertionError(f"an immediate command reads only the bot's own store, not {read}")
@@ -294,6 +311,12 @@ class Desk:
             case _:
                 raise AssertionError(f"not a read of the records: {read}")
         return tuple(i for i in found if read.cluster in ("", i.cluster) and may_see(i, actor.user, roles))
+
+    def _tasks(self, read: Tasks, actor: Actor) -> tuple[Task, ...]:
+        """Of a private incident only for who may know of that, and whose they are."""
+        roles = self._people.holder(actor.user).roles
+        found = self._clerk.tasks.told(read.since)
+        return tuple(each for each in found if self._clerk.may_know(each, actor.user, roles))
 
     def _whoami(self, user: str) -> WhoamiView:
         holder = self._people.holder(user)

@@ -54,6 +54,8 @@ def _filled(element: dict[str, Any]) -> str:
             return " ".join(element.get("selected_users") or ())
         case "conversations_select":
             return str(element.get("selected_conversation") or "")
+        case "datepicker":
+            return str(element.get("selected_date") or "")
         case "datetimepicker":
             chosen = element.get("selected_date_time")
             return datetime.fromtimestamp(chosen, UTC).isoformat() if chosen else ""
@@ -78,6 +80,8 @@ def _element(field: Field) -> Block:
             return {"type": "users_select", **({"initial_user": field.initial} if field.initial else {})}
         case "people":
             return {"type": "multi_users_select"}
+        case "date":
+            return {"type": "datepicker", **({"initial_date": field.initial} if field.initial else {})}
         case "channel":
             return {"type": "conversations_select", "default_to_current_conversation": False}
         case "time":

@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from bot import alertcard, alertthread, changecard, changerequestcard, changethread, incidentcard
+from bot import alertcard, alertthread, changecard, changerequestcard, changethread, incidentcard, taskcard
 from bot.alertwords import cause
 from bot.blocks import (
     FALLBACK,
@@ -48,6 +48,7 @@ from commands.model import (
 from commands.phrase import shortly, span
 from commands.response.changerequest import ChangeRequest
 from commands.response.incident import Incident
+from commands.response.task import Task
 
 _TOP = 6  # findings repeated on the summary card
 _CALM = 3  # of them where all is green
@@ -82,6 +83,8 @@ def messages(
         drawn = incidentcard.messages(record, offered)
     elif isinstance(record, ChangeRequest):
         drawn = changerequestcard.messages(record)
+    elif isinstance(record, Task):
+        drawn = taskcard.messages(record)
     else:
         drawn = (_whisper(record),)
     return tuple(replace(message, text=cut(message.text, FALLBACK)) for message in drawn)

@@ -34,6 +34,7 @@ from commands.model import AlertGroup, Notice, Record, Request, Storm, Whisper
 from commands.reads import RunView
 from commands.response.changerequest import ChangeRequest
 from commands.response.incident import Incident
+from commands.response.task import Task
 from commands.site import CHANGES
 
 QUEUE = "sre"
@@ -73,6 +74,7 @@ _KINDS: Mapping[type, str] = {
     Whisper: "whisper",
     Incident: "incident",
     ChangeRequest: "change",
+    Task: "task",
 }
 _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, kind in _KINDS.items()}
 
@@ -258,6 +260,8 @@ def lane_of(record: Record) -> str:
         return record.channel
     if isinstance(record, Incident):
         return record.room.channel or f"incident {record.id}"  # none of Slack's, until there is a room
+    if isinstance(record, Task):
+        return record.channel or f"@{record.owner}"
     if isinstance(record, Request) and record.place.private:
         return "@" + record.actor.user
     return record.place.channel
@@ -327,6 +331,11 @@ class Change:
         if len(packed) > FILE_BYTES:
             raise TooLarge(f"more than {FILE_BYTES >> 20} MiB, compressed")
         self.pipe.set(f"sre:file:{name}", packed, px=milliseconds(KEEP))
+        return self
+
+    def keep_for_good(self, name: str) -> "Change":
+        """Keep a file that is kept already without an end."""
+        self.pipe.persist(f"sre:file:{name}")
         return self
 
     def audit(self, what: str, **facts: str) -> "Change":

@@ -17,6 +17,7 @@ from commands.ledger import Draft, Event
 from commands.model import Actor, AlertGroup, Args, Place, Request
 from commands.response.changerequest import ChangeRequest
 from commands.response.incident import Incident
+from commands.response.task import Task
 from commands.site import Site
 
 # What a line does: looks at something, changes it with a plan and an approval, or is carried out at once.
@@ -37,7 +38,7 @@ class Given:
 
     Of a change request: change, the one that is meant; changes, all that are not over, newest first; holders, the
     roles of those who approved it, by user; road, what a command line would do, which raises UsageError where it does
-    not parse.
+    not parse. task: the one that the line names.
     """
 
     args: Args
@@ -59,6 +60,7 @@ class Given:
     changes: tuple[ChangeRequest, ...] = ()
     holders: Mapping[str, frozenset[str]] = field(default_factory=dict)
     road: Callable[[str], Road] = lambda line: "looks"
+    task: Task | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Write:
 class Entry:
     """What becomes of it. answer: told to the actor alone, with these buttons. writes: to the records, all or none.
     runs: command lines that the bot then asks for by itself, told under the record's card; one that is not built is
-    left out. breaks: the id of a change that is approved by this, by the actor alone.
+    left out. breaks: the id of a change that is approved by this, by the actor alone. keeps: files that are kept for
+    good from now on.
 
     {id} in answer, runs, buttons, and in the writes behind the first, stands for the id of a record that is new.
     """
@@ -86,13 +89,14 @@ class Entry:
     runs: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     breaks: str = ""
+    keeps: tuple[str, ...] = ()
 
 
 Decide = Callable[[Given], Entry]
 
 # What a command's `names` calls the place where a record may be named: the incident that is meant, the other of two,
-# a change, and the number of an event. What stands there is no part of a text.
-INCIDENT, OTHER, CHANGE, EVENT = "INC", "OTHER", "CHANGE", "EVENT"
+# a change, the number of an event, and a task. What stands there is no part of a text.
+INCIDENT, OTHER, CHANGE, EVENT, TASK = "INC", "OTHER", "CHANGE", "EVENT", "TASK"
 
 
 class Otherwise(Stale):

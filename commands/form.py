@@ -12,7 +12,8 @@ from commands.errors import SayBack, UsageError
 from commands.model import Args
 
 # line, text: one line or several. choice: one of `options`. person: a user. time: a moment. people: several users.
-FieldKind = Literal["line", "text", "choice", "person", "people", "time", "channel"]
+# date: a day.
+FieldKind = Literal["line", "text", "choice", "person", "people", "time", "date", "channel"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Literal
 
 from commands.errors import Unanswered, Unreachable
 from commands.finding import Finding, Light, Suggestion, worst
-from commands.ledger import Line
+from commands.ledger import Addition, Line
 from commands.picture import Picture
 from commands.plan import Asking, Plan, Progress, Verdict
 from commands.response.changerequest import ChangeRequest
 from commands.response.incident import Incident
+from commands.response.task import Task
 
 
 class Confidence(StrEnum):
@@ -45,6 +46,7 @@ class Section:
     note: one line on how it was read (source, window, data age); empty where there is nothing to say.
     table: lines in columns (wording.aligned), shown after the findings in letters of one width.
     cause: what it found to be the matter, None where it judges only, or found no cause.
+    additions: what it adds to the records of incidents (workers/additions.py).
     """
 
     key: str
@@ -55,6 +57,7 @@ class Section:
     attachments: tuple["Attachment", ...] = ()
     table: tuple[str, ...] = ()
     cause: Cause | None = None
+    additions: tuple[Addition, ...] = ()
 
     @property
     def light(self) -> Light:
@@ -499,4 +502,4 @@ class Whisper:
     suggestions: tuple[Suggestion, ...] = ()
 
 
-Record = Request | AlertGroup | Storm | Notice | Whisper | Incident | ChangeRequest
+Record = Request | AlertGroup | Storm | Notice | Whisper | Incident | ChangeRequest | Task

@@ -47,6 +47,25 @@ class EventsOf(Read):
 
 
 @dataclass(frozen=True, slots=True)
+class TasksOf(Read):
+    """→ tuple[Task, ...]: the actions of an incident, the oldest first."""
+
+    incident: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks(Read):
+    """→ tuple[Task, ...] that are open, newest first; of everybody. since: with those that were touched since then."""
+
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asker(Read):
+    """→ str: the user who asks. Answered by the desk alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class HouseZone(Read):
     """→ str: the name of the time zone of the configuration."""
 

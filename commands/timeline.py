@@ -129,7 +129,7 @@ def sentence(line: Line, names: Names) -> str:
 def markdown(incident: Incident, told: Sequence[Line], zone: tzinfo, names: Names) -> str:
     """The timeline as a document: a heading for each day, a line for each entry."""
     head = [
-        f"# {incident.id}: {_plain(incident.title)}",
+        f"# {incident.id}: {plain(incident.title)}",
         "",
         f"Sev{incident.severity}, {incident.status.value}; times in {zone}; {counted(len(told), 'line')}.",
         f"Event {incident.head.seq}, {incident.head.hash}.",
@@ -141,15 +141,15 @@ def markdown(incident: Incident, told: Sequence[Line], zone: tzinfo, names: Name
             day = local.strftime("%A, %-d %B %Y")
             body += ["", f"## {day}", ""]
         link = f" ([message]({line.permalink}))" if line.permalink else ""
-        body.append(f"- **{local:%H:%M:%S}** {_plain(sentence(line, names))}{link}")
-        body += [f"  - before: {_plain(' '.join(text.split()))}" for text in line.earlier]
+        body.append(f"- **{local:%H:%M:%S}** {plain(sentence(line, names))}{link}")
+        body += [f"  - before: {plain(' '.join(text.split()))}" for text in line.earlier]
     return "\n".join((*head, *body)) + "\n"
 
 
 _MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>#|"})
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text of anybody's, which is no markup here."""
     return text.translate(_MARKS)
 

@@ -14,6 +14,7 @@ from bot.changerecords import ChangeRecords
 from bot.records import Records
 from bot.settings import Settings
 from bot.state import State
+from bot.taskrecords import TaskRecords
 from commands.errors import Unreachable
 from commands.model import Read
 from commands.reads import EvidenceKept, HeartbeatView, Now, WebhookHeartbeat
@@ -32,6 +33,7 @@ from workers.runbooks import Runbooks
 from workers.signals import Signals
 from workers.signing import Signer
 from workers.silencing import Silencing
+from workers.tasks import TasksSource
 from workers.trail import TrailSource
 
 
@@ -115,6 +117,7 @@ class Clients:
             trail,
             CasebookSource(Casebook(self._state, self._settings.site), called=self._state.called),
             RecordsSource(Records(self._state, self._settings.site), self._settings.site.timezone),
+            TasksSource(TaskRecords(self._state, self._settings.site)),
             DeedsSource(self._state.trail, ChangeRecords(self._state, self._settings.site), self._settings.site),
             ChangeSource(ChangeRecords(self._state, self._settings.site)),
         )

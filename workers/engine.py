@@ -25,6 +25,7 @@ from commands.model import Flag, Request, Section
 from commands.model import State as Standing
 from commands.picture import Picture
 from commands.site import Site
+from workers import additions
 from workers.change import Changes
 from workers.changenotes import note_checks
 from workers.house import Effects, House, Lost
@@ -138,9 +139,11 @@ class Engine:
             stored = self._save(change, stored, replace(stored.record, sections=sections))
             note_cause(self._house, stored.record)
             note_checks(self._house, stored.record)
+            additions.add(self._house, stored.record)
         # A worker before this one may have died over it.
         note_cause(self._house, stored.record)
         note_checks(self._house, stored.record)
+        additions.add(self._house, stored.record)
         self._finish(stored, stored.record)
 
     def _parts(self, request: Request) -> dict[str, Part]:

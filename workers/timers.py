@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from bot.records import Records
 from bot.state import State
-from commands import clockwork
+from bot.taskrecords import TaskRecords
+from commands import clockwork, taskclock
 from commands.site import Site
 
 
@@ -18,6 +19,7 @@ class Timers:
         self, state: State, site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._records = Records(state, site, now)
+        self._tasks = TaskRecords(state, site, now)
         self._site = site
         self._now = now
 
@@ -26,3 +28,6 @@ class Timers:
         for member in self._records.due(self._now()):
             _, _, id = member.partition(":")
             self._records.append(id, lambda incident: clockwork.due(incident, self._now(), self._site))
+        for member in self._tasks.due(self._now()):
+            _, _, id = member.partition(":")
+            self._tasks.append(id, lambda task: taskclock.due(task, self._now(), self._site))

@@ -9,6 +9,8 @@ from commands.incident.lead import LEAD
 from commands.incident.listing import LISTING
 from commands.incident.merging import MERGING
 from commands.incident.paging import PAGE
+from commands.incident.postmortem import POSTMORTEM
+from commands.incident.publishing import PUBLISHING
 from commands.incident.resolving import RESOLVING
 from commands.incident.rotate import ROTATE
 from commands.incident.secure import SECURITY
@@ -23,5 +25,5 @@ from commands.incident.updating import DONE, SKIP, UPDATE
 
 COMMANDS = (
     LISTING, STATUS, DECLARE, SECURITY, *LEAD, PAGE, *STEPS, SETTING, *TELLING, *RESOLVING, *ENDING, *MERGING, *GLASS,
-    UPDATE, DONE, SKIP, TIMELINE, EXPORT, BLOCK, UNBLOCK, ROTATE, FREEZE, UNFREEZE,
+    POSTMORTEM, *PUBLISHING, UPDATE, DONE, SKIP, TIMELINE, EXPORT, BLOCK, UNBLOCK, ROTATE, FREEZE, UNFREEZE,
 )  # fmt: skip

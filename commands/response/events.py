@@ -58,7 +58,7 @@ class Kind(StrEnum):
     # Its place and its papers. ROOM: channel name thread own lost
     ROOM = "room"
     SCOPE = "not allowed"  # what
-    # REPORT: step · section: name text · deleted · drafted: seq stored sha256 bucket · published: version stored sha256
+    # REPORT: step · section: name said · deleted · drafted: seq stored sha256 bucket · published: version stored sha256
     # · waived: why
     REPORT = "postmortem"
 

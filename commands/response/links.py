@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from commands.ledger import Event
 from commands.response.events import Kind, read
-from commands.response.incident import AlertLink, Blame, Incident, Milestone, Room
+from commands.response.incident import AlertLink, Blame, Edition, Incident, Milestone, Report, Room, Written
 from commands.response.life import reach
 
 
@@ -52,7 +52,11 @@ def _linked(incident: Incident, event: Event) -> Incident:
 
 
 def _task(incident: Incident, event: Event) -> Incident:
-    return replace(incident, tasks=tuple(dict.fromkeys((*incident.tasks, event.facts["id"]))))
+    """One of them, or why there are none."""
+    id = event.facts.get("id", "")
+    if not id:
+        return replace(incident, no_tasks=event.facts.get("why", ""))
+    return replace(incident, tasks=tuple(dict.fromkeys((*incident.tasks, id))), no_tasks="")
 
 
 def _room(incident: Incident, event: Event) -> Incident:
@@ -71,19 +75,53 @@ def _scope(incident: Incident, event: Event) -> Incident:
     return replace(incident, scopes=tuple(dict.fromkeys((*incident.scopes, event.facts["what"]))))
 
 
+# What the postmortem shows and people change: after one of these the last draft is stale.
+_SHOWN = frozenset(
+    {
+        Kind.FIELD, Kind.MILESTONE, Kind.SEVERITY, Kind.REOPENED, Kind.BLAMED, Kind.TASK, Kind.NOTE, Kind.MESSAGE,
+        Kind.REVISED, Kind.REMOVED, Kind.RELEASED, Kind.ERASED,
+    }
+)  # fmt: skip
+
+
+def moved(report: Report, event: Event) -> Report:
+    """The postmortem after any event."""
+    return replace(report, moved=event.seq) if event.kind in _SHOWN else report
+
+
 def _report(incident: Incident, event: Event) -> Incident:
     facts, report = event.facts, incident.report
     match facts["step"]:
+        case "section":
+            return _section(incident, event)
+        case "deleted":
+            report = replace(report, has_deleted=True, moved=event.seq)
         case "drafted":
             report = replace(
-                report, version=report.version + 1, stored=facts.get("stored", ""), drafted=event.at
-            )
+                report, version=report.version + 1, drafted=event.at, stored=facts.get("stored", ""),
+                sha256=facts.get("sha256", ""), bucket=facts.get("bucket", ""), seq=int(facts.get("seq", "0")),
+            )  # fmt: skip
         case "published":
-            report = replace(report, published=event.at, by=event.by)
+            return _published(incident, event)
         case "waived":
             report = replace(report, waived=facts.get("why", ""), waived_by=event.by)
-    moved = replace(incident, report=report)
-    return reach(moved, Milestone.PUBLISHED, event, event.at) if facts["step"] == "published" else moved
+    return replace(incident, report=report)
+
+
+def _section(incident: Incident, event: Event) -> Incident:
+    name, text = event.facts["name"], event.facts.get("said", "")
+    sections = {**incident.report.sections, name: Written(text, event.by, event.at)}
+    told = replace(incident, report=replace(incident.report, sections=sections, moved=event.seq))
+    return replace(told, lessons=text) if name == "lessons" else told
+
+
+def _published(incident: Incident, event: Event) -> Incident:
+    facts, report = event.facts, incident.report
+    version = int(facts.get("version", "") or report.version)
+    edition = Edition(version, facts.get("stored", ""), facts.get("sha256", ""), event.at, event.by)
+    first = (report.published, report.by) if report.published else (event.at, event.by)
+    told = replace(report, published=first[0], by=first[1], editions=(*report.editions, edition))
+    return reach(replace(incident, report=told), Milestone.PUBLISHED, event, event.at)
 
 
 STEPS = {

@@ -14,7 +14,7 @@ PURE = (
     "bot/access.py", "bot/alertbody.py", "bot/alertcard.py", "bot/alerts.py", "bot/alertthread.py", "bot/alertwords.py",
     "bot/blocks.py", "bot/careviews.py", "bot/changecard.py", "bot/changerequestcard.py", "bot/changethread.py",
     "bot/changewords.py", "bot/duties.py", "bot/findings.py", "bot/forms.py", "bot/incidentcard.py", "bot/incidentthread.py",
-    "bot/incidentwords.py", "bot/storms.py", "bot/rights.py",
+    "bot/incidentwords.py", "bot/storms.py", "bot/rights.py", "bot/taskcard.py",
     "bot/render.py",
 )  # fmt: skip
 
@@ -43,7 +43,9 @@ PURE_MORE: Mapping[str, tuple[str, ...]] = {
         "bot.changethread",
         "bot.findings",
         "bot.incidentcard",
+        "bot.taskcard",
     ),
+    "bot/taskcard.py": ("bot.alertwords", "bot.blocks"),
     "bot/forms.py": ("bot.blocks", "orjson"),
     "bot/incidentcard.py": ("bot.alertwords", "bot.blocks", "bot.incidentthread", "bot.incidentwords"),
     "bot/incidentthread.py": ("bot.alertwords", "bot.blocks", "bot.incidentwords"),
@@ -84,6 +86,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bot/state.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
         "bot/scribe.py", "workers/scheduler.py", "workers/rounds.py", "workers/lookout.py", "workers/__main__.py",
         "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
+        "workers/tasks.py",
         "workers/changesource.py", "workers/changewatch.py",
         "workers/jobs.py", "workers/sightings.py", "workers/statuspage.py",
     ),

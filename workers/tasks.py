@@ -1,0 +1,29 @@
+"""Answers what is asked of the bot's own records of tasks. Called by workers/reader.py."""
+
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from bot.taskrecords import TaskRecords
+from commands.errors import Unreachable
+from commands.model import Read
+from commands.responsereads import Tasks, TasksOf
+
+
+class TasksSource:
+    def __init__(self, tasks: TaskRecords) -> None:
+        self._tasks = tasks
+
+    def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
+        return ((TasksOf, Tasks),)
+
+    def read(self, read: Read, deadline: float) -> Any:
+        try:
+            match read:
+                case TasksOf():
+                    return self._tasks.of_incident(read.incident)
+                case Tasks():
+                    return self._tasks.told(read.since)
+        except RedisError as error:
+            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
+        raise LookupError(f"not a read of the tasks: {read}")
