@@ -22,6 +22,7 @@ NAMED = {
     "workers/stack.py": {"POST"},  # a query to Prometheus, whose length an address would not hold
     "workers/http.py": {"POST", "DELETE"},  # it knows how, and who asks it is one of these
     SILENCES: {"POST", "DELETE"},
+    "workers/statuspage.py": {"POST"},  # what an incident is told outside, which its own record asked for
 }
 
 
