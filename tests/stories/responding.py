@@ -31,7 +31,7 @@ from tests.stories.alerting import NOWHERE
 from tests.stories.faults import Json, payload
 from tests.stories.later import AHEAD
 
-PATIENCE = 60
+PATIENCE = 15
 DAILY, INCIDENTS, ALERTS, SECURITY = "#sre-daily", "#incidents", "#sre-alerts", "#sre-security"
 SERVICE = "web"
 SITE: Json = {
@@ -101,6 +101,7 @@ class ResponseWorld:
                 )
             )  # fmt: skip
             self.wait(lambda: self.state.recall("group-S0APPROVERS"), "the groups are read")
+            self.wait(lambda: self.state.redis.exists("sre:chronicle"), "the first round is made")
             self._closing = closing.pop_all()
         return self
 
@@ -226,6 +227,12 @@ class ResponseWorld:
             return next((each["text"] for each in self.slack.ephemerals(user) if words in str(each)), None)
 
         return str(self.wait(found, f"{words!r} for {user} alone"))
+
+    def shared(self, channel: str, name: str) -> str:
+        """What is in the newest file of this name there, "" where there is none."""
+        ids = [file["id"] for message in self.told(channel) for file in message.get("files") or ()]
+        files = [self.slack.workspace.files[id] for id in ids]
+        return next((file.content.decode() for file in reversed(files) if file.name == name), "")
 
     def events(self, id: str, *kinds: str) -> list[Event]:
         return [event for event in self.records.events(id) if not kinds or event.kind in kinds]
