@@ -32,6 +32,7 @@ from commands.response.events import Kind, written
 from commands.response.incident import Incident, Milestone, Status
 
 REOPEN = timedelta(minutes=30)
+GRAVE = 2  # up to this severity a postmortem is drafted at once
 
 
 def resolve(given: Given) -> Entry:
@@ -51,7 +52,8 @@ def resolve(given: Given) -> Entry:
     override = f", although {red}" if red else ""
     said = "resolved" + (f": {why}" if why else "") + override
     told = aloud(event(given, Kind.STATUS, said, to=Status.RESOLVED.value, why=why))
-    return Entry(_answer(given, incident), write(incident, told), suggestions=_after(incident))
+    runs = ("incident postmortem {id}",) if incident.severity <= GRAVE else ()
+    return Entry(_answer(given, incident), write(incident, told), runs, _after(incident))
 
 
 def _answer(given: Given, incident: Incident) -> str:
