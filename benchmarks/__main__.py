@@ -14,6 +14,7 @@ from benchmarks import (
     drain,
     drain_beside,
     durability,
+    incidents,
     memory,
     slash_ack,
     trivial_job,
@@ -21,7 +22,7 @@ from benchmarks import (
 )
 from benchmarks.common import machine, main
 
-ALL = (durability, audit, trivial_job, slash_ack, webhook, courier, alerts, memory)
+ALL = (durability, audit, trivial_job, slash_ack, webhook, courier, alerts, incidents, memory)
 ON_A_CONTROL_PLANE = (drain, drain_beside)
 
 
