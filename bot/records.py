@@ -4,7 +4,7 @@ How they are written and read is in bot/book.py. Called by bot/clerk.py, the rou
 workers/records.py.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bot.book import Book, Shelf
 from bot.state import THREADS, Change, Stored
@@ -68,5 +68,9 @@ class Records(Book[Incident]):
 
     def of_group(self, group: str) -> str:
         """The id of the incident that an alert group belongs to, "" for none."""
-        found = self._redis.hget(_OF_GROUP, group)
-        return found.decode() if found else ""
+        return self.of_groups((group,)).get(group, "")
+
+    def of_groups(self, groups: Sequence[str]) -> Mapping[str, str]:
+        """Likewise of many, without those that belong to none."""
+        found = self._redis.hmget(_OF_GROUP, groups) if groups else ()
+        return {group: id.decode() for group, id in zip(groups, found, strict=True) if id}

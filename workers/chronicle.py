@@ -1,76 +1,178 @@
 """Follows the audit trail and writes what concerns an incident into its timeline.
 
-Any number of workers may follow; whoever is slower finds the event there already, by the place of its line. Where the
-last of them came to is kept in the store: after an hour away nothing is missing. Called by the rounds.
+Any number of workers may follow: one does, and should two, whoever is slower finds the place moved on. Where the last
+of them came to is kept in the store: after an hour away nothing is missing. Called by the rounds.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
+from redis.exceptions import RedisError
+
 from bot.audit import view
-from bot.casebook import Casebook
 from bot.records import Records
-from bot.state import State
+from bot.state import Change, Conflict, State
 from commands import chronicle
 from commands.ledger import Draft
 from commands.model import AlertGroup, Request
 from commands.reads import AuditLine
+from commands.response import fold
 from commands.response.incident import Incident
 from commands.site import Site
+
+log = logging.getLogger(__name__)
 
 # Where the trail was left, and how much of it is read in a turn.
 _PLACE = "sre:chronicle"
 _LINES = 500
+_TRIES = 100  # others may be writing the same record
+
+
+# What a line says of the incident as it is then; None where that is no news.
+Tell = Callable[[Incident], Draft | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The last line that was judged, and the version it was read at."""
+
+    entry: str
+    version: str
+
+    def moved(self, change: Change, entry: str) -> None:
+        """On to this line, in a change that happens only if nobody moved it meanwhile."""
+        change.expect(_PLACE, self.version).pipe.hset(_PLACE, "entry", entry)
 
 
 class Chronicle:
+    """What a page of lines says is written together with the place where it ends. A line is judged by what the incident
+    knows by then: one that was no news would be news if it were judged again, after those behind it."""
+
     def __init__(
         self, state: State, site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._state = state
         self._records = Records(state, site, now)
-        self._casebook = Casebook(state, site)
 
     def follow(self) -> bool:
-        """Read on from where it was left; False when there was nothing new."""
-        after = self._left()
-        if after is None:
+        """Read on from where it was left; False when there was nothing new, or another follows."""
+        if self._state.trail.last() == self.left().entry:
             return False
-        lines = [view(entry, raw) for entry, raw in islice(self._state.trail.lines(after), _LINES)]
-        active = self._records.open_incidents() if lines else ()
-        for line in lines if active else ():
-            self._tell(line, active)
-        if lines:
-            self._state.redis.set(_PLACE, lines[-1].entry)
-        return bool(lines)
+        with self._state.lease("chronicle") as is_ours:  # saves work; the place decides
+            return is_ours and self.read(self.left())
 
-    def _left(self) -> str | None:
+    def left(self) -> _Place:
         """The first time it begins with what comes next: there can be no incident of before."""
-        place = self._state.redis.get(_PLACE)
-        if place is None:
-            last = self._state.trail.last()
-            self._state.redis.set(_PLACE, last, nx=True)
-            return None
-        return str(place.decode())
+        version, entry = self._state.redis.hmget(_PLACE, "v", "entry")
+        if version is not None:
+            return _Place(entry.decode(), version.decode())
+        change, last = self._state.change(), self._state.trail.last()
+        _Place(last, "").moved(change, last)
+        with suppress(Conflict):  # another began a moment ago
+            change.commit()
+        return self.left()
 
-    def _tell(self, line: AuditLine, active: tuple[Incident, ...]) -> None:
-        id = line.facts.get("id", "")
-        if line.what == "entered" or not id:
-            return  # what was entered into a record is there already
-        if id.startswith("A"):
-            self._tell_alert(line, id, active)
-        elif id[0] in "RFT":
-            self._tell_request(line, id)
+    def read(self, place: _Place) -> bool:
+        """The page from there on; nothing when another was quicker."""
+        lines = [view(entry, raw) for entry, raw in islice(self._state.trail.lines(place.entry), _LINES)]
+        if not lines:
+            return False
+        about = _About(self._state, self._records, lines)
+        for _ in range(_TRIES):
+            change = self._state.change()
+            for id, tells in about.told.items():
+                self._add(change, id, tells)
+            place.moved(change, lines[-1].entry)
+            try:
+                change.commit()
+            except Conflict:
+                if self.left() == place:
+                    continue
+            return True
+        raise Conflict(_PLACE)
 
-    def _tell_request(self, line: AuditLine, id: str) -> None:
+    def _add(self, change: Change, id: str, tells: Iterable[tuple[AuditLine, Tell]]) -> None:
+        with _passing_over(id):
+            stored = self._records.incident(id)
+            if stored is not None and not stored.record.is_over:
+                self._records.add(change, stored, _drafts(stored.record, tells))
+
+
+def _drafts(incident: Incident, tells: Iterable[tuple[AuditLine, Tell]]) -> Iterator[Draft]:
+    """Each judged by the incident as it is after those before it."""
+    for line, tell in tells:
+        with _passing_over(line.entry):
+            told = tell(incident)
+            if told is not None:
+                incident = fold.supposed(incident, told, line.at)
+                yield told
+
+
+@contextmanager
+def _passing_over(what: str) -> Iterator[None]:
+    """One that nobody can read must not hold up those behind it."""
+    try:
+        yield
+    except (RedisError, GeneratorExit):
+        raise
+    except Exception:
+        log.exception("%s: a line of the audit trail is in no timeline", what)
+
+
+class _About:
+    """What a page of lines speaks of, each read once. told: by incident, in the order of the lines."""
+
+    def __init__(self, state: State, records: Records, lines: Iterable[AuditLine]) -> None:
+        self._state = state
+        self._records = records
+        self._groups: dict[str, AlertGroup | None] = {}
+        self._requests: dict[str, tuple[Request, str] | None] = {}
+        self.told: dict[str, list[tuple[AuditLine, Tell]]] = {}
+        news = [line for line in lines if chronicle.is_news(line)]
+        self._active = records.open_incidents() if news else ()
+        if self._active:
+            self._of_group = records.of_groups(sorted({line.facts["id"] for line in news}))
+            for line in news:
+                self._take(line)
+
+    def _take(self, line: AuditLine) -> None:
+        with _passing_over(line.entry):
+            incident, tell = self._alert(line) if _is_alert(line) else self._request(line)
+            if incident:
+                self.told.setdefault(incident, []).append((line, tell))
+
+    def _alert(self, line: AuditLine) -> tuple[str, Tell]:
+        group = self._group(line.facts["id"])
+        if group is None:
+            return "", _nothing
+
+        def tell(now: Incident) -> Draft | None:
+            known = next((link for link in now.alerts if link.group == group.id), None)
+            return chronicle.of_group(line, group, known)
+
+        return self._of_group.get(group.id, "") or _concerned(group, self._active), tell
+
+    def _group(self, id: str) -> AlertGroup | None:
+        if id not in self._groups:
+            stored = self._state.alert_group(id)
+            self._groups[id] = stored.record if stored else None
+        return self._groups[id]
+
+    def _request(self, line: AuditLine) -> tuple[str, Tell]:
+        id = line.facts["id"]
+        if id not in self._requests:
+            self._requests[id] = self._asked(id)
+        found = self._requests[id]
+        told = chronicle.of_request(line, found[0]) if found else None
+        return (found[1], lambda _: told) if found else ("", _nothing)
+
+    def _asked(self, id: str) -> tuple[Request, str] | None:
         stored = self._state.request(id)
-        if stored is None:
-            return
-        told = chronicle.of_request(line, stored.record)
-        incident = self._incident_of(stored.record) if told else ""
-        if told and incident:
-            self._add(incident, told)
+        return (stored.record, self._incident_of(stored.record)) if stored else None
 
     def _incident_of(self, request: Request) -> str:
         if named := request.args.flags.get("incident", ""):
@@ -82,23 +184,13 @@ class Chronicle:
             return self._records.of_group(under.removeprefix("alert:"))
         return self._records.in_room(request.place.channel, request.place.thread)
 
-    def _tell_alert(self, line: AuditLine, id: str, active: tuple[Incident, ...]) -> None:
-        stored = self._state.alert_group(id)
-        if stored is None:
-            return
-        incident = self._records.of_group(id) or _concerned(stored.record, active)
-        if not incident:
-            return
 
-        def making(now: Incident) -> list[Draft]:
-            known = next((link for link in now.alerts if link.group == id), None)
-            told = chronicle.of_group(line, stored.record, known)
-            return [told] if told else []
+def _nothing(incident: Incident) -> None:
+    return None
 
-        self._records.append_open(incident, making)
 
-    def _add(self, incident: str, told: Draft) -> None:
-        self._records.append_open(incident, lambda _: [told])
+def _is_alert(line: AuditLine) -> bool:
+    return line.facts["id"].startswith("A")
 
 
 def _concerned(group: AlertGroup, active: tuple[Incident, ...]) -> str:

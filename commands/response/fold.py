@@ -6,8 +6,9 @@ of its subject (life, people, clock, links, said); a kind that nobody knows chan
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
-from commands.ledger import Event, Head
+from commands.ledger import Draft, Event, Head, sealed
 from commands.response import clock, life, links, people, said
 from commands.response.incident import LINES, Incident
 
@@ -40,6 +41,12 @@ def after(incident: Incident, event: Event) -> Incident:
     step = _STEPS.get(event.kind)
     moved = step(incident, event) if step else incident
     return _told(moved, event)
+
+
+def supposed(incident: Incident, draft: Draft, now: datetime) -> Incident:
+    """As it would be after this event, which is not written yet."""
+    (event,) = sealed((draft,), incident.head, now, ("",))
+    return after(incident, event)
 
 
 def _told(incident: Incident, event: Event) -> Incident:

@@ -1,14 +1,16 @@
 """The timeline writes itself: what the audit says of an incident's room and its alerts becomes its events, once."""
 
 from dataclasses import replace
+from threading import Thread
 
 import pytest
 
-from bot.state import State
+from bot.state import State, connect
 from commands.ledger import Draft
 from commands.model import AlertGroup
 from commands.response.events import Kind
 from commands.response.incident import Milestone
+from sandbox.redis_server import RedisServer
 from tests.build import ALICE, BOB
 from tests.edges.test_casebook import Book, numbered
 from tests.edges.test_records import ROOM, Post
@@ -59,7 +61,9 @@ def test_what_was_told_before_is_not_told_again_by_a_second_follower(told: Told)
     id = told.declare().id
     told.type("health", BOB, ROOM)
     told.follow()
-    told.state.redis.set("sre:chronicle", "0-0")  # as if it had died before it wrote down where it was
+    told.state.redis.hset(
+        "sre:chronicle", "entry", "0-0"
+    )  # as if it had died before it wrote down where it was
     told.follow()
     assert len(told.texts(id, Kind.RUN)) == 1
 
@@ -97,3 +101,69 @@ def test_an_incident_that_is_over_hears_nothing_more(told: Told) -> None:
     told.type("health", BOB, ROOM)
     told.follow()
     assert told.texts(id, Kind.RUN) == []
+
+
+def test_a_follower_that_was_overtaken_writes_nothing(told: Told) -> None:
+    """A paused process holds no lease any more, and has judged the lines of its page by what was true before."""
+    group = numbered(1)
+    told.fires(group)
+    id = told.declare(f"sev2 checkout is slow --alert {group.id}").id
+    told.follow()
+    slow = Chronicle(told.state, told.site, told.clock)
+    left = slow.left()
+    for firing in ("1", "0"):
+        told.state.change().audit("alert", id=group.id, cluster=group.cluster, firing=firing).commit()
+    told.follow()
+    before = told.incident(id)
+    slow.read(left)
+    assert told.incident(id) == before and before.firing == ()
+
+
+def test_many_followers_at_once_tell_an_alert_that_flaps_fifty_times_as_one_would(
+    told: Told, redis_server: RedisServer
+) -> None:
+    group = numbered(1)
+    told.fires(group)
+    id = told.declare(f"sev2 checkout is slow --alert {group.id}").id
+    told.follow()
+    for _ in range(50):
+        for firing in ("0", "0", "1", "1"):
+            told.state.change().audit("alert", id=group.id, cluster=group.cluster, firing=firing).commit()
+
+    def follow() -> None:
+        state = State(connect(redis_server.url, patient=True))
+        chronicle, last = Chronicle(state, told.site, told.clock), state.trail.last()
+        while chronicle.left().entry != last:
+            chronicle.read(chronicle.left())  # without a lease, as if each had lost it
+
+    threads = [Thread(target=follow) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    texts = told.texts(id, Kind.ALERT)[1:]
+    assert texts == [f"{group.name} is resolved", f"{group.name} fires again: 1 alert"] * 50
+    (link,) = told.incident(id).alerts
+    assert (link.refired, link.ended) == (50, None)
+
+
+def test_an_alert_that_is_over_does_not_join_because_somebody_marks_it(told: Told) -> None:
+    id = told.declare("sev2 checkout is slow --service checkout").id
+    group = numbered(7)
+    lead = replace(group.lead, labels={**group.lead.labels, "service": "checkout"})
+    told.book.put(replace(group, alerts=(lead,), cluster=told.incident(id).cluster))
+    told.book.ends(replace(group, alerts=(lead,), cluster=told.incident(id).cluster))
+    told.state.change().audit("marked", id=group.id, by=BOB.user, judgement="noise").commit()
+    told.follow()
+    assert told.incident(id).alerts == ()
+
+
+def test_a_line_that_cannot_be_read_holds_up_none_behind_it(told: Told) -> None:
+    id = told.declare().id
+    group = numbered(1)
+    told.fires(group)
+    told.state.redis.hset(f"sre:alert:{group.id}", "body", b'{"of": "a later version"}')
+    told.state.change().audit("alert", id=numbered(2).id, firing="some").commit()
+    told.type("health", BOB, ROOM)
+    told.follow()
+    assert told.texts(id, Kind.RUN) == ["asked for `health`"]
