@@ -4,6 +4,7 @@ The part of the pre-checks (commands/changes/prechecks.py) that is judged from w
 and the registry say. What was not read is unknown, with the reason.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -266,13 +267,16 @@ def alerts(
     return Finding(key, label, Light.GREEN, f"{counted(len(own), 'rule')} of {service.name}, none silenced")
 
 
+_NARROWED = re.compile(r"\b(?:service|namespace|deployment|job|app)\s*=~?")
+
+
 def _is_of(rule: RuleView, service: ServiceSite) -> bool:
-    """By its labels, or by what it asks for."""
+    """By its labels, or by what it asks for; one that asks for no service in particular watches all of them."""
     named = {service.name, service.service, service.deployment, service.namespace} - {""}
     labels = {rule.labels.get(name, "") for name in ("service", "app", "job", "namespace", "deployment")}
-    return (
-        bool(named & labels) or any(f'"{name}"' in rule.expr for name in named) or "http_request" in rule.expr
-    )
+    if named & labels or any(f'"{name}"' in rule.expr for name in named):
+        return True
+    return "http_request" in rule.expr and _NARROWED.search(rule.expr) is None
 
 
 def _hides(silence: SilenceView, rule: RuleView, service: ServiceSite, change: ChangeRequest) -> bool:

@@ -1,25 +1,12 @@
 """A desk for change requests, with a worker beside it that makes their looks and watches them: a test says what is seen."""
 
-from datetime import timedelta
 from typing import Any
 
 from bot.changerecords import ChangeRecords
 from bot.state import State
-from commands.alertreads import Rules, RuleView, Silences
-from commands.effects import Target
 from commands.model import Actor, Gap, Read
-from commands.reads import Condition as NodeCondition
 from commands.reads import (
-    EksCluster,
-    EksView,
-    Endpoints,
-    EndpointView,
-    Http,
-    Nodes,
-    NodeView,
     Now,
-    Pods,
-    PodSurvey,
     Query,
     Sample,
     Vector,
@@ -30,16 +17,13 @@ from commands.responsereads import (
     ChangeRequestOf,
     ChangeRequests,
     ChangeSamples,
-    HouseZone,
     OpenIncidents,
 )
-from commands.scheduling import Budgets
 from commands.site import AccessRule, Roles, Site, Team
-from commands.triagereads import Fetch
-from commands.workloads import Autoscalers, Revisions, RevisionView, Workload, WorkloadView
 from tests.build import ALICE, BOB, TEAM, audit_lines
 from tests.edges.test_records import CATALOG, Post
 from tests.fakes import FakeReader
+from tests.pure.change_world import WELL
 from workers.changesource import ChangeSource
 from workers.changewatch import ChangeWatch
 from workers.engine import Engine
@@ -50,25 +34,6 @@ SITE = Site(
     access=(AccessRule(("approvers",), ("approve",), ("change start",)),),
     team=Team(people={"alice": (ALICE.user, DAVE.user)}),
 )
-CHANNEL = "C0CHANGES01"
-TEMPLATE = {"spec": {"containers": [{"name": "backend", "image": "shop/backend:1"}]}}
-BACKEND = Target("Deployment", "sre-shop", "backend", "uid-backend")
-
-WELL: dict[type[Read], Any] = {
-    Nodes: (NodeView("n1", (NodeCondition("Ready", "True"),), False, (), "v1.33.1", 4, 8 * 2**30, {}),),
-    Pods: PodSurvey(3, {"Running": 3}, (), 0),
-    Workload: (WorkloadView(BACKEND, 4, 4, 3, 3, 3, 3, 3, TEMPLATE, "app=backend"),),
-    Revisions: (RevisionView(7, Target("ReplicaSet", "sre-shop", "backend-7", "uid-7"), "7", TEMPLATE),),
-    Autoscalers: (),
-    Budgets: (),
-    Rules: (RuleView("HighErrorRate", "alerting", "g", "f", 'x{service="backend-service"}', "ok"),),
-    Silences: (),
-    Endpoints: (EndpointView("10.0.0.1", "a", True),),
-    Fetch: Http(200, timedelta(milliseconds=5)),
-    EksCluster: EksView("sre-training-cluster", "ACTIVE", "1.33", "eks.1"),
-    HouseZone: "Europe/Berlin",
-    OpenIncidents: (),
-}
 
 
 class Shop(FakeReader):

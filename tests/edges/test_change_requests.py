@@ -21,7 +21,8 @@ from commands.site import Change, FreezePeriod
 from commands.workloads import Revisions, Workload
 from sandbox.redis_server import RedisServer
 from tests.build import ALICE, BOB, NOW, TEAM
-from tests.edges.change_desk import CAROL, DAVE, LINE, SITE, WELL, Changes, refused
+from tests.edges.change_desk import CAROL, DAVE, LINE, SITE, Changes, refused
+from tests.pure.change_world import WELL
 
 
 @pytest.fixture

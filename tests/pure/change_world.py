@@ -5,14 +5,32 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from commands.alertreads import Rules, RuleView, Silences
+from commands.effects import Target
 from commands.entry import Given
 from commands.ledger import START, Draft, sealed
-from commands.model import Actor, Args, Place
+from commands.model import Actor, Args, Place, Read
+from commands.reads import Condition as NodeCondition
+from commands.reads import (
+    EksCluster,
+    EksView,
+    Endpoints,
+    EndpointView,
+    Http,
+    Nodes,
+    NodeView,
+    Pods,
+    PodSurvey,
+)
 from commands.response import changefold
 from commands.response.changeevents import Kind, draft, payload_facts
 from commands.response.changemoves import Move
 from commands.response.changerequest import ChangeRequest, Payload, Risk, Stage
+from commands.responsereads import HouseZone, OpenIncidents
+from commands.scheduling import Budgets
 from commands.site import AccessRule, Roles, Site
+from commands.triagereads import Fetch
+from commands.workloads import Autoscalers, Revisions, RevisionView, Workload, WorkloadView
 from tests.build import ALICE, BOB, NOW
 
 SITE = Site(
@@ -93,3 +111,25 @@ def given(text: str, about: ChangeRequest | None = None, by: Actor = ALICE, **mo
         cluster="sre-training-cluster", change=about,
     )  # fmt: skip
     return replace(made, **more)
+
+
+# --- A cluster in which all is well ---------------------------------------------------------------
+
+TEMPLATE = {"spec": {"containers": [{"name": "backend", "image": "shop/backend:1"}]}}
+BACKEND = Target("Deployment", "sre-shop", "backend", "uid-backend")
+
+WELL: dict[type[Read], Any] = {
+    Nodes: (NodeView("n1", (NodeCondition("Ready", "True"),), False, (), "v1.33.1", 4, 8 * 2**30, {}),),
+    Pods: PodSurvey(3, {"Running": 3}, (), 0),
+    Workload: (WorkloadView(BACKEND, 4, 4, 3, 3, 3, 3, 3, TEMPLATE, "app=backend"),),
+    Revisions: (RevisionView(7, Target("ReplicaSet", "sre-shop", "backend-7", "uid-7"), "7", TEMPLATE),),
+    Autoscalers: (),
+    Budgets: (),
+    Rules: (RuleView("HighErrorRate", "alerting", "g", "f", 'x{service="backend-service"}', "ok"),),
+    Silences: (),
+    Endpoints: (EndpointView("10.0.0.1", "a", True),),
+    Fetch: Http(200, timedelta(milliseconds=5)),
+    EksCluster: EksView("sre-training-cluster", "ACTIVE", "1.33", "eks.1"),
+    HouseZone: "Europe/Berlin",
+    OpenIncidents: (),
+}
