@@ -6,6 +6,7 @@ may, unless the command says no; a refusal is told to the actor alone and writte
 is nobody learns here who may not know of it. Called by bot/desk.py.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ from commands.response.incident import Incident
 from commands.response.seeing import may_see
 from commands.response.task import Task
 from commands.site import Site
+
+_ID = re.compile(r"INC-\d{4}-\d{2}-\d{2}-\d{3,}")
 
 # Slack repeats an event for about six minutes.
 _REMEMBER_DELIVERY = timedelta(hours=1)
@@ -323,8 +326,21 @@ class Clerk:
     def _refused(self, wanted: Wanted, reason: str) -> None:
         act = f"{wanted.args.word} {wanted.args.verb}".strip()
         who = {"by": wanted.actor.user, "team": wanted.actor.team}
+        named = wanted.args.flags.get("incident", "") or wanted.args.name
         line = self._state.change()
-        line.audit("refused", id=wanted.args.name[:40], act=act, reason=reason, **who).commit()
+        line.audit(
+            "refused", id=named[:40] if is_id(named) else "", act=act, reason=self._public(reason), **who
+        )
+        line.commit()
+
+    def _public(self, reason: str) -> str:
+        """As everybody may read it in the audit: without what private incidents are about."""
+        for id in dict.fromkeys(_ID.findall(reason)):
+            stored = self.records.incident(id)
+            if stored is not None and stored.record.is_private:
+                for said in (stored.record.title, stored.record.room.name):
+                    reason = reason.replace(said, "(private)") if said else reason
+        return reason
 
 
 def following(catalog: Catalog, site: Site, line: str, incident: Incident, now: datetime) -> Request | None:

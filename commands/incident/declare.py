@@ -130,7 +130,12 @@ def _has_channel(given: Given, severity: int, *, is_private: bool) -> bool:
         raise UsageError(
             f"A private incident is told in a channel of its own: leave `--thread` out. {NOTHING}"
         )
-    return is_private or "channel" in flags or (severity <= 2 and "thread" not in flags)
+    is_alone = given.place.channel.startswith("D") and not given.groups
+    if is_alone and "thread" in flags:
+        raise UsageError(
+            f"Nobody else reads this: leave `--thread` out, or declare it in a channel. {NOTHING}"
+        )
+    return is_private or is_alone or "channel" in flags or (severity <= 2 and "thread" not in flags)
 
 
 def _form(args: Args, title: str, severity: str, group: AlertGroup | None) -> Form:

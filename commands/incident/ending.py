@@ -102,7 +102,16 @@ def _gaps(given: Given, incident: Incident) -> Iterator[str]:
     if held:
         yield f"Still on duty: {', '.join(held)}. `/sre incident leave all` ends that."
     if incident.severity <= GRAVE and not incident.is_drill:
+        yield from _learning_gaps(incident)
         yield from _report_gaps(given, incident)
+
+
+def _learning_gaps(incident: Incident) -> Iterator[str]:
+    """A task has an owner and a day from its first event on, so all that follows is owned."""
+    if not (incident.tasks or incident.no_tasks):
+        yield "No action follows from it: `/sre incident action`, or `/sre incident action --none REASON`."
+    if not (incident.lessons or incident.report.waived):
+        yield "Nobody has said what was learned: `/sre incident set lessons TEXT`."
 
 
 def _report_gaps(given: Given, incident: Incident) -> Iterator[str]:

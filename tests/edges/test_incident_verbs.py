@@ -81,6 +81,7 @@ def test_an_incident_is_run_from_its_room_and_the_record_holds(post: Post) -> No
         (BOB, "incident resolve"),
         (BOB, "incident leave all"),
         (CAROL, "incident waive same cause as yesterday"),
+        (CAROL, "incident action --none the pool is gone tomorrow"),
         (BOB, "incident close"),
     )
     for by, line in lines:
@@ -389,6 +390,13 @@ def test_its_people_the_security_team_and_its_room_know_of_it(
 ) -> None:
     post, incident = hidden
     assert post.type(f"incident ack {incident.id}", by, channel).accepted
+
+
+def test_the_audit_that_everybody_reads_does_not_say_what_it_is_about(hidden: tuple[Post, Incident]) -> None:
+    post, incident = hidden
+    refused = post.type("incident resolve again", DAVE, ELSEWHERE)
+    assert "a key is public" in refused.text
+    assert "a key is public" not in str(build.audit_lines(post.state)) and incident.id in refusals(post)[-1]
 
 
 def test_who_is_asked_to_help_sees_it(hidden: tuple[Post, Incident]) -> None:

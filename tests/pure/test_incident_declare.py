@@ -13,7 +13,7 @@ from commands.entry import Entry, Otherwise
 from commands.errors import UsageError
 from commands.form import FieldErrors, Form, NeedsForm
 from commands.ledger import START, Draft, sealed
-from commands.model import AlertGroup, Args, Care, Severity
+from commands.model import AlertGroup, Args, Care, Place, Severity
 from commands.response import fold
 from commands.response.events import Kind, draft
 from commands.response.incident import Incident, Milestone
@@ -113,6 +113,13 @@ def test_what_is_wrong_is_said_at_its_field(line: str, field: str) -> None:
 )
 def test_a_grave_or_private_one_has_a_channel_and_others_a_thread(line: str, has_channel: bool) -> None:
     assert folded(decided(line)).wants_channel is has_channel
+
+
+def test_one_that_is_declared_in_a_direct_message_is_told_where_others_read_it() -> None:
+    alone = Place("D0ALICE0001")
+    assert folded(decided("declare sev4 x", place=alone)).wants_channel
+    with pytest.raises(UsageError, match="Nobody else reads this"):
+        decided("declare sev1 x --thread", place=alone)
 
 
 def test_a_private_one_is_never_told_in_a_thread() -> None:

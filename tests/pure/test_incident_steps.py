@@ -279,7 +279,9 @@ def test_what_is_cancelled_says_why() -> None:
 
 def complete(*more: Draft, **said: str) -> Incident:
     times = [reached(name) for name in ("started", "detected", "acknowledged", "identified", "mitigated")]
-    return incident(*times, status("resolved"), *more, **said)
+    learned = draft(Kind.FIELD, "…", name="lessons", value="look at the pool first")
+    nothing = draft(Kind.TASK, "no action is needed", why="it was the last of its kind")
+    return incident(*times, status("resolved"), learned, nothing, *more, **said)
 
 
 def published() -> Draft:
@@ -305,7 +307,9 @@ def test_all_that_is_missing_is_said_in_one_answer() -> None:
         "(1) Nobody has said when it was `detected`, `acknowledged`, `identified`",
         "(2) `mitigated` is later than `resolved`",
         "(3) Still on duty: ic",
-        "(4) Its postmortem is not published",
+        "(4) No action follows from it",
+        "(5) Nobody has said what was learned",
+        "(6) Its postmortem is not published",
         "Nothing was done.",
     ):
         assert part in said
