@@ -284,6 +284,8 @@ class Courier:
         if isinstance(stored.record, Incident) and is_reply(stored.record):
             return self._root(stored.record, (), {})
         root = self._outbox.sent(card).get(key, Sent())
+        if root.failed and not root.ts and isinstance(stored.record, Incident):
+            return Sent(channel=stored.record.room.channel, lane=stored.record.room.channel)
         return replace(root, lane=root.channel) if root.ts else None
 
     def _turn(self, record: Record) -> timedelta:

@@ -184,8 +184,8 @@ def _refused(incident: Incident, step: Step) -> str:
 
 def remind(state: State, site: Site) -> None:
     """Mark the cards of incidents with a channel, so that the courier looks at each; whether it is time yet, the
-    steps know."""
+    steps know. Of one that is over for users, only what is told in it is looked at."""
     outbox = Outbox(state)
     for incident in Records(state, site).open_incidents():
-        if incident.room.is_own and not outbox.is_marked(incident):
+        if incident.is_active and incident.room.is_own and not outbox.is_marked(incident):
             state.change().show(incident, priority=1).commit()

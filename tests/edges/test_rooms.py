@@ -18,6 +18,8 @@ from bot.records import Records
 from bot.rooms import remind
 from bot.state import State, connect
 from commands.ledger import Draft
+from commands.model import SCHEDULER, Place
+from commands.model import State as Standing
 from commands.response.events import Kind, draft
 from commands.response.incident import Incident
 from commands.site import ClusterSite, OnCall, Roles, Site, Urls
@@ -562,6 +564,48 @@ def test_declared_where_the_bot_is_not_it_is_told_in_the_channel_of_all(
     deliver(lambda: courier, state)
     assert [m["text"] for m in told(slack, INCIDENTS)] == [incident_text(slack)]
     assert incident(state).room.lost and Outbox(state).dead_letters() == ()
+
+
+def asked(state: State, channel: str) -> None:
+    """What the bot asks for by itself because of it."""
+    made = build.request(
+        "FTEST0001", text="debug layers", actor=SCHEDULER, place=Place(channel, under=f"incident:{ID} card"),
+        sections=(build.section("users"),), state=Standing.ANSWERED,
+    )  # fmt: skip
+    state.change().put(made, was="").show(made).commit()
+
+
+def test_what_follows_from_it_waits_for_its_card_and_stands_in_its_thread(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    asked(state, ID)
+    declare(state)
+    deliver(lambda: courier, state)
+    card = told(slack, NAME)[0]
+    assert "checkout" in card["text"] and len(slack.thread(NAME, card["ts"])) == 2
+
+
+def test_what_follows_from_one_in_a_thread_stands_in_that_thread(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    ts = slack.post_as("alice", INCIDENTS, "is checkout slow for you, too?").ts
+    channel = slack.workspace.channel(INCIDENTS).id
+    declare(state, place(channel, ts), channel="", severity="3")
+    asked(state, channel)
+    deliver(lambda: courier, state)
+    assert len(slack.thread(INCIDENTS, ts)) == 3
+
+
+def test_what_follows_from_a_private_one_is_told_nowhere_else(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    declare(state, private="yes")
+    deliver(lambda: courier, state)
+    room = incident(state).room.channel
+    slack.fault("chat.postMessage", "error", times=1, error="channel_not_found")
+    asked(state, room)
+    deliver(lambda: courier, state)
+    assert told(slack, ALERTS) == told(slack, INCIDENTS) == [] and len(told(slack, room)) == 2
 
 
 # --- when it is over ------------------------------------------------------------------------------
