@@ -159,8 +159,16 @@ class RoomMaking:
             self.lose(incident.id, f"#{found['name']} was archived")
         elif found.get("is_member") is False:
             self.lose(incident.id, f"the bot was removed from #{found['name']}")
-        elif found["name"] != incident.room.name:
+        else:
+            self._note(incident, found)
+
+    def _note(self, incident: Incident, found: dict[str, Any]) -> None:
+        """What people made of it; and what only they can make of it."""
+        if found["name"] != incident.room.name:
             self._rename(incident.id, str(found["name"]))
+        if is_hidden(incident) and not found.get("is_private"):
+            what = "may not make its channel private: everybody can read it until somebody does that in Slack"
+            self._records.append(incident.id, lambda _: [not_allowed(what)])
 
     def _rename(self, id: str, name: str) -> None:
         def renamed(now: Incident) -> list[Draft]:

@@ -504,6 +504,16 @@ def test_one_that_becomes_private_takes_its_announcement_back(
     assert announced["text"] == f"🔒 {ID} is private." and "checkout" not in str(announced)
 
 
+def test_one_that_becomes_private_says_that_its_channel_is_not(state: State, slack: SlackStandIn) -> None:
+    courier = new_courier(state, slack, pace=LOOKING)
+    declare(state)
+    deliver(lambda: courier, state, until=lambda: len(told(slack, INCIDENTS)))
+    add(state, draft(Kind.FIELD, "private", name="private", value="yes"))
+    look(courier, state, lambda: incident(state).scopes)
+    look(courier, state, lambda: "everybody can read it" in str(told(slack, NAME)[0]["blocks"]))
+    assert len(incident(state).scopes) == 1
+
+
 # --- in a thread ----------------------------------------------------------------------------------
 
 
