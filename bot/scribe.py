@@ -20,6 +20,7 @@ import orjson
 from redis.exceptions import RedisError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.outbox import Outbox, Sent
 from bot.records import Records
 from bot.state import State, TooLarge
 from bot.wire import Refusal, Wire
@@ -70,6 +71,7 @@ class Scribe:
     ) -> None:
         self._state = state
         self._records = records
+        self._outbox = Outbox(state)
         self._wire = wire
         self._me = me
         self._greet = greet
@@ -281,7 +283,8 @@ class Scribe:
     def _seen(self, incident: Incident) -> Seen:
         room = incident.room
         if not room.is_own:
-            return Seen({said.of: said for said in self._replies(room.channel, room.thread)}, is_whole=True)
+            channel, ts = self._thread(incident)
+            return Seen({said.of: said for said in self._replies(channel, ts)} if ts else {}, channel)
         said: dict[str, Said] = {}
         for told in self._pages("conversations.history", channel=room.channel):
             each = self._said(room.channel, told)
@@ -289,7 +292,16 @@ class Scribe:
                 said[each.of] = each
             if told.get("reply_count"):
                 said |= {reply.of: reply for reply in self._replies(room.channel, each.ts)}
-        return Seen(said, is_whole=True)
+        return Seen(said, room.channel)
+
+    def _thread(self, incident: Incident) -> tuple[str, str]:
+        """Channel and ts of the message under which it is told, "" while there is none: where it was declared, the
+        card of its alert, or its own."""
+        if incident.room.thread:
+            return incident.room.channel, incident.room.thread
+        card, _, key = (incident.alert or f"incident:{incident.id} card").partition(" ")
+        root = self._outbox.sent(card).get(key, Sent())
+        return root.channel, root.ts
 
     def _replies(self, channel: str, ts: str) -> list[Said]:
         found = self._pages("conversations.replies", channel=channel, ts=ts)

@@ -133,11 +133,11 @@ def refused(name: str, mimetype: str, size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that was read of a room: the messages by `of`, and whether it was read whole, so that what is not among
-    them is gone."""
+    """All that was read of a room: the messages by `of`, and the channel that was read whole: what the record has of
+    it and is not among them is gone. Of where the room was before nothing is said."""
 
     said: Mapping[str, Said] = field(default_factory=dict)
-    is_whole: bool = False
+    channel: str = ""
 
 
 def caught_up(seen: Seen, known: Mapping[str, Known]) -> tuple[Draft, ...]:
@@ -146,7 +146,7 @@ def caught_up(seen: Seen, known: Mapping[str, Known]) -> tuple[Draft, ...]:
     for of in sorted({*seen.said, *known}, key=_order):
         if of in seen.said:
             drafts += compared(seen.said[of], known.get(of))
-        elif seen.is_whole:
+        elif of.partition(" ")[0] == seen.channel:
             drafts += gone(of, known.get(of))
     return tuple(drafts)
 

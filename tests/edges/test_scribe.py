@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from slack_sdk import WebClient
 
+from bot.outbox import Outbox, Sent
 from bot.records import Records
 from bot.scribe import DONE, EVERY, Ears, Scribe
 from bot.state import State
@@ -294,6 +295,28 @@ def test_rooms_are_compared_now_and_then_and_at_once_after_being_away(desk: Desk
     assert (
         timedelta() < timedelta(milliseconds=desk.state.redis.pttl(f"sre:once:caught-up:{desk.id}")) <= EVERY
     )
+
+
+def test_under_its_card_too_all_that_was_missed_appears_once(desk: Desk) -> None:
+    moved = draft(Kind.ROOM, "told there", channel=desk.slack.workspace.channel("incidents").id)
+    desk.records.append(desk.id, lambda _: [moved])
+    (incident,) = desk.records.open_incidents()
+    card = desk.client.chat_postMessage(channel=incident.room.channel, text="the card")["ts"]
+    Outbox(desk.state).note_sent(f"incident:{desk.id}", "card", Sent(channel=incident.room.channel, ts=card))
+    reply = desk.slack.post_as("bob", incident.room.channel, "unheard", card)
+    desk.slack.react("alice", incident.room.channel, reply.ts, PIN)
+    desk.scribe.catch_up(incident)
+    desk.scribe.catch_up(incident)
+    assert [line.text for line in desk.lines()] == ["unheard"]
+
+
+def test_what_was_said_in_the_room_of_before_is_not_gone_because_it_is_told_elsewhere(desk: Desk) -> None:
+    desk.pin(desk.say("the cache"))
+    other = desk.client.conversations_create(name="inc-another")["channel"]["id"]
+    moved = draft(Kind.ROOM, "its channel", channel=other, name="inc-another", own="yes")
+    desk.records.append(desk.id, lambda _: [moved])
+    desk.scribe.catch_up(desk.records.open_incidents()[0])
+    assert [line.gone for line in desk.lines()] == [""]
 
 
 def test_an_incident_that_is_over_is_not_written_on(desk: Desk) -> None:
