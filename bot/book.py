@@ -6,67 +6,38 @@ content away, and the chain says who wanted that. A kind of records is a subclas
 how they are folded and by what else they are found: bot/records.py, bot/changerecords.py.
 """
 
+import logging
 import secrets
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from bot.state import Change, Conflict, State, Stored
+from bot.shelf import UNREADABLE, Made, Shelf, shape_of
+from bot.state import Change, Conflict, State, Stored, codec_of
 from commands.ledger import START, Draft, Event, Head, sealed
 from commands.site import Site
 from commands.transcript import STANDINGS, Known
 
+log = logging.getLogger(__name__)
+
 # A record is kept for good, and so are its events.
 _TRIES = 100  # others may be writing the same record
+_ROUNDS = 20  # of what follows by the rules, from what follows by the rules; three have been seen
+_AT_ONCE = 200  # records that are asked for in one round trip
+
+# What an event of a later version says, as far as this one is concerned: it happened.
+_UNKNOWN = ""
 
 _EVENT = TypeAdapter(Event)
 
 
-class Made(Protocol):
-    """A record that is made of events."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def head(self) -> Head: ...
-    @property
-    def opened(self) -> datetime: ...
-    @property
-    def updated(self) -> datetime: ...
-    @property
-    def is_active(self) -> bool: ...
-    @property
-    def is_over(self) -> bool: ...
-    @property
-    def next_due(self) -> datetime | None: ...
-
-
 R = TypeVar("R", bound=Made)
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """Where the records of one kind stand. kind: as the outbox calls them. every: all of them by when they were
-    opened; beside it stand those that are not over, and the register. due: by when something is due of one."""
-
-    kind: str
-    every: str
-    due: str
-
-    @property
-    def open(self) -> str:
-        return f"{self.every}:open"
-
-    @property
-    def register(self) -> str:
-        """Opened one at a time: whoever looked for others has seen them all."""
-        return f"{self.every}:register"
 
 
 class Book(Generic[R]):
@@ -145,9 +116,17 @@ class Book(Generic[R]):
             try:
                 change.commit()
             except Conflict:
+                if self._stands(record):
+                    return record
                 continue
             return record
         raise Conflict(id)
+
+    def _stands(self, record: R) -> bool:
+        """Whether it was written after all: the answer was lost, and when it was asked for again somebody had written
+        behind it."""
+        last = self.events(record.id, record.head.seq - 1, 1)
+        return bool(last) and last[0].hash == record.head.hash
 
     def append_open(self, id: str, making: Callable[[R], Iterable[Draft]]) -> R | None:
         """As `append`, unless the record is over: then nothing is added."""
@@ -167,12 +146,15 @@ class Book(Generic[R]):
     def _with_consequences(
         self, before: R | None, record: R, events: tuple[Event, ...]
     ) -> tuple[R, tuple[Event, ...]]:
-        """With what follows by the rules, and from that."""
-        while drafts := tuple(self._consequences(before, record)):
+        """With what follows by the rules, and from that. Raises RuntimeError when they never end."""
+        for _ in range(_ROUNDS):
+            drafts = tuple(self._consequences(before, record))
+            if not drafts:
+                return record, events
             more = self._sealed(drafts, record.head)
             before, record = record, reduce(self._after, more, record)
             events = (*events, *more)
-        return record, events
+        raise RuntimeError(f"what follows for {record.id} never ends, the last is: {events[-1].text}")
 
     def _sealed(self, drafts: Iterable[Draft], head: Head) -> tuple[Event, ...]:
         told = [self._redacted(draft) for draft in drafts]
@@ -187,13 +169,19 @@ class Book(Generic[R]):
 
     def _fresh(self, id: str, drafts: Iterable[Draft]) -> list[Draft]:
         drafts = list(drafts)
-        keys = [draft.key for draft in drafts if draft.key]
-        known = self.known(id, keys)
-        return [draft for draft in drafts if not draft.key or draft.key not in known]
+        known = set(self.known(id, [draft.key for draft in drafts if draft.key]))
+        fresh = []
+        for draft in drafts:
+            if draft.key not in known:
+                fresh.append(draft)
+            if draft.key:
+                known.add(draft.key)
+        return fresh
 
     def _put(self, change: Change, was: str, record: R, events: Sequence[Event]) -> None:
         kept = cast(Any, record)  # one of bot/state.py's own
         change.put(kept, was=was)
+        change.pipe.hset(self._key(record.id), "shape", shape_of(self.shelf.kind))
         change.pipe.rpush(_events(record.id), *(_EVENT.dump_json(event) for event in events))
         keys = [event.key for event in events if event.key]
         if keys:
@@ -210,6 +198,7 @@ class Book(Generic[R]):
             change.pipe.zrem(self.shelf.open, record.id)
         else:
             change.pipe.zadd(self.shelf.open, {record.id: record.opened.timestamp()})
+        change.pipe.zadd(self.shelf.written, {record.id: record.updated.timestamp()})
         member = f"{self.shelf.kind}:{record.id}"
         if record.next_due is None:
             change.pipe.zrem(self.shelf.due, member)
@@ -224,7 +213,12 @@ class Book(Generic[R]):
         return version.decode() if version else ""
 
     def stored(self, id: str) -> Stored[R] | None:
-        return cast("Stored[R] | None", self._state.load(f"{self.shelf.kind}:{id}"))
+        """Made anew of its events where another version wrote it, which kept what that version knows."""
+        version, body, shape = self._redis.hmget(self._key(id), "v", "body", "shape")
+        if version is None or body is None:
+            return None
+        is_ours = (shape or b"").decode() == shape_of(self.shelf.kind)
+        return Stored(self._read(id, body) if is_ours else self._made_anew(id, body), version.decode())
 
     def open_records(self) -> tuple[R, ...]:
         """Those that are not over, newest first."""
@@ -232,18 +226,25 @@ class Book(Generic[R]):
 
     def told_between(self, since: datetime, until: datetime) -> tuple[R, ...]:
         """Those opened before `until` whose record was last written in or after [since, until), oldest first."""
-        found = self._all(self._redis.zrangebyscore(self.shelf.every, "-inf", f"({until.timestamp()}"))
-        return tuple(record for record in found if record.updated >= since)
+        opened = self._redis.zrangebyscore(self.shelf.every, "-inf", f"({until.timestamp()}")
+        written = set(self._redis.zrangebyscore(self.shelf.written, since.timestamp(), "+inf"))
+        return self._all([id for id in opened if id in written])
 
     def named(self, text: str) -> tuple[R, ...]:
         """Those whose id this is, or ends with ("002", "11-23-002"), newest first and ten at most."""
-        ids = self._redis.zrevrange(self.shelf.every, 0, -1)
-        return self._all([id for id in ids if id.decode().endswith(text.upper())][:10])
+        return self._all(self._named(text)[:10])
 
     def whole(self, text: str) -> str:
         """The one id that this is the end of; "" where none or several are."""
-        ids = [found.id for found in self.named(text)]
-        return ids[0] if len(ids) == 1 else ""
+        ids = self._named(text)
+        return ids[0].decode() if len(ids) == 1 else ""
+
+    def _named(self, text: str) -> list[bytes]:
+        end = text.upper().encode(errors="replace")
+        if self._redis.zscore(self.shelf.every, end) is not None:
+            return [end]
+        ids: list[bytes] = self._redis.zrevrange(self.shelf.every, 0, -1)
+        return [id for id in ids if id.endswith(end)]
 
     def events(self, id: str, start: int = 0, count: int = -1) -> tuple[Event, ...]:
         """`count` events from the `start`-th (from 0) on; all of them without."""
@@ -271,8 +272,50 @@ class Book(Generic[R]):
         return tuple(row.decode() for row in rows)
 
     def _all(self, ids: Iterable[bytes]) -> tuple[R, ...]:
-        found = (self.stored(id.decode()) for id in ids)
-        return tuple(stored.record for stored in found if stored)
+        """Those that are there. One that cannot be read at all is left out: it must not hide the others."""
+        found, rest = [], [id.decode() for id in ids]
+        while rest:
+            some, rest = rest[:_AT_ONCE], rest[_AT_ONCE:]
+            pipe = self._redis.pipeline(transaction=False)
+            for id in some:
+                pipe.hget(self._key(id), "body")
+            found += [(id, body) for id, body in zip(some, pipe.execute(), strict=True) if body is not None]
+        return tuple(record for id, body in found if (record := self._read_if_any(id, body)))
+
+    def _read_if_any(self, id: str, body: bytes) -> R | None:
+        try:
+            return self._read(id, body)
+        except UNREADABLE:
+            log.exception("%s cannot be read, and so is in no list", id)
+            return None
+
+    def _read(self, id: str, body: bytes) -> R:
+        try:
+            return cast(R, codec_of(self.shelf.kind).validate_json(body))
+        except ValidationError:
+            return self._replayed(id)
+
+    def _made_anew(self, id: str, body: bytes) -> R:
+        try:
+            return self._replayed(id)
+        except UNREADABLE:
+            return self._read(id, body)
+
+    def _replayed(self, id: str) -> R:
+        """All its events once more. What one says that this version does not understand changes nothing, as a kind that
+        it does not know."""
+        first, *rest = self.events(id)
+        record = self._begun(id, first)
+        for event in rest:
+            try:
+                record = self._after(record, event)
+            except UNREADABLE as error:
+                log.warning("event %s of %s says what is not understood here: %r", event.seq, id, error)
+                record = self._after(record, replace(event, kind=_UNKNOWN))
+        return record
+
+    def _key(self, id: str) -> str:
+        return f"sre:{self.shelf.kind}:{id}"
 
 
 def _events(id: str) -> str:

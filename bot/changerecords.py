@@ -9,7 +9,8 @@ from datetime import date, datetime
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.book import Book, Shelf
+from bot.book import Book
+from bot.shelf import Shelf
 from bot.state import THREADS, card_of, lane_of, new_id
 from commands import changeclock
 from commands.baseline import Baseline

@@ -6,7 +6,8 @@ workers/records.py.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bot.book import Book, Shelf
+from bot.book import Book
+from bot.shelf import Shelf
 from bot.state import THREADS, Change, Stored
 from commands import consequences
 from commands.ledger import Draft, Event

@@ -78,6 +78,12 @@ _KINDS: Mapping[type, str] = {
 }
 _CODECS: Mapping[str, TypeAdapter[Any]] = {kind: TypeAdapter(type_) for type_, kind in _KINDS.items()}
 
+
+def codec_of(kind: str) -> TypeAdapter[Any]:
+    """Reads and writes the records of a kind, as the outbox calls it."""
+    return _CODECS[kind]
+
+
 # The outbox: cards by when they are due · "priority lane" by card · marks since the claim · who has it.
 OUTBOX, META, DIRTY, CLAIMS = "sre:outbox", "sre:outbox:meta", "sre:outbox:dirty", "sre:outbox:claims"
 BELL, DEAD = "sre:outbox:bell", "sre:outbox:dead"

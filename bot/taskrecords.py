@@ -7,7 +7,8 @@ workers/records.py.
 from collections.abc import Iterable
 from datetime import datetime
 
-from bot.book import Book, Shelf
+from bot.book import Book
+from bot.shelf import Shelf
 from bot.state import Change
 from commands import taskclock
 from commands.ledger import Draft, Event

@@ -1,5 +1,6 @@
 """The records of incidents on a real Redis: opened once, added to in order, folded alike, sealed, found again."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Barrier, Thread
@@ -10,9 +11,9 @@ from bot.access import Kind
 from bot.desk import Desk, Receipt, Said
 from bot.people import People
 from bot.records import Records
-from bot.state import State, connect
+from bot.state import Change, State, connect
 from commands.catalog import Catalog
-from commands.ledger import Draft, faults
+from commands.ledger import Draft, faults, sealed
 from commands.model import Actor, Place
 from commands.response import fold
 from commands.response.events import Kind as K
@@ -172,3 +173,115 @@ def test_secrets_do_not_enter_the_record(state: State, redis_server: RedisServer
         f"sre:incident:{id}", "body"
     )
     assert b"hunter2" not in body and b"[redacted]" in body
+
+
+# --- what must not happen to a record -----------------------------------------------------------------
+
+
+def test_the_same_thing_told_twice_in_one_breath_is_there_once(post: Post) -> None:
+    id = post.declare().id
+    before = post.incident(id).head.seq
+    post.records.append(
+        id, lambda _: [note("seen", key="slack:1.2"), note("seen", key="slack:1.2"), note("hm")]
+    )
+    assert post.incident(id).head.seq == before + 2
+
+
+class LostAnswer(Change):
+    """Its first answer is lost, and before it is asked for again somebody writes the same record."""
+
+    def commit(self) -> None:
+        super().commit()
+        state = self._state
+        assert isinstance(state, Losing)
+        if state.meanwhile:
+            state.meanwhile.pop()()
+            super().commit()
+
+
+class Losing(State):
+    meanwhile: list[Callable[[], object]]
+
+    def change(self) -> Change:
+        return LostAnswer(self)
+
+
+def test_what_was_written_is_not_written_again_when_the_answer_was_lost(
+    post: Post, redis_server: RedisServer
+) -> None:
+    id = post.declare().id
+    losing = Losing(connect(redis_server.url, patient=True))
+    losing.meanwhile = [lambda: post.records.append(id, lambda _: [note("another's")])]
+    Records(losing, SITE, post.clock).append(id, lambda _: [note("mine")])
+    assert [event.text for event in post.records.events(id)[-2:]] == ["mine", "another's"]
+
+
+def test_one_that_a_later_version_wrote_is_read_as_far_as_it_is_understood_and_hides_no_other(
+    post: Post,
+) -> None:
+    later, other = post.declare("sev2 checkout is slow"), post.declare("sev2 login fails")
+    post.records.append(later.id, lambda _: [note("one")])
+    post.state.redis.hset(f"sre:incident:{later.id}", "body", b'{"id": "a form of which nobody knows here"}')
+    assert [each.id for each in post.records.open_incidents()] == [other.id, later.id]
+    assert post.incident(later.id) == fold.fold(later.id, post.records.events(later.id))
+    assert post.type(f"incident note --incident {later.id} two").accepted
+    events = post.records.events(later.id)
+    assert events[-1].text == "two" and faults(events, post.incident(later.id).head, {}) == ()
+
+
+def test_what_an_earlier_version_did_not_keep_is_made_of_the_events(post: Post) -> None:
+    """A record is what a version knew to make of the events: a field that came later is empty in it."""
+    incident = post.declare("sev2 checkout is slow")
+    key, body = f"sre:incident:{incident.id}", b'"title":"checkout is slow"'
+    old = post.state.redis.hget(key, "body")
+    assert body in old
+    post.state.redis.hset(key, mapping={"body": old.replace(body, b'"title":""'), "shape": "another"})
+    assert post.incident(incident.id) == incident
+    post.records.append(incident.id, lambda _: [note("one")])
+    assert b'"title":""' not in post.state.redis.hget(key, "body")
+
+
+def test_an_event_that_says_what_this_version_does_not_understand_changes_nothing(post: Post) -> None:
+    incident = post.declare()
+    strange = [
+        Draft(K.STATUS, "asleep", facts={"to": "asleep"}), Draft(K.SEVERITY, "?", facts={}),
+        Draft(K.ITEMS, "?", facts={"a": "[]"}), Draft("never heard of", "?"), Draft(K.MILESTONE, "?", facts={"name": "x"}),
+    ]  # fmt: skip
+    more = sealed(strange, incident.head, NOW, "abcde")
+    replayed = fold.fold(incident.id, (*post.records.events(incident.id), *more))
+    assert replayed.head.seq == incident.head.seq + 5
+    assert replace(replayed, head=incident.head, report=incident.report) == incident
+    with pytest.raises(ValueError, match="asleep"):  # nobody writes what he does not understand himself
+        post.records.append(incident.id, lambda _: strange[:1])
+    assert post.incident(incident.id) == incident
+
+
+def test_one_whose_events_are_damaged_too_is_in_no_list_and_the_others_are(post: Post) -> None:
+    damaged, other = post.declare("sev2 checkout is slow"), post.declare("sev2 login fails")
+    post.state.redis.hset(f"sre:incident:{damaged.id}", "body", b"{}")
+    post.state.redis.lset(f"sre:events:{damaged.id}", 0, b"{}")
+    assert [each.id for each in post.records.open_incidents()] == [other.id]
+
+
+class Endless(Records):
+    def _consequences(self, before: Incident | None, record: Incident) -> Iterable[Draft]:
+        return [note("and so on")] if before else []
+
+
+def test_what_follows_from_itself_for_ever_is_refused_and_nothing_is_written(post: Post) -> None:
+    incident = post.declare()
+    with pytest.raises(RuntimeError, match="never ends, the last is: and so on"):
+        Endless(post.state, SITE, post.clock).append(incident.id, lambda _: [note("begin")])
+    assert post.incident(incident.id) == incident
+
+
+def test_of_a_time_those_are_told_that_were_open_or_written_in_then(post: Post) -> None:
+    old = post.declare("sev2 checkout is slow")
+    then = post.later(days=40).declare("sev2 login fails")
+    new = post.later(days=40).declare("sev2 search is empty")
+    span = (NOW + timedelta(days=30), NOW + timedelta(days=60))
+    assert [each.id for each in post.records.told_between(*span)] == [then.id]
+    post.records.append(old.id, lambda _: [note("the cause")])
+    assert [each.id for each in post.records.told_between(*span)] == [old.id, then.id]
+    assert [each.id for each in post.records.named("001")] == [new.id, then.id, old.id]
+    assert post.records.whole(new.id.lower()) == new.id and post.records.whole("001") == ""
