@@ -19,6 +19,7 @@ from bot.blocks import (
     paragraph,
     paragraphs,
 )  # fmt: skip
+from commands.changelines import ACCEPTED, NOTIFIED, STANDBY, open_lines
 from commands.finding import Light, Suggestion
 from commands.phrase import counted, span
 from commands.response.changerequest import (
@@ -168,18 +169,24 @@ def _foot(change: ChangeRequest) -> str:
 
 def _buttons(change: ChangeRequest) -> tuple[tuple[Suggestion, ...], ...]:
     match change.stage:
-        case Stage.DRAFT:
-            return ((_do(change, "Check again", "check"), *_later(change)),)
+        case Stage.DRAFT | Stage.PRECHECKS:
+            return ((_do(change, "Check again", "check"), *_later(change)), _ticks(change))
         case Stage.PENDING:
             digest = f"--digest {change.digest[:DIGEST]}"
             asked = (_do(change, "Approve", "approve", digest), _do(change, "Reject…", "reject", digest))
-            return ((*asked, *_later(change)), _ready(change))
+            return ((*asked, *_later(change)), _ready(change), _ticks(change))
         case Stage.APPROVED:
-            return ((_do(change, "Start", "start"), *_later(change)), _ready(change))
+            begin = _do(change, "Start", "start")
+            return ((begin, *_later(change)), _ready(change), _ticks(change))
         case Stage.EXECUTING:
             return (_at_work(change), (*_back(change), _do(change, "Users complain", "report")))
         case Stage.VALIDATING:
-            closing = (_do(change, "Validate", "validate"), _do(change, "It worked: close", "close"))
+            accepted = () if ACCEPTED in change.ticks else (_do(change, "Users accept it", "tick", ACCEPTED),)
+            closing = (
+                _do(change, "Validate", "validate"),
+                _do(change, "It worked: close", "close"),
+                *accepted,
+            )
             return (closing, (*_back(change), _do(change, "Users complain", "report")))
         case Stage.ROLLING_BACK:
             return ((*_back(change), _do(change, "It is taken back", "rollback", "--done")),)
@@ -194,6 +201,13 @@ def _ready(change: ChangeRequest) -> tuple[Suggestion, ...]:
     tell = () if change.notified else (_do(change, "Tell the stakeholders", "notify"),)
     there = (_do(change, "I am there", "standby", "yes"), _do(change, "I cannot", "standby", "no"))
     return (_do(change, "Check again", "check"), *tell, *there)
+
+
+def _ticks(change: ChangeRequest) -> tuple[Suggestion, ...]:
+    """The lines that only people can tick, as long as nobody has."""
+    said = (NOTIFIED, STANDBY)  # they have buttons of their own
+    left = (line for line in open_lines(change) if line.key not in said and line.light is Light.UNKNOWN)
+    return tuple(_do(change, f"Tick: {line.label}", "tick", line.key) for line in left)
 
 
 def _at_work(change: ChangeRequest) -> tuple[Suggestion, ...]:

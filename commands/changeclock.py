@@ -18,9 +18,10 @@ from commands.site import Change as Rules
 from commands.site import Site
 
 # Keys of timers. VALIDATE is followed by minutes after the last step. HELD: somebody must decide by then; DECLARE: an
-# incident is due of it.
+# incident is due of it. PAGE: the status page is to be told. ROLL_BACK: it
+# is to be taken back by itself.
 EXPIRE, POST, REMIND, SAMPLE, VALIDATE = "expire", "post", "remind", "sample", "validate:"
-HELD, DECLARE = "held", "declare"
+HELD, DECLARE, PAGE, ROLL_BACK = "held", "declare", "page", "rollback"
 
 LOOKS = (5, 15, 60)  # minutes after the change
 REMINDED = timedelta(hours=1)  # before it begins
@@ -64,6 +65,8 @@ def _timers(
     if after.notified and (is_moved or before is None or before.notified != after.notified):
         if after.stage in _TOLD:
             yield POST, after.updated
+        if after.stage in _TOLD and after.is_on_page:
+            yield PAGE, after.updated
         yield REMIND, _reminder(after)
 
 

@@ -11,20 +11,23 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from commands.baseline import Baseline, Interval
-from commands.changeclock import DECIDED, HELD, SAMPLE, WATCHED, rules
+from commands.changeclock import DECIDED, HELD, ROLL_BACK, SAMPLE, WATCHED, rules
+from commands.changelines import WAY_BACK
+from commands.finding import Light
 from commands.ledger import Draft
 from commands.model import Request, State
 from commands.phrase import span
 from commands.response import changemoves
 from commands.response.changeevents import Kind, draft, moving, timer
 from commands.response.changemoves import Move
-from commands.response.changerequest import ChangeRequest, Stage
+from commands.response.changerequest import ChangeRequest, Stage, lines_in
 from commands.response.events import Kind as IncidentKind
 from commands.response.events import draft as incident_draft
 from commands.response.incident import Detection, Incident, Milestone
 from commands.site import Rollback, Site
 from commands.watch import Judged
 from commands.watchverdict import Outcome, Verdict, recovery, verdict
+from commands.wording import one_line
 
 COMPLAINTS, WITHIN = 3, timedelta(minutes=10)  # so many people who say that users complain fail it
 
@@ -99,7 +102,12 @@ def _after_rollback(found: Verdict) -> Draft:
 def _failed(change: ChangeRequest, found: Verdict, at: datetime, site: Site) -> Iterator[Draft]:
     used = f" ({'; '.join(found.used)})" if found.used else ""
     said = f"🔴 worse than its baseline: {found.reason}{used}."
-    if not change.payload.is_irreversible:
+    if may_roll_back(change):
+        yield moving(
+            Move.ROLL_BACK, f"{said} It is rolled back by itself, as its request says.", why=found.reason
+        )
+        yield timer(ROLL_BACK, at)
+    elif not change.payload.is_irreversible:
         yield _told(change, f"{said} Roll back now? Its card has the button.", at, site)
     elif change.stage is Stage.VALIDATING:
         why = f"{found.reason}; it cannot be taken back"
@@ -107,6 +115,28 @@ def _failed(change: ChangeRequest, found: Verdict, at: datetime, site: Site) -> 
         yield replace(failed, mention=site.oncall(at))
     else:
         yield _told(change, f"{said} It cannot be taken back: stop, and declare an incident.", at, site)
+
+
+def may_roll_back(change: ChangeRequest) -> bool:
+    """By itself: its request says so, a look saw that what ran before is kept, and it is the first time."""
+    lines = change.checks.lines if change.checks else ()
+    is_proved = any(line.key == WAY_BACK and line.light is Light.GREEN for line in lines)
+    is_kept = change.ticks.get(WAY_BACK) is None  # nobody said it instead of a look
+    payload = change.payload
+    return (
+        payload.is_auto and not payload.is_irreversible and is_proved and is_kept and not change.linked_back
+    )
+
+
+def way_back(change: ChangeRequest) -> str:
+    """The line that takes it back, with the reason that links it to this change; "" where there is none."""
+    found = (line for line in lines_in(change.payload.rollback) if line.split()[0] in ("deploy", "rollback"))
+    line = next(found, "")
+    return (
+        f'{line} --why "{change.id} rollback: {one_line(change.verdict_why, 100)}"'.replace("`", "")
+        if line
+        else ""
+    )
 
 
 def _held(change: ChangeRequest, found: Verdict, at: datetime) -> Iterator[Draft]:
@@ -222,6 +252,20 @@ def announcement(change: ChangeRequest, zone: str) -> str:
         f"📣 {change.id} · {payload.what} · {stands}\n{begins:%A %Y-%m-%d %H:%M} to {ends:%H:%M} ({zone}), "
         f"{payload.service}. {felt}."
     )
+
+
+def on_page(change: ChangeRequest) -> dict[str, object]:
+    """The same for the status page: what a page shows, and nothing of who asked for it."""
+    payload = change.payload
+    return {
+        "change": change.id,
+        "title": payload.what,
+        "status": change.stage.value,
+        "service": payload.service,
+        "begins": payload.at.isoformat(),
+        "ends": payload.until.isoformat(),
+        "downtime_seconds": int(payload.duration.total_seconds()) if payload.duration else 0,
+    }
 
 
 def reminder(change: ChangeRequest) -> str:

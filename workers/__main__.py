@@ -21,6 +21,7 @@ from bot import logs, settings
 from bot.state import HouseJob, State, connect
 from commands.catalog import Catalog
 from workers import jobs
+from workers.changepage import ChangePage
 from workers.changewatch import ChangeWatch
 from workers.clients import Clients
 from workers.engine import Engine
@@ -73,6 +74,11 @@ def main() -> int:
             target=StatusPage(state, loaded.site, loaded.status_page_token.reveal()).run,
             args=(stop,),
             name="page",
+        ),
+        Thread(
+            target=ChangePage(state, loaded.site, loaded.status_page_token.reveal()).run,
+            args=(stop,),
+            name="changepage",
         ),
         Thread(target=Sightings(state, loaded.site, clients.reader).run, args=(stop,), name="sightings"),
         Thread(target=Lookout(state, loaded.site, clients.reader).run, args=(stop,), name="lookout"),

@@ -26,10 +26,12 @@ from commands import changeclock, changewatch
 from commands.catalog import Catalog
 from commands.ledger import Draft, Line
 from commands.model import Notice
+from commands.model import State as Standing
 from commands.response.changeevents import Kind, draft, timer
 from commands.response.changerequest import ChangeRequest
 from commands.site import ClusterSite, ServiceSite, Site
 from commands.watch import look
+from workers import autoback
 from workers.walk import Reader, walk
 
 log = logging.getLogger(__name__)
@@ -106,6 +108,8 @@ class ChangeWatch:
             self._sample(stored.record, at)
         elif key in (changeclock.POST, changeclock.REMIND):
             self._post(stored, key, at)
+        elif key == changeclock.ROLL_BACK:
+            self._take_back(stored, at)
         elif key == changeclock.DECLARE:
             self._declare(stored, at)
         elif key.startswith(changeclock.VALIDATE):
@@ -187,6 +191,37 @@ class ChangeWatch:
             told = replace(notice, text=text, lines=lines)
             change.put(told, was=kept.version if kept else "", keep=KEEP).show(told, priority=3)
         change.commit()
+
+    def _take_back(self, stored: Stored[ChangeRequest], at: datetime) -> None:
+        """Ask for the rollback, once; then see that it goes on, or say that somebody must look at it."""
+        record, now = stored.record, self._now()
+        if not record.linked_back:
+            line = changewatch.way_back(record)
+            request = autoback.ask(self._catalog, record, line, now) if line else None
+            if request is None:
+                self._leave(record, at, "its way back is no line that the bot can take")
+                return
+            again = timer(changeclock.ROLL_BACK, now + autoback.AGAIN)
+            change = autoback.put(self._state.change(), request)
+            self._changes.add(change, stored, (*changewatch.linked(record, request), again))
+            change.commit()
+            return
+        asked = self._state.request(record.linked_back[0].request)
+        if asked is not None and not autoback.is_planned(asked.record):
+            self._changes.append(record.id, lambda _: [timer(changeclock.ROLL_BACK, now + autoback.AGAIN)])
+        elif asked is not None and autoback.approve(self._state, asked, record, now):
+            self._changes.append(record.id, lambda _: [changeclock.fired(changeclock.ROLL_BACK, at)])
+        elif asked is not None and asked.record.state is Standing.AWAITING:
+            self._leave(record, at, f"the plan of {asked.record.id} must be looked at by somebody first")
+        else:
+            self._changes.append(record.id, lambda _: [changeclock.fired(changeclock.ROLL_BACK, at)])
+
+    def _leave(self, change: ChangeRequest, at: datetime, why: str) -> None:
+        text = f"🔴 it is not rolled back by itself: {why}"
+        told = replace(
+            draft(Kind.NOTE, text), is_told=True, mention=self._site.oncall(at) or change.started_by
+        )
+        self._changes.append(change.id, lambda _: [changeclock.fired(changeclock.ROLL_BACK, at), told])
 
     def _declare(self, stored: Stored[ChangeRequest], at: datetime) -> None:
         """A Sev2 with the change as its suspected cause; where one of the service is open, that."""

@@ -7,7 +7,7 @@ waits, and the incident says so once. Redirects are not followed, and the token 
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -87,14 +87,8 @@ class StatusPage:
         self._records.append(incident.id, lambda _: [replace(posted, key=timer.key, source="timer")])
 
     def _send(self, url: str, incident: Incident, number: int) -> None:
-        body = orjson.dumps(told(incident, number, incident.updates[number - 1]))
-        headers = {"Content-Type": "application/json", "Idempotency-Key": f"{incident.id}-{number}"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        ask = Ask("the status page", url, "check urls.status_page_webhook", headers, "POST", body)
-        answer = self._http.fetch(ask, time.monotonic() + 5, 4096)
-        if not 200 <= answer.status < 300:
-            raise Unanswered(f"the status page answered {answer.status}")
+        body = told(incident, number, incident.updates[number - 1])
+        send(self._http, url, self._token, f"{incident.id}-{number}", body)
 
     def _again_later(self, incident: Incident, timer: Timer, number: int, reason: str) -> None:
         tries = int(self._state.recall(f"{_rest(incident, timer)}:tries") or "0")
@@ -104,6 +98,17 @@ class StatusPage:
         text = f"the status page does not have update {number} yet: {reason}. It is tried again"
         nudge = replace(draft(Kind.NUDGE, text), is_told=True, source="timer", key=f"{timer.key} failed")
         self._records.append_open(incident.id, lambda _: [nudge])
+
+
+def send(http: Http, url: str, token: str, key: str, body: Mapping[str, object]) -> None:
+    """Post this once under the key; raises Unanswered where the page does not take it."""
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    ask = Ask("the status page", url, "check urls.status_page_webhook", headers, "POST", orjson.dumps(body))
+    answer = http.fetch(ask, time.monotonic() + 5, 4096)
+    if not 200 <= answer.status < 300:
+        raise Unanswered(f"the status page answered {answer.status}")
 
 
 def told(incident: Incident, number: int, update: StatusUpdate) -> dict[str, object]:

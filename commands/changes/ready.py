@@ -7,6 +7,8 @@ from commands.changes.new import is_author
 from commands.command import Command, Flag
 from commands.entry import Entry, Given
 from commands.errors import Denied, Stale, UsageError
+from commands.form import Field, Form, NeedsForm
+from commands.model import Args
 from commands.phrase import span
 from commands.response.changeevents import Kind
 from commands.response.changerequest import UNFELT, ChangeRequest, TickState
@@ -26,10 +28,19 @@ def tick(given: Given) -> Entry:
     state = TickState.NO if "no" in given.args.flags else TickState.DONE
     if item == STANDBY:
         raise UsageError(f"Say it of yourself: `/sre change standby {change.id} yes`. {NOTHING}")
+    if state is TickState.DONE and not note:
+        raise NeedsForm(
+            _shown_by(change, item), f"What shows it? `/sre change tick {change.id} {item} LINK`."
+        )
     sign = "☑️" if state is TickState.DONE else "✖️"
     text = f"{sign} {item}{': ' + note if note else ''}"
     told = did(given, Kind.TICKED, text, item=item, state=state, note=note)
     return entered(change, f"Noted: {item} of {change.id}.", (told,))
+
+
+def _shown_by(change: ChangeRequest, item: str) -> Form:
+    asked = Field("why", "What shows it?", hint="A link, a build, who did it: it stays in the record")
+    return Form("Tick a line", "Tick", Args("change", "tick", change.id, {}, item), (asked,))
 
 
 def _skip(given: Given, change: ChangeRequest, item: str, note: str) -> Entry:
@@ -72,22 +83,23 @@ def notify(given: Given) -> Entry:
             f"Nobody is configured to be told: set `channels.stakeholders`, or tick it by hand: "
             f"`/sre change tick {change.id} stakeholders WHO`. {NOTHING}"
         )
-    where = ", ".join(channels)
-    page = ""
+    where, page, said = ", ".join(channels), "", ""
     if "status-page" in given.args.flags:
-        page = " " + _status_page(given, change)
+        has_page = bool(given.site.cluster_for("", change.payload.cluster).urls.status_page_webhook)
+        page, said = ("yes", " The status page is told, too.") if has_page else ("", _by_hand(given))
     told = did(
-        given, Kind.NOTIFIED, f"📣 told {where}", **{"status page": "yes"} if page else {"channels": where}
+        given,
+        Kind.NOTIFIED,
+        f"📣 tells {where}{' and the status page' if page else ''}",
+        channels=where,
+        page=page,
     )
-    return entered(change, f"{where} is told now, and again one hour before it begins.{page}", (told,))
+    return entered(change, f"{where} is told now, and again one hour before it begins.{said}", (told,))
 
 
-def _status_page(given: Given, change: ChangeRequest) -> str:
-    urls = given.site.cluster_for("", change.payload.cluster).urls
-    if urls.status_page_webhook:
-        return "The status page is told, too."
-    owner = " or ".join(f"<@{user}>" for user in given.site.role_members("comms")) or "comms"
-    return f"No status page is configured (`urls.status_page_webhook`): {owner} must write there by hand."
+def _by_hand(given: Given) -> str:
+    owner = " or ".join(given.site.role_members("comms")) or "comms"
+    return f" No status page is configured (`urls.status_page_webhook`): {owner} must write there by hand."
 
 
 def _demand_open(change: ChangeRequest) -> None:

@@ -26,7 +26,7 @@ class Kind(StrEnum):
     STANDBY = "standby"  # yes ("yes", "no")
     STEP = "step"  # number state note
     RUN = "command"  # id line state
-    NOTIFIED = "notified"  # status-page ("yes")
+    NOTIFIED = "notified"  # channels page ("yes")
     BASELINE = "baseline"  # baseline (JSON)
     SAMPLE = "sample"  # sample (JSON), outcome why
     VALIDATED = "validated"  # due, and the lines

@@ -153,7 +153,8 @@ def _step(change: ChangeRequest, event: Event) -> ChangeRequest:
 
 
 def _notified(change: ChangeRequest, event: Event) -> ChangeRequest:
-    return replace(change, notified=event.at)
+    is_on_page = change.is_on_page or event.facts.get("page") == "yes"
+    return replace(change, notified=event.at, is_on_page=is_on_page)
 
 
 def _reported(change: ChangeRequest, event: Event) -> ChangeRequest:
@@ -178,13 +179,13 @@ def _checked(change: ChangeRequest, event: Event) -> ChangeRequest:
 def _run(change: ChangeRequest, event: Event) -> ChangeRequest:
     """A change that was asked of the bot for it; told again when it has ended. What took it back, did."""
     facts = event.facts
-    linked = Linked(facts["id"], facts.get("line", ""), facts.get("state", ""), event.at)
+    is_back = facts.get("back") == "yes"
+    linked = Linked(facts["id"], facts.get("line", ""), facts.get("state", ""), event.at, is_back)
     known = {each.request: each for each in change.linked}
-    back = linked.state == "succeeded" and facts.get("back") == "yes"
     return replace(
         change,
         linked=tuple({**known, linked.request: linked}.values()),
-        undone=event.at if back else change.undone,
+        undone=event.at if is_back and linked.state == "succeeded" else change.undone,
     )
 
 

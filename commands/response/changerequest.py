@@ -179,12 +179,14 @@ class Validated:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A change that was asked of the bot for it: its request, what was typed, and how it ended ("" while it goes)."""
+    """A change that was asked of the bot for it: its request, what was typed, and how it ended ("" while it goes).
+    is_back: it takes the change back."""
 
     request: str
     line: str
     state: str = ""
     at: datetime | None = None
+    is_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,8 @@ class ChangeRequest:
     on each line that people tick; standby: who said that they are there, or are not. started: when its baseline was to
     be frozen, baseline: whether it is. done: when its last step was; ended: when it was over. samples: how many were
     taken; verdict: what they come to, and why. reports: who saw users complain, and when. restored: when users were
-    well again. incident: that was opened for it. notified: when the stakeholders were told. emergency: the incident
+    well again. incident: that was opened for it. notified: when the stakeholders were told, is_on_page: the status
+    page, too. emergency: the incident
     in which it is done without the usual approval; reviewed: who looked at it afterwards.
     """
 
@@ -236,6 +239,7 @@ class ChangeRequest:
     restored: datetime | None = None
     incident: str = ""
     notified: datetime | None = None
+    is_on_page: bool = False
     emergency: str = ""
     reviewed: str = ""
     timers: tuple[Timer, ...] = ()
@@ -255,6 +259,11 @@ class ChangeRequest:
     def next_due(self) -> datetime | None:
         """When something is due of it without anybody asking, None for nothing."""
         return min((timer.due for timer in self.timers if timer.fired is None), default=None)
+
+    @property
+    def linked_back(self) -> tuple[Linked, ...]:
+        """The changes that were asked for to take it back."""
+        return tuple(each for each in self.linked if each.is_back)
 
     def timer(self, key: str) -> datetime | None:
         """When this is due, None where it is not or was."""

@@ -87,7 +87,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bot/scribe.py", "workers/scheduler.py", "workers/rounds.py", "workers/lookout.py", "workers/__main__.py",
         "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
         "workers/tasks.py",
-        "workers/changesource.py", "workers/changewatch.py",
+        "workers/changepage.py", "workers/changesource.py", "workers/changewatch.py",
         "workers/jobs.py", "workers/sightings.py", "workers/statuspage.py",
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given

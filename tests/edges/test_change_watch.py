@@ -7,6 +7,7 @@ import pytest
 
 from bot.render import messages
 from bot.state import State
+from commands.finding import Light
 from commands.model import Notice, Request
 from commands.model import State as Standing
 from commands.response.changeevents import Kind
@@ -212,6 +213,59 @@ def test_a_rollback_that_failed_itself_is_no_recovery(post: Changes) -> None:
     post.minutes(1)
     assert post.change(change.id).stage is Stage.ROLLBACK_FAILED
     assert len(post.records.open_incidents()) == 1
+
+
+AUTO = f"{LINE} --auto"
+
+
+def asked_back(post: Changes, change: ChangeRequest) -> Request:
+    """The rollback that was asked for by itself."""
+    (linked,) = post.change(change.id).linked_back
+    stored = post.state.request(linked.request)
+    assert stored is not None
+    return stored.record
+
+
+def planned(post: Changes, request: Request, light: Light) -> None:
+    """Its worker has made the plan and put it before people."""
+    stored = post.state.request(request.id)
+    assert stored is not None
+    plan = build.plan(findings=(build.finding(light),))
+    moved = stored.record.move(Standing.AWAITING, plan=plan, asking=build.asking(plan))
+    post.state.change().put(moved, was=stored.version).commit()
+
+
+def test_one_that_says_so_is_taken_back_by_itself_with_the_approvals_it_has(post: Changes) -> None:
+    change = begun(post, AUTO)
+    post.shop.bad = 60
+    for _ in range(2):
+        post.later(minutes=1)
+        post.watching.watch()
+    post.watching.watch()
+    assert post.change(change.id).stage is Stage.ROLLING_BACK
+    request = asked_back(post, change)
+    assert request.text.startswith(f'deploy rollback backend --why "{change.id} rollback')
+    assert request.actor.user == ALICE.user
+    planned(post, request, Light.GREEN)
+    post.later(seconds=3).watching.watch()
+    granted = asked_back(post, change)
+    assert granted.state is Standing.APPROVED and granted.asking is not None
+    assert [each.user for each in granted.asking.approvals] == [BOB.user]
+    post.minutes(3)
+    assert len(post.change(change.id).linked_back) == 1  # one for each change, never two
+
+
+def test_a_rollback_by_itself_whose_plan_has_risks_waits_for_somebody(post: Changes) -> None:
+    change = begun(post, AUTO)
+    post.shop.bad = 60
+    for _ in range(2):
+        post.later(minutes=1)
+        post.watching.watch()
+    post.watching.watch()
+    planned(post, asked_back(post, change), Light.YELLOW)
+    post.later(seconds=3).watching.watch()
+    assert asked_back(post, change).state is Standing.AWAITING
+    assert "must be looked at by somebody first" in post.change(change.id).lines[-1].text
 
 
 # --- Who is told ----------------------------------------------------------------------------------
