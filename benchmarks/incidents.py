@@ -31,48 +31,54 @@ def run(is_quick: bool) -> list[str]:
 
 def declare(turns: int) -> list[str]:
     with ExitStack() as closing:
-        slack = closing.enter_context(SlackStandIn())
+        slack = closing.enter_context(SlackStandIn(rate_limits="off"))  # a turn is short
         redis = closing.enter_context(RedisServer())
         house = closing.enter_context(House(slack=slack, redis=redis, worker_count=1, site=_site()))
-        caller = Caller(house.url)
-        closing.callback(caller.close)
-        rows, said = [], []
-        for call in (0.0, SLACK_TAKES):
-            slack.clear_faults()
-            if call:
-                slack.fault("*", "slow", times=None, seconds=call)
-            taken = Sample()
-            for turn in range(-1, turns):  # the first is not counted: connections are opened
-                seconds = _one(caller, slack, f"checkout fails, turn {turn + 1} of {call * 1000:.0f}")
-                if turn >= 0:
-                    taken.add(seconds)
-                _rest(redis)
-            least = call * len(NEEDED) * 1000
-            what = f"a call to Slack takes {call * 1000:.0f} ms" if call else "Slack takes no time"
-            rows.append(
-                (
-                    what,
-                    *taken.cells(),
-                    f"{taken.quantile(0.95):.0f}",
-                    f"{least:.0f}",
-                    ratio(taken.quantile(0.95), least),
-                )
-            )
-            said.append(_told(what, taken, least))
-        table("From the command to the card", ("", *SPREAD, "p95 ms", "Slack's ms", "ratio"), rows)
-        return said
+        taken = {call: _turns(house, slack, redis, turns, call) for call in (0.0, SLACK_TAKES)}
+    rows = [_row(call, sample) for call, sample in taken.items()]
+    table("From the command to the card", ("", *SPREAD, "p95 ms", "Slack's ms", "ratio"), rows)
+    return [_told(call, sample) for call, sample in taken.items()]
 
 
-def _told(what: str, taken: Sample, least: float) -> str:
+def _turns(house: House, slack: SlackStandIn, redis: RedisServer, turns: int, call: float) -> Sample:
+    if call:
+        slack.fault("*", "slow", times=None, seconds=call)
+    taken, caller = Sample(), Caller(house.url)
+    for turn in range(turns + 1):
+        seconds, id = _one(caller, slack, f"checkout fails, turn {turn} of {call * 1000:.0f}")
+        if turn:  # in the first, connections are opened
+            taken.add(seconds)
+        caller.command(slack.signing_secret, f"incident cancel --incident {id} the turn is over")
+        _rest(redis)
+    caller.close()
+    slack.clear_faults()
+    return taken
+
+
+def _least(call: float) -> float:
+    return call * len(NEEDED) * 1000
+
+
+def _row(call: float, taken: Sample) -> tuple[str, ...]:
     p95 = taken.quantile(0.95)
+    return (_where(call), *taken.cells(), f"{p95:.0f}", f"{_least(call):.0f}", ratio(p95, _least(call)))
+
+
+def _where(call: float) -> str:
+    return f"a call to Slack takes {call * 1000:.0f} ms" if call else "Slack takes no time"
+
+
+def _told(call: float, taken: Sample) -> str:
+    p95, least = taken.quantile(0.95), _least(call)
     against = (
-        f": {ratio(p95, least)} of Slack's own {least:.0f} ms (wanted at most {WANTED}x)" if least else ""
+        f": {ratio(p95, least)} of Slack's own {least:.0f} ms (wanted at most {WANTED}x)" if call else ""
     )
-    return f"incidents: where {what}: channel and card {taken.p50:.0f} ms after the command, p95 {p95:.0f} ms{against}"
+    soon = f"channel and card {taken.p50:.0f} ms after the command, p95 {p95:.0f} ms"
+    return f"incidents: where {_where(call)}: {soon}{against}"
 
 
-def _one(caller: Caller, slack: SlackStandIn, title: str) -> float:
-    """Seconds from the command to its card, by the clock both share."""
+def _one(caller: Caller, slack: SlackStandIn, title: str) -> tuple[float, str]:
+    """Seconds from the command to its card, by the clock both share; and its id."""
     began = time.time()
     status, answer = caller.command(slack.signing_secret, f"incident declare sev3 {title} --channel --anyway")
     if status != 200 or "is declared" not in answer:
@@ -84,7 +90,7 @@ def _one(caller: Caller, slack: SlackStandIn, title: str) -> float:
         told = (m for room in rooms[-1:] for m in room.messages.values() if m.text.endswith(id))
         return next((m.ts for m in told), "")
 
-    return float(slack.wait_for(card, timeout=LONG)) - began
+    return float(slack.wait_for(card, timeout=LONG)) - began, id
 
 
 def _rest(redis: RedisServer) -> None:

@@ -8,7 +8,6 @@ again. Retries, Slack's clocks and dead letters live here and nowhere else. Neve
 on threads of its own and waits only for itself.
 """
 
-import hashlib
 import logging
 import random
 import time
@@ -19,12 +18,11 @@ from http.client import HTTPException
 from threading import Event
 from typing import Any
 
-import orjson
 from redis.exceptions import RedisError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot import render
+from bot import render, standing
 from bot.blocks import Message, with_remark
 from bot.incidentcard import Offered
 from bot.incidentwords import is_reply
@@ -32,10 +30,8 @@ from bot.outbox import Claim, ClaimLost, Next, Outbox, Sent
 from bot.rooms import LOOK, Rooms
 from bot.state import State, lane_of
 from bot.wire import Refusal, Wire
-from commands.model import AlertGroup, Notice, Record, Request, Severity, Storm, Whisper
-from commands.model import State as Standpoint
+from commands.model import AlertGroup, Notice, Record, Storm
 from commands.response.incident import Incident
-from commands.response.task import Task
 from commands.site import Site
 
 log = logging.getLogger(__name__)
@@ -198,7 +194,7 @@ class Courier:
         if then := rooms.first(claim, incident, sent):
             return then
         drawn = self._drawn(incident, sent)
-        has_card = bool(drawn) and not _differs(drawn[0], sent.get(drawn[0].key, Sent()))
+        has_card = bool(drawn) and not standing.differs(drawn[0], sent.get(drawn[0].key, Sent()))
         if has_card and (then := rooms.then(claim, incident, sent)):
             return then
         done = self._tell(claim, incident, sent, drawn)
@@ -210,7 +206,7 @@ class Courier:
         self, claim: Claim, record: Record, sent: dict[str, Sent], drawn: tuple[Message, ...]
     ) -> Next | None:
         """Bring one message up to date; None when Slack has them all."""
-        stale = _stale(drawn, sent)
+        stale = standing.stale(drawn, sent)
         if not stale:
             return None
         root = self._root(record, drawn, sent)
@@ -258,7 +254,7 @@ class Courier:
         have that one yet; empty where it never will, so that nothing waits for ever."""
         if isinstance(record, Incident) and record.room.thread:
             return Sent(channel=record.room.channel, ts=record.room.thread)
-        card, _, key = _under(record).partition(" ")
+        card, _, key = standing.under(record).partition(" ")
         if not card:
             return sent.get(drawn[0].key, Sent())
         if card.startswith("incident:"):
@@ -291,20 +287,20 @@ class Courier:
     def _turn(self, record: Record) -> timedelta:
         """Zero when a card may be edited now, else when to come again: the grave ones at once when one may be."""
         wait = self._outbox.pace("update", self._pace.updates, self._pace.burst)
-        if not wait or not _is_calm(record):
+        if not wait or not standing.is_calm(record):
             return wait
         crowd = timedelta(minutes=1) / self._pace.updates * self._outbox.depth() / 2
         return wait + random.random() * min(crowd, self._pace.calm)
 
     def _is_resting(self, claim: Claim, record: Record) -> bool:
-        return _is_applied(record) and bool(self._state.recall(f"edited-{claim.card}"))
+        return standing.is_applied(record) and bool(self._state.recall(f"edited-{claim.card}"))
 
     # --- one message ---
 
     def _deliver(self, claim: Claim, record: Record, message: Message, before: Sent, root: Sent) -> Next:
         if before.ts:
             then = self._edit(claim, message, before)
-            if then.again is None and _is_applied(record):
+            if then.again is None and standing.is_applied(record):
                 self._state.remember(f"edited-{claim.card}", "1", self._pace.progress)
             return then
         if message.channel and self._rooms:
@@ -318,7 +314,7 @@ class Courier:
             return self._refused(claim, record, message, before, root, Refusal(_GONE, 0, timedelta(0)))
         try:
             channel = self._wire.place(before.channel or root.channel or lane)
-            thread = _thread(record, message, root, channel)
+            thread = standing.thread_of(record, message, root, channel)
             found = self._find(claim, message, before, thread) if before.trying else ""
         except SlackApiError as error:
             no = Refusal.of(error)
@@ -347,7 +343,9 @@ class Courier:
         return self._went_well(claim, message, Next(pause=self._pace.post))
 
     def _post(self, claim: Claim, message: Message, before: Sent, channel: str, thread: str) -> None:
-        attempt = replace(before, channel=channel, digest=_digest(message), trying=time.time(), failed="")
+        attempt = replace(
+            before, channel=channel, digest=standing.digest(message), trying=time.time(), failed=""
+        )
         self._outbox.attempt(claim, message.key, attempt)
         metadata = {"event_type": METADATA, "event_payload": {"card": claim.card, "key": message.key}}
         answer = self._wire.send(
@@ -364,7 +362,7 @@ class Courier:
         uploaded = before.file or self._uploaded(message, kept)
         since = before.trying or time.time()
         attempt = replace(
-            before, channel=channel, digest=_digest(message), trying=since, file=uploaded, failed=""
+            before, channel=channel, digest=standing.digest(message), trying=since, file=uploaded, failed=""
         )
         self._outbox.attempt(claim, message.key, attempt)
         shared = {"channel_id": channel, "thread_ts": thread, "initial_comment": message.text}
@@ -383,13 +381,13 @@ class Courier:
 
     def _edit(self, claim: Claim, message: Message, before: Sent) -> Next:
         self._wire.send("chat.update", message, channel=before.channel, ts=before.ts)
-        done = replace(before, digest=_digest(message), failed="")
+        done = replace(before, digest=standing.digest(message), failed="")
         self._outbox.note_sent(claim.card, message.key, done)
         return self._went_well(claim, message, Next())
 
     def _whisper(self, claim: Claim, message: Message, channel: str, thread: str) -> None:
         """Ephemeral messages cannot be looked up afterwards, so they are sent at most once."""
-        done = Sent(channel=channel, ts="whispered", digest=_digest(message))
+        done = Sent(channel=channel, ts="whispered", digest=standing.digest(message))
         self._outbox.attempt(claim, message.key, done)
         self._wire.send(
             "chat.postEphemeral", message, channel=channel, user=message.whisper_to, thread_ts=thread
@@ -409,7 +407,7 @@ class Courier:
         while True:
             answer = self._wire.ask(method, {**where, "include_all_metadata": True, "inclusive": True})
             for found in answer.get("messages") or []:
-                if _is_it(found, claim, message, before):
+                if standing.is_it(found, claim, message, before):
                     return str(found["ts"])
             where["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor")
             if not where["cursor"]:
@@ -452,7 +450,7 @@ class Courier:
             log.warning("%s of %s cannot be edited (%s): posted anew", message.key, claim.card, no.code)
             self._outbox.note_sent(claim.card, message.key, Sent())
             return Next(again=timedelta(0))
-        asker = _asker(record)
+        asker = standing.asker(record)
         if no.code in _NO_POST and asker and not before.channel:
             log.warning(
                 "%s cannot be posted where it was asked for (%s): sent to the asker", claim.card, no.code
@@ -461,7 +459,7 @@ class Courier:
             return Next(again=timedelta(0))
         log.error("Slack will not take %s of %s: %s", message.key, claim.card, no.code)
         self._outbox.bury(claim.card, message.key, claim.lane, no.code)
-        failed = replace(before, trying=0.0, digest=_digest(message), failed=no.code)
+        failed = replace(before, trying=0.0, digest=standing.digest(message), failed=no.code)
         self._outbox.note_sent(claim.card, message.key, failed)
         return Next(again=self._pace.dead)
 
@@ -472,7 +470,7 @@ class Courier:
 
         It stays there: a card that jumps back and forth is two cards.
         """
-        under = _under(record)
+        under = standing.under(record)
         if not isinstance(record, AlertGroup | Storm | Notice) and not under:
             return False
         if isinstance(record, Incident) or under.startswith("incident:"):
@@ -512,72 +510,3 @@ class Courier:
         self._failures += 1
         log.warning("Slack does not answer: %s (%s); again in %s s", why, claim.card, wait.total_seconds())
         return Next(again=max(self._pace.settle, wait), pause=wait)
-
-
-def _stale(drawn: tuple[Message, ...], sent: dict[str, Sent]) -> list[Message]:
-    """The messages that Slack lacks or has with older content, in the order to send them.
-
-    What Slack refused comes last, so that it does not stop the others; but the card itself first and alone,
-    because its thread has nowhere else to go.
-    """
-    stale = [message for message in drawn if _differs(message, sent.get(message.key, Sent()))]
-    refused = [message for message in stale if sent.get(message.key, Sent()).failed]
-    if refused and refused[0] is drawn[0] and not drawn[0].in_thread:
-        return refused[:1]
-    return [message for message in stale if message not in refused] + refused
-
-
-def _differs(message: Message, sent: Sent) -> bool:
-    if sent.ts == "whispered" or (message.file and sent.ts) or (message.only_edit and not sent.ts):
-        return False
-    return not sent.ts or bool(sent.failed) or sent.digest != _digest(message)
-
-
-def _thread(record: Record, message: Message, root: Sent, channel: str) -> str:
-    """The thread a message belongs to: where it was asked for, else under its card."""
-    asked_in = ""
-    if isinstance(record, Request | Whisper) and channel == record.place.channel:  # not in direct messages
-        asked_in = record.place.thread
-    is_there = root.channel in ("", channel)  # one channel's threads are not another's
-    return asked_in or (root.ts if message.in_thread and is_there else "")
-
-
-def _under(record: Record) -> str:
-    """The message under which it is told, as "card key", "" for a record with a card of its own."""
-    if isinstance(record, AlertGroup) and record.storm:
-        return f"storm:{record.storm} card"
-    if isinstance(record, Incident):
-        return record.alert if is_reply(record) else ""
-    if isinstance(record, Task):
-        return record.under
-    return record.place.under if isinstance(record, Request) else ""
-
-
-def _is_calm(record: Record) -> bool:
-    """Nobody waits for its edits: an alert that is not critical, and the counts of a storm."""
-    if isinstance(record, AlertGroup):
-        return record.severity is not Severity.CRITICAL
-    return isinstance(record, Storm)
-
-
-def _is_applied(record: Record) -> bool:
-    return isinstance(record, Request) and record.state is Standpoint.APPLYING
-
-
-def _asker(record: Record) -> str:
-    """Who is told alone where it cannot be told: who typed it, or whose task it is; "" for nobody."""
-    if isinstance(record, Task):
-        return record.owner
-    return record.actor.user if isinstance(record, Request) else ""
-
-
-def _is_it(found: dict[str, Any], claim: Claim, message: Message, before: Sent) -> bool:
-    """Whether a message in Slack is the one whose answer got lost: by its mark, or by the file it carries."""
-    if message.file:
-        return any(file.get("id") == before.file for file in found.get("files") or ())
-    payload = (found.get("metadata") or {}).get("event_payload") or {}
-    return payload.get("card") == claim.card and payload.get("key") == message.key
-
-
-def _digest(message: Message) -> str:
-    return hashlib.sha256(orjson.dumps([message.text, message.blocks])).hexdigest()[:16]

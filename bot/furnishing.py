@@ -23,6 +23,8 @@ from commands.site import ClusterSite, Site
 
 # Under these names it is noted what Slack has, beside the messages of the record.
 _PIN, _TOPIC, _PURPOSE = "room pin", "room topic", "room purpose"
+# Pins are Tier 2, 20 calls a minute for all incidents together: they are looked at less often.
+_PIN_LOOKS = 5
 _INVITED = 100  # people in one call
 _TITLE = 60  # characters of a bookmark's title, which Slack shows short
 
@@ -122,7 +124,7 @@ class Furnishing:
             if Refusal.of(error).code != "already_pinned":
                 raise
         self._outbox.note_sent(claim.card, _PIN, Sent(channel=card.channel, ts=card.ts))
-        self._looked(incident, "pin")
+        self._looked(incident, "pin", _PIN_LOOKS)
 
     # --- topic and purpose ---
 
@@ -185,8 +187,8 @@ class Furnishing:
     def _is_due(self, incident: Incident, what: str) -> bool:
         return not self._state.recall(f"looked-{incident.id}-{what}")
 
-    def _looked(self, incident: Incident, what: str) -> None:
-        self._state.remember(f"looked-{incident.id}-{what}", "1", self._look)
+    def _looked(self, incident: Incident, what: str, looks: int = 1) -> None:
+        self._state.remember(f"looked-{incident.id}-{what}", "1", self._look * looks)
 
 
 def _digest(text: str) -> str:
