@@ -199,6 +199,8 @@ class Desk:
         parts = command.parts(args, cluster)
         if command.immediate:
             return Receipt(sections=tuple(self._look_up(part.inquiry, said.actor) for part in parts.values()))
+        if args.word == "incident" and args.name and not command.change:
+            self._demand_closed_door(said, args)
         request = Request(
             id=new_id("R"),
             text=grammar.format(args),
@@ -237,6 +239,22 @@ class Desk:
             self._decisions.refused(actor, "submit", grammar.format(args), decision.reason)
         if not decision.ok:
             raise Denied(decision.reason)
+
+    def _demand_closed_door(self, said: Said, args: Args) -> None:
+        """What is private is told to who may know of it, and where nobody else reads it."""
+        stored, channel = self._clerk.records.incident(args.name), said.place.channel
+        roles = self._people.holder(said.actor.user).roles
+        if stored is None or not may_see(stored.record, said.actor.user, roles, channel):
+            raise UsageError(
+                f"There is no incident `{args.name[:40].replace('`', '')}`. `/sre incident list` shows the open ones. "
+                "Nothing was done."
+            )
+        room = stored.record.room
+        is_heard = not (channel.startswith("D") or "private" in args.flags)
+        if stored.record.is_private and is_heard and not (room.is_own and room.channel == channel):
+            raise UsageError(
+                f"{args.name} is private: ask in its channel, or with `--private`. Nothing was done."
+            )
 
     def _demand_witness(self, said: Said, args: Args) -> None:
         """What only its requester sees nobody else can approve."""

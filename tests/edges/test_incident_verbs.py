@@ -181,6 +181,15 @@ def test_ten_notes_at_once_are_ten_lines(post: Post, redis_server: RedisServer) 
     holds(post, id)
 
 
+def test_an_offer_waits_three_minutes_and_its_timer_goes_with_it(post: Post) -> None:
+    id = post.declare().id
+    done(post.type(f"incident assign ic @{BOB.user}", ALICE, ROOM))
+    due = {timer.key: timer.due - post.now for timer in post.incident(id).timers}
+    assert due["offer:ic"] == timedelta(minutes=3)
+    done(post.type("incident accept", BOB, ROOM))
+    assert "offer:ic" not in {timer.key for timer in post.incident(id).timers}
+
+
 # --- what follows ---
 
 
@@ -374,6 +383,10 @@ def test_to_others_a_private_one_does_not_exist(hidden: tuple[Post, Incident], l
         "incident merge {}",
         "incident note {} x",
         "incident ack --incident {}",
+        "incident timeline {}",
+        "incident export {}",
+        "incident verify {} --private",
+        "incident postmortem {}",
     ],
 )
 def test_nor_is_it_there_by_its_name(hidden: tuple[Post, Incident], line: str) -> None:
@@ -411,6 +424,18 @@ def test_a_security_incident_reminds_of_the_evidence_first(state: State) -> None
     done(post.type("incident security a key of ci is public", BOB))
     (made,) = post.records.open_incidents()
     assert made.is_private and made.is_security and made.lines[0].mention == DAVE.user
+
+
+def test_who_may_know_of_it_is_told_its_timeline_where_nobody_else_reads_it(
+    hidden: tuple[Post, Incident],
+) -> None:
+    post, incident = hidden
+    line = f"incident timeline {incident.id}"
+    aloud = post.type(line, ALICE)
+    assert not aloud.accepted and "is private" in aloud.text
+    done(post.type(line, ALICE, ROOM))
+    done(post.type(f"{line} --private", ALICE))
+    done(post.type(line, ALICE, "D0ALICE0001"))
 
 
 # --- looking ---
