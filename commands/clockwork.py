@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from commands import checklists
 from commands.checklists import called
-from commands.consequences import PHASES, QUIET, set_timer
+from commands.consequences import PHASES, QUIET, REVIEW, set_timer
 from commands.ledger import Draft
 from commands.phrase import counted, span
 from commands.response.events import Kind, draft
@@ -23,6 +23,8 @@ LATE = timedelta(seconds=30)
 
 ANSWER = timedelta(minutes=5)  # to answer a page before the next one is called
 _LISTED = 5
+
+AGAIN = timedelta(hours=24)  # until what one person approved alone is asked for again
 
 # Fired by who posts there, once the page has it (workers/statuspage.py).
 STATUS_PAGE = "statuspage:"
@@ -45,7 +47,7 @@ def _fired(incident: Incident, timer: Timer, now: datetime, site: Site) -> Itera
     )
     yield replace(fired, source="timer")
     about = _DUE.get(timer.key.partition(":")[0])
-    if about is not None and not incident.is_over:
+    if about is not None and (not incident.is_over or timer.key.startswith(REVIEW)):
         ending = f" (late by {said})" if said else ""
         for told in about(incident, timer, now, site):
             is_said = told.is_told or bool(told.mention)
@@ -143,6 +145,17 @@ def _page(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterat
     yield set_timer(timer.key, now + ANSWER)
 
 
+def _review(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
+    """Every day until somebody has looked, also when all else is over."""
+    glass = next((each for each in incident.glass if each.request == _about(timer)), None)
+    if glass is None or glass.reviewed is not None:
+        return
+    text = f"{glass.request} was approved by one person alone {span(now - glass.at)} ago, and nobody has reviewed it"
+    whom = next((each for each in (*site.roles.sre_lead, *site.rota(now)) if each != glass.by), "")
+    yield _say(f"{text}: `incident review {glass.request}`", whom)
+    yield set_timer(timer.key, now + AGAIN)
+
+
 def _quiet(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
     """Somebody is on it and nothing is heard: they are asked, and then the next on call is called."""
     if not incident.is_active:
@@ -192,6 +205,7 @@ _DUE: Mapping[str, Due] = {
     "phase": _phase,
     "offer": _offer,
     "page": _page,
+    "review": _review,
     "quiet": _quiet,
     "update": _update,
 }

@@ -26,10 +26,11 @@ def of(before: Incident | None, after: Incident, now: datetime, site: Site) -> t
     """The events to be added behind those that made `after` of `before` (None: it was declared just now)."""
     return (
         *_begun(before, after),
-        *_lines(before, after),
-        *_phases(before, after, site),
+        *_lines(before, after, now),
+        *_phases(before, after, now, site),
         *_offers(before, after),
         *_updates(before, after, now),
+        *_again(before, after, now),
         *_quiet(before, after, now),
         *_ended(before, after),
         *_shown(after),
@@ -51,29 +52,55 @@ def _begun(before: Incident | None, after: Incident) -> Iterator[Draft]:
 # --- the checklist --------------------------------------------------------------------------------
 
 
-def _lines(before: Incident | None, after: Incident) -> Iterator[Draft]:
+def _lines(before: Incident | None, after: Incident, now: datetime) -> Iterator[Draft]:
     """The lines of its severity, anew when that changes; those after the end when it has ended."""
     is_same = before is not None and before.severity == after.severity
     if is_same and before and before.at(Milestone.RESOLVED) == after.at(Milestone.RESOLVED):
         return
-    lines = {line.key: line for line in checklists.lines(after.severity)}
-    wanted = {key: due for key, line in lines.items() if (due := checklists.due(line, after))}
+    lines = {line.key: line for line in checklists.lines(after.severity) if _is_asked(line, after)}
     known = {item.key: item for item in after.items}
     new = {
         key: due
-        for key, due in wanted.items()
-        if key not in known or (known[key].state is ItemState.OPEN and known[key].due != due)
+        for key, line in lines.items()
+        if (due := _due(line, known.get(key), after, now if before else after.opened))
     }
+    yield from (_item(known[key], ItemState.OPEN) for key in new if key in known and _is_left_out(known[key]))
     if new:
         facts = {key: _fact(lines[key], due) for key, due in new.items()}
         yield Draft(Kind.ITEMS, f"checklist of a Sev{after.severity}", facts=facts)
         yield from (
             set_timer(f"item:{key}", due) for key, due in new.items() if not _is_shown(lines[key], after)
         )
+    of_it = {line.key for line in checklists.lines(after.severity)}
     for item in after.items:
-        if item.state is ItemState.OPEN and item.key not in wanted:
-            yield _item(item, ItemState.SKIPPED, f"not for a Sev{after.severity}")
+        if item.state is ItemState.OPEN and item.key not in of_it:
+            yield _item(item, ItemState.SKIPPED, f"{_NOT_FOR}{after.severity}")
             yield set_timer(f"item:{item.key}", None)
+
+
+_NOT_FOR = "not for a Sev"
+
+
+def _is_left_out(item: Item) -> bool:
+    """By the rule, and by nobody's word: of a severity that is grave again it is due again."""
+    return item.state is ItemState.SKIPPED and not item.by and item.why.startswith(_NOT_FOR)
+
+
+def _is_asked(line: checklists.Line, incident: Incident) -> bool:
+    """Whoever corrects the severity of one that has ended is not asked to lead it."""
+    return incident.is_active or (line.phase == checklists.AFTER and not incident.is_over)
+
+
+def _due(line: checklists.Line, item: Item | None, incident: Incident, now: datetime) -> datetime | None:
+    """When a line is due that was not, or was at another time; None where nothing changes. What would have been due
+    before it was asked for counts from now."""
+    due = checklists.due(line, incident)
+    if due is None or (item and item.state is not ItemState.OPEN and not _is_left_out(item)):
+        return None
+    is_late = due <= now and line.phase != checklists.AFTER
+    if item is not None and item.state is ItemState.OPEN:
+        return None if is_late or due == item.due else due
+    return now + line.after if is_late else due
 
 
 def _is_shown(line: checklists.Line, incident: Incident) -> bool:
@@ -102,11 +129,19 @@ def _item(item: Item, state: ItemState, why: str = "") -> Draft:
 # --- timers ---------------------------------------------------------------------------------------
 
 
-def _phases(before: Incident | None, after: Incident, site: Site) -> Iterator[Draft]:
-    if before is None and after.severity <= 2:
-        for name in PHASES:
-            minutes: int = getattr(site.incident.phases_min, name)
-            yield set_timer(f"phase:{name}", after.opened + timedelta(minutes=minutes) * after.severity)
+def _phases(before: Incident | None, after: Incident, now: datetime, site: Site) -> Iterator[Draft]:
+    """Of a grave one; those of one that becomes grave begin then."""
+    if before is not None and (before.severity == after.severity or not after.is_active):
+        return
+    if after.severity > 2:
+        yield from (set_timer(key, None) for key in _waiting(after, "phase:"))
+        return
+    begun = now if before is not None and before.severity > 2 else after.opened
+    for name in PHASES:
+        minutes: int = getattr(site.incident.phases_min, name)
+        due = begun + timedelta(minutes=minutes) * after.severity
+        if before is None or due > now:
+            yield set_timer(f"phase:{name}", due)
 
 
 def _offers(before: Incident | None, after: Incident) -> Iterator[Draft]:
@@ -129,11 +164,25 @@ def _updates(before: Incident | None, after: Incident, now: datetime) -> Iterato
     yield from (set_timer(key, None) for key in _waiting(after, "update:") if key != "update:due")
 
 
+def _again(before: Incident | None, after: Incident, now: datetime) -> Iterator[Draft]:
+    """Of one that was opened again people want to hear as before."""
+    if before is None or before.is_active or not after.is_active:
+        return
+    if after.updates or after.severity <= 2:
+        yield set_timer("update:due", checklists.next_update(after, now))
+
+
 def _quiet(before: Incident | None, after: Incident, now: datetime) -> Iterator[Draft]:
-    """Begins with the first who is on it."""
-    was_taken = before is not None and checklists.is_taken(before)
-    if after.severity == 1 and after.is_active and not was_taken and checklists.is_taken(after):
+    """Begins with the first who is on it, or when it becomes that grave, and ends when it is less."""
+    is_listened, was_listened = _is_listened(after), before is not None and _is_listened(before)
+    if is_listened and not was_listened:
         yield set_timer("quiet:ask", now + QUIET)
+    if was_listened and after.severity != 1:
+        yield from (set_timer(key, None) for key in _waiting(after, "quiet:"))
+
+
+def _is_listened(incident: Incident) -> bool:
+    return incident.severity == 1 and incident.is_active and checklists.is_taken(incident)
 
 
 _ACTIVE_ONLY = ("phase:", "offer:", "update:", "quiet:", "page:", "lead:")
@@ -144,7 +193,7 @@ def _ended(before: Incident | None, after: Incident) -> Iterator[Draft]:
     if before is None or not before.is_active or after.is_active:
         return
     keys = _waiting(after, "") if after.is_over else _waiting(after, *_ACTIVE_ONLY)
-    yield from (set_timer(key, None) for key in keys)
+    yield from (set_timer(key, None) for key in keys if not key.startswith(REVIEW))
     for item in after.items:
         if item.state is ItemState.OPEN and item.phase != checklists.AFTER:
             yield _item(item, ItemState.SKIPPED, f"it is {after.status.value}")

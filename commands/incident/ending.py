@@ -101,6 +101,9 @@ def _gaps(given: Given, incident: Incident) -> Iterator[str]:
     held = [role.value for role in Role if incident.holder(role)]
     if held:
         yield f"Still on duty: {', '.join(held)}. `/sre incident leave all` ends that."
+    for glass in incident.glass:
+        if glass.reviewed is None:
+            yield f"Nobody has reviewed {glass.request}, approved by one alone: `/sre incident review {glass.request}`."
     if incident.severity <= GRAVE and not incident.is_drill:
         yield from _learning_gaps(incident)
         yield from _report_gaps(given, incident)

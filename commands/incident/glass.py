@@ -7,6 +7,7 @@ with its id typed twice, never in a drill. A second person reviews it within a d
 from datetime import timedelta
 
 from commands.command import Command, Flag
+from commands.consequences import REVIEW
 from commands.entry import CHANGE, Entry, Given
 from commands.errors import Denied, Stale, UsageError
 from commands.form import Field
@@ -29,13 +30,13 @@ from commands.model import Request, State
 from commands.response.events import Kind, written
 from commands.response.incident import Glass, Incident, Role
 
-REVIEW = timedelta(hours=24)
+WITHIN = timedelta(hours=24)  # somebody else has looked
 GRAVE = 2
 
 
 def key(request: str) -> str:
     """The timer of a review."""
-    return f"review:{request}"
+    return f"{REVIEW}{request}"
 
 
 def break_glass(given: Given) -> Entry:
@@ -113,7 +114,7 @@ def _drafts(given: Given, incident: Incident, request: Request) -> tuple[Draft, 
         Kind.TIMER,
         f"a review of {request.id} is due",
         key=key(request.id),
-        due=written(given.now + REVIEW),
+        due=written(given.now + WITHIN),
     )
     return (aloud(told), timer)
 

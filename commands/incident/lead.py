@@ -1,11 +1,11 @@
 """Who does what in an incident: `ack`, `assign`, `accept`, `decline`, `leave`, `join`.
 
 A role is offered and taken: who holds it keeps it until somebody else has accepted, so it never has two holders. Who
-takes one for themselves has accepted already; to take it from somebody they must say why.
+takes one for themselves has accepted already; to take it from somebody they must say why. How long an offer waits is
+commands/consequences.py's.
 """
 
 import re
-from datetime import timedelta
 
 from commands.command import Command
 from commands.entry import Entry, Given
@@ -35,20 +35,12 @@ from commands.incident.about import (
 )  # fmt: skip
 from commands.ledger import Draft
 from commands.response import escalation
-from commands.response.events import Kind, written
+from commands.response.events import Kind
 from commands.response.incident import ROLE_NAMES, Incident, Milestone, Offer, Role, Status
 from commands.response.standing import in_short
 
-# So long an offer of command waits; then somebody else is asked (commands/clockwork.py).
-ANSWER = timedelta(minutes=3)
-
 _USER = re.compile(r"@?([UW][A-Z0-9]{4,})")
 _ME = ("me", "@me", "myself")
-
-
-def offer_key(role: Role) -> str:
-    """The timer of an offer."""
-    return f"offer:{role.value}"
 
 
 # --- ack ------------------------------------------------------------------------------------------
@@ -162,8 +154,8 @@ def _taken(given: Given, incident: Incident, wanted: Role, why: str) -> Entry:
         )  # fmt: skip
     said = f"is the {called}" + (f", taken over: {why}" if holder else "")
     accepted = event(given, Kind.ACCEPTED, said, role=wanted.value, user=given.actor.user)
-    drafts = (aloud(accepted, holder, drill=incident.is_drill), unset(given, offer_key(wanted)))
-    return Entry(f"You are the {called} of {incident.id}.", write(incident, *drafts))
+    told = aloud(accepted, holder, drill=incident.is_drill)
+    return Entry(f"You are the {called} of {incident.id}.", write(incident, told))
 
 
 def _offered(given: Given, incident: Incident, wanted: Role, user: str) -> Entry:
@@ -174,14 +166,10 @@ def _offered(given: Given, incident: Incident, wanted: Role, user: str) -> Entry
         given, Kind.OFFERED, f"you are asked to be the {called}: {line_}, or `decline`.{handed}",
         role=wanted.value, user=user,
     )  # fmt: skip
-    timer = event(
-        given, Kind.TIMER, f"the {called} is to be accepted by then",
-        key=offer_key(wanted), due=written(given.now + ANSWER),
-    )  # fmt: skip
     keeps = f" {name(given, holder)} keeps it until then." if holder else ""
     return Entry(
         f"{name(given, user)} is asked to be the {called} of {incident.id}.{keeps}",
-        write(incident, aloud(told, user, drill=incident.is_drill), timer),
+        write(incident, aloud(told, user, drill=incident.is_drill)),
     )
 
 
@@ -207,9 +195,10 @@ def accept(given: Given) -> Entry:
     offer = _offer(given, incident)
     called, before = ROLE_NAMES[offer.role], incident.holder(offer.role)
     told = event(given, Kind.ACCEPTED, f"is the {called}", role=offer.role.value, user=given.actor.user)
-    drafts = (aloud(told, before, drill=incident.is_drill), unset(given, offer_key(offer.role)))
     return Entry(
-        f"You are the {called} of {incident.id}.", write(incident, *drafts), suggestions=(_brief(incident),)
+        f"You are the {called} of {incident.id}.",
+        write(incident, aloud(told, before, drill=incident.is_drill)),
+        suggestions=(_brief(incident),),
     )
 
 
@@ -220,7 +209,7 @@ def decline(given: Given) -> Entry:
     mine = [
         offer
         for offer in incident.offers
-        if offer.by == given.actor.user and said and offer.role.value == said
+        if offer.by == given.actor.user and said and offer.role is role(said)
     ]
     offer = mine[0] if mine else _offer(given, incident)
     why = reason(given, rest)
@@ -229,12 +218,10 @@ def decline(given: Given) -> Entry:
         given, Kind.DECLINED, f"{verb}: {ROLE_NAMES[offer.role]}" + (f" ({why})" if why else ""),
         role=offer.role.value, user=offer.user, why=why,
     )  # fmt: skip
-    drafts = (
-        aloud(told, offer.user if mine else offer.by, drill=incident.is_drill),
-        unset(given, offer_key(offer.role)),
-    )
+    other = offer.user if mine else offer.by
     return Entry(
-        f"The {ROLE_NAMES[offer.role]} of {incident.id} is still to be found.", write(incident, *drafts)
+        f"The {ROLE_NAMES[offer.role]} of {incident.id} is still to be found.",
+        write(incident, aloud(told, other, drill=incident.is_drill)),
     )
 
 

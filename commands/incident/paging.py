@@ -6,6 +6,7 @@ nobody does in time, the clock calls the next (commands/clockwork.py).
 
 import re
 
+from commands.clockwork import ANSWER
 from commands.command import Command
 from commands.entry import Entry, Given
 from commands.errors import Stale, UsageError
@@ -43,8 +44,8 @@ def page(given: Given) -> Entry:
     user = _user(given, incident, who)
     _refuse_twice(given, incident, user)
     id = f"P{incident.head.seq + 1}"
-    within = _cluster(given, incident).alerts.ack_within
-    plan = escalation.plan([Page(id, user, given.now)], given.site.rota(given.now), within)
+    ladder = (*given.site.rota(given.now), *given.site.roles.sre_lead)
+    plan = escalation.plan([Page(id, user, given.now)], ladder, ANSWER)
     drill = "drill, nobody is called: " if incident.is_drill else ""
     told = event(
         given, Kind.PAGED, f"{drill}you are needed: {why}. Answer with `/sre incident ack`.{_next(given, plan)}",
@@ -55,7 +56,7 @@ def page(given: Given) -> Entry:
         Kind.TIMER,
         f"an answer to {id} is due",
         key=escalation.key(id),
-        due=written(given.now + within),
+        due=written(given.now + ANSWER),
     )
     return Entry(
         f"{name(given, user)} is called to {incident.id}.{_next(given, plan)}",
@@ -65,9 +66,7 @@ def page(given: Given) -> Entry:
 
 def _next(given: Given, plan: tuple[escalation.Rung, ...]) -> str:
     to_come = [f"{clock(given, rung.at)} {name(given, rung.user)}" for rung in plan if not rung.is_done]
-    return (
-        f" Without an answer: {', '.join(to_come)}." if to_come else " Nobody else is on the rota after that."
-    )
+    return f" Without an answer: {', '.join(to_come)}." if to_come else " Nobody is called after that."
 
 
 def _whom(given: Given, who: str) -> Exception:

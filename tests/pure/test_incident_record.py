@@ -8,6 +8,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from bot import render
+from commands import clockwork, consequences
 from commands.entry import Entry
 from commands.errors import Denied, SayBack, Stale, UsageError
 from commands.form import FieldErrors, NeedsForm
@@ -295,6 +296,18 @@ def test_a_second_person_reviews_it_and_the_reminder_ends() -> None:
     assert made.glass[0].reviewed_by == CAROL.user and made.timers == ()
     with pytest.raises(Stale, match="What does: nothing"):
         decided("review R1A2B again", made, CAROL)
+
+
+def test_until_then_it_is_asked_for_every_day_also_when_all_is_over() -> None:
+    site = Site(roles=replace(Site().roles, sre_lead=(ALICE.user, CAROL.user)))
+    known, later = grown(broken(), draft(Kind.STATUS, "closed", to="closed")), NOW + timedelta(hours=24)
+    assert consequences.of(broken(), known, NOW, site) == ()
+    assert clockwork.due(known, later - timedelta(seconds=1), site) == ()
+    fired, asked, again = clockwork.due(known, later, site)
+    assert asked.is_told and asked.mention == CAROL.user  # not who approved it
+    assert "`incident review R1A2B`" in asked.text and "1 d ago" in asked.text
+    made = grown(known, fired, asked, again, at=later)
+    assert [timer.due for timer in made.timers] == [NOW + timedelta(hours=48)]
 
 
 def test_neither_who_approved_it_nor_who_asked_for_it_reviews_it() -> None:

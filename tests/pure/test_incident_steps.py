@@ -324,6 +324,13 @@ def test_when_all_is_there_it_is_closed(known: Incident) -> None:
     assert made.status is Status.CLOSED and made.at(Milestone.CLOSED) == NOW
 
 
+def test_what_one_person_approved_alone_is_reviewed_before_it_is_closed() -> None:
+    known = complete(published(), draft(Kind.BROKEN, "…", request="R1A2B"))
+    assert "(1) Nobody has reviewed R1A2B" in str(refusal(known))
+    reviewed = grown(known, draft(Kind.REVIEWED, "…", request="R1A2B"))
+    assert after("close", reviewed).status is Status.CLOSED
+
+
 def test_it_is_resolved_before_it_is_closed() -> None:
     assert refusal(incident()).suggestions[0].text == f"incident resolve --incident {INCIDENT}"
 
