@@ -185,6 +185,9 @@ def _is_listened(incident: Incident) -> bool:
     return incident.severity == 1 and incident.is_active and checklists.is_taken(incident)
 
 
+# What was approved alone is looked at afterwards, however it ends.
+REVIEW = "review:"
+
 _ACTIVE_ONLY = ("phase:", "offer:", "update:", "quiet:", "page:", "lead:")
 
 

@@ -4,14 +4,22 @@ What is due is decided purely (commands/clockwork.py) on the record as it is, an
 the rounds.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
+from redis.exceptions import RedisError
+
+from bot.book import Book
 from bot.records import Records
 from bot.state import State
 from bot.taskrecords import TaskRecords
 from commands import clockwork, taskclock
 from commands.site import Site
+
+log = logging.getLogger(__name__)
 
 
 class Timers:
@@ -25,9 +33,23 @@ class Timers:
 
     def fire(self) -> None:
         """Do what is due now."""
-        for member in self._records.due(self._now()):
-            _, _, id = member.partition(":")
-            self._records.append(id, lambda incident: clockwork.due(incident, self._now(), self._site))
-        for member in self._tasks.due(self._now()):
-            _, _, id = member.partition(":")
-            self._tasks.append(id, lambda task: taskclock.due(task, self._now(), self._site))
+        for id in self._due(self._records):
+            with _alone(id):
+                self._records.append(id, lambda incident: clockwork.due(incident, self._now(), self._site))
+        for id in self._due(self._tasks):
+            with _alone(id):
+                self._tasks.append(id, lambda task: taskclock.due(task, self._now(), self._site))
+
+    def _due(self, book: Book[Any]) -> list[str]:
+        return [member.partition(":")[2] for member in book.due(self._now())]
+
+
+@contextmanager
+def _alone(id: str) -> Iterator[None]:
+    """What is wrong with one record must not keep the clock of the others from being looked at."""
+    try:
+        yield
+    except RedisError:
+        raise
+    except Exception:
+        log.exception("what is due of %s could not be done", id)
