@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -24,8 +25,9 @@ from sandbox.kube import KubeStandIn, build
 from sandbox.process import ChildFailed
 from sandbox.redis_server import RedisServer
 from sandbox.slack import Delivery, SlackStandIn
-from sandbox.slack.cast import ALICE, BOB, BOT_USER_ID, CAROL
+from sandbox.slack.cast import ALICE, BOB, BOT_USER_ID, CAROL, TEAM_ID, Cast, default_cast
 from sandbox.slack.installed import SCOPES
+from sandbox.slack.workspace import User
 from tests.build import trail_faults
 from tests.stories.alerting import NOWHERE
 from tests.stories.faults import Json, payload
@@ -50,6 +52,19 @@ SITE: Json = {
     ],
 }
 _ID = re.compile(r"\b(?:INC-\d{4}-\d{2}-\d{2}-\d{3,}|CR-\d{4}-\d{2}-\d{2}-\d{3,}|R[2-9A-HJ-NP-Z]{8})\b")
+
+
+CROWD = tuple(f"helper{number}" for number in range(10))
+
+
+def cast() -> Cast:
+    """With many more members of the workspace."""
+    usual = default_cast()
+    more = [
+        User(f"U0HELPER{number:03}", name, f"Helper {number}", f"{name}@example.com", TEAM_ID)
+        for number, name in enumerate(CROWD)
+    ]
+    return replace(usual, users=[*usual.users, *more])
 
 
 class RespondingHouse(House):
@@ -81,7 +96,8 @@ class ResponseWorld:
 
     def __enter__(self) -> Self:
         with ExitStack() as closing:
-            self.slack = closing.enter_context(SlackStandIn(rate_limits="off", scopes=self._scopes))
+            slack = SlackStandIn(rate_limits="off", scopes=self._scopes, cast=cast)
+            self.slack = closing.enter_context(slack)
             self.redis = closing.enter_context(RedisServer())
             folder = Path(self.redis.data)
             self._ahead = folder / "ahead"

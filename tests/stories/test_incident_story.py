@@ -1,9 +1,10 @@
 """The life of incidents through the whole house, as people play it: from the alert to the end of its record."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +16,7 @@ from commands.response.incident import Milestone, Role, Status
 from commands.review.telling import lasting
 from sandbox.slack.cast import ALICE, BOB, CAROL
 from tests.stories.alerting import body
-from tests.stories.responding import ALERTS, DAILY, INCIDENTS, ResponseWorld
+from tests.stories.responding import ALERTS, CROWD, DAILY, INCIDENTS, ResponseWorld
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -161,3 +162,135 @@ def assert_numbers_are_of_the_record(world: ResponseWorld, id: str) -> None:
     world.ask("bob", DAILY, "review metrics --window 7d")
     world.wait_told(DAILY, f"{lasting((mitigated - started).total_seconds())} (n=1)")
     world.wait_told(DAILY, f"Time to resolve: {lasting((resolved - started).total_seconds())} (n=1)")
+
+
+# --- several at once ------------------------------------------------------------------------------
+
+
+def at_once(*deeds: Callable[[], str]) -> list[str]:
+    """What each is answered with, all done in the same moment."""
+    start = Barrier(len(deeds))
+
+    def do(deed: Callable[[], str]) -> str:
+        start.wait()
+        return deed()
+
+    with ThreadPoolExecutor(len(deeds)) as threads:
+        return list(threads.map(do, deeds))
+
+
+def test_of_two_who_declare_at_once_one_opens_it_and_the_other_is_told_which(world: ResponseWorld) -> None:
+    line = "incident declare sev3 login is slow"
+    told = at_once(*(lambda user=user: world.type(user, DAILY, line) for user in ("alice", "bob")))
+    (opened,) = [each for each in told if "is declared" in each]
+    (refused,) = [each for each in told if "is declared" not in each]
+    id = opened.partition(" ")[0]
+    assert f"{id} is open already: login is slow" in refused and "Nothing was done" in refused
+    found = [each for each in world.records.open_incidents() if each.title == "login is slow"]
+    assert [each.id for each in found] == [id]
+    world.type("alice", DAILY, f"incident cancel {id} it is not")
+
+
+def test_two_who_press_open_incident_at_once_open_one_and_both_are_in_it(world: ResponseWorld) -> None:
+    alert = body("LoginErrors", severity="critical", began=datetime.now(UTC), namespace="login")
+    assert world.house.post_alerts(alert)[0] == 200
+    card = world.wait_told(ALERTS, "LoginErrors is broken")
+    for user in ("alice", "bob"):
+        assert world.press(user, ALERTS, card, "Open incident…").ok
+    at_once(*(lambda user=user: world.fill(user, severity="2").text for user in ("alice", "bob")))
+    (id,) = [each.id for each in world.records.open_incidents() if each.title == "LoginErrors is broken"]
+    world.wait_incident(id, lambda incident: {ALICE.id, BOB.id} <= set(incident.people), "both are in it")
+    room = world.wait_room(id)
+    told = [told for user in ("alice", "bob") for told in world.slack.ephemerals(user) if id in told["text"]]
+    assert sum("is declared" in each["text"] for each in told) == 1
+    assert sum("You joined it" in each["text"] for each in told) == 1
+    world.type("bob", room, "incident false-alarm the probe was wrong")
+    world.wait_sent()
+    world.assert_holds(id)
+    world.assert_drawn_once(id)
+
+
+def test_ten_people_who_write_at_once_lose_nothing(world: ResponseWorld) -> None:
+    id, room = world.declared("sev2 search answers nothing")
+    for person in CROWD:
+        world.slack.join(person, room)
+
+    def write(person: str) -> str:
+        return "".join(world.type(person, room, f"incident note {person} saw it {n}") for n in range(3))
+
+    told = at_once(*(lambda person=person: write(person) for person in CROWD))
+    assert all(each.count(f"Noted in {id}") == 3 for each in told), told
+    notes = Counter(event.text for event in world.events(id, Kind.NOTE))
+    assert notes == Counter(f"{person} saw it {n}" for person in CROWD for n in range(3))
+    world.wait_incident(id, lambda incident: len(incident.people) >= 2 + len(CROWD), "all are in it")
+    joined = Counter(event.by for event in world.events(id, Kind.JOINED))
+    assert set(joined.values()) == {1}
+    world.type("alice", room, "incident false-alarm it was the test")
+    world.wait_sent()
+    world.assert_holds(id)
+    world.assert_drawn_once(id)
+
+
+# --- its channel ----------------------------------------------------------------------------------
+
+
+def test_a_channel_that_is_renamed_stays_bound_and_one_that_is_archived_is_followed(
+    world: ResponseWorld,
+) -> None:
+    id, room = world.declared("sev2 images do not load")
+    for user in ("alice", "carol"):
+        world.whispered(user, "images do not load")  # how it stands, to who came
+    world.slack.rename_channel("alice", room, "images-are-gone")
+    world.wait_event(id, "its channel is called #images-are-gone now")
+    assert f"Noted in {id}" in world.type("alice", room, "incident note the bucket is private")
+    world.wait_told(room, "the bucket is private")
+
+    world.slack.archive("alice", room)
+    world.wait_event(id, "#images-are-gone was archived")
+    world.wait_card(INCIDENTS, f"incident:{id}", "images do not load")
+    assert "is mitigated" in world.type("bob", INCIDENTS, f"incident mitigate {id} the bucket is open")
+    assert "is resolved" in world.type("bob", INCIDENTS, f"incident resolve {id}")
+    world.wait_card(INCIDENTS, f"incident:{id}", "resolved")
+    world.wait_sent()
+    world.assert_holds(id)
+
+
+# --- behind closed doors --------------------------------------------------------------------------
+
+
+def test_nobody_outside_learns_of_a_private_incident(world: ResponseWorld) -> None:
+    said = world.type("alice", DAILY, "incident security token zebra4711 is in a public repository")
+    id = said.partition(" ")[0]
+    room = world.wait_room(id)
+    place = world.slack.workspace.channel(room)
+    assert place.is_private
+    world.wait(lambda: {ALICE.id, BOB.id} <= set(place.members), "who is of security is there")
+    world.type("bob", room, "incident note zebra4711 was revoked")
+    world.type("bob", room, "incident update zebra4711 is worth nothing any more --to stakeholders")
+    said = world.slack.post_as("alice", room, "zebra4711 was used from abroad")
+    world.slack.react("bob", room, said.ts, "pushpin")
+    world.wait_event(id, "zebra4711 was used from abroad")
+    world.ask("bob", room, "incident timeline")
+
+    number = id.rpartition("-")[2]
+    for line in (
+        "incident", "incident list --all", f"incident status {id}", f"incident join {id}", f"incident brief {id}",
+        f"incident timeline {id}", f"incident export {id}", f"incident note --incident {number} hello",
+        f"incident merge {id}", "review metrics --window 7d", "task list", "change recent --since 2h",
+        "audit trail --since 1h", "help outbox",
+    ):  # fmt: skip
+        world.type("carol", DAILY, line)
+    aloud = world.type("bob", DAILY, f"incident timeline {id}")
+    assert f"{id} is private" in aloud
+    world.wait(lambda: not any(world.state.depths().values()), "all is answered")
+    assert CAROL.id not in place.members
+    for channel in world.slack.workspace.channels.values():
+        if CAROL.id in channel.members:
+            seen = world.slack.transcript(channel.id, ephemerals=False)
+            assert "zebra4711" not in seen, (channel.name, seen)
+    assert "zebra4711" not in str(world.slack.ephemerals("carol"))
+    public = [c for c in world.slack.workspace.channels.values() if not c.is_private and c.kind != "im"]
+    shared = [file for file in world.slack.workspace.files.values() if {c for c, _ in file.shares} & {c.id for c in public}]
+    assert all(b"zebra4711" not in file.content for file in shared)
+    world.assert_holds(id)
+    world.assert_drawn_once(id)
