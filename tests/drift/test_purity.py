@@ -126,6 +126,8 @@ CATCH_ALL: Mapping[str, str] = {
     "workers/sightings.py": "a thread that ends would leave timelines without deploys",
     "workers/statuspage.py": "a thread that ends would leave the status page with old news",
     "workers/scheduler.py": "a thread that ends would leave the calendar without a clock",
+    "workers/changepage.py": "a thread that ends would leave the status page without planned changes",
+    "workers/changewatch.py": "a thread that ends would leave running changes unwatched",
 }
 
 BLOCK_TYPES = frozenset(
