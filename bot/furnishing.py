@@ -84,8 +84,8 @@ class Furnishing:
             self._outbox.note_sent(claim.card, f"guest {user}", Sent(channel=incident.room.channel))
 
     def _wanted(self, incident: Incident) -> Iterable[str]:
-        """Who declared it, leads it, was asked or called; on-call and the service's owner, or of what nobody else may
-        see those of security."""
+        """Who declared it, leads it, was asked or called; on-call, the service's owner and who joined it. Into what
+        nobody outside may see nobody comes by joining, and into one of security its people in place of on-call."""
         members = [incident.by, *(held.user for held in incident.roles.values())]
         members += [*(offer.user for offer in incident.offers), *(page.user for page in incident.pages)]
         if incident.is_security:
@@ -94,7 +94,7 @@ class Furnishing:
             now = datetime.now(UTC)
             members += [self._site.oncall(now), self._site.second_oncall(now)]
         if not is_hidden(incident):
-            members += self._owners(incident)
+            members += (*incident.people, *self._owners(incident))
         return dict.fromkeys(user for member in members for user in self._people(member))
 
     def _owners(self, incident: Incident) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from sandbox.slack.installed import SCOPES
 from tests import build
 
 ID = "INC-2026-11-23-001"
+DAVE = "U0DAVE00001"
 NAME = "inc-20261123-001-checkout-is-down"
 INCIDENTS, SECURITY, ALERTS = "#incidents", "#sre-security", "#sre-alerts"
 # A look is due once and not again while a test runs; those that are about looking have their own.
@@ -174,11 +175,23 @@ def test_who_gets_a_role_is_invited_and_who_left_is_not_fetched_back(
     declare(state)
     deliver(lambda: courier, state)
     slack.leave("carol", NAME)
-    slack.workspace.users["U0DAVE00001"].is_restricted = False
-    add(state, draft(Kind.OFFERED, "asked", role="ops", user="U0DAVE00001"))
+    slack.workspace.users[DAVE].is_restricted = False
+    add(state, draft(Kind.OFFERED, "asked", role="ops", user=DAVE))
     deliver(lambda: courier, state)
     members = called(slack).members
-    assert "U0DAVE00001" in members and CAROL.id not in members
+    assert DAVE in members and CAROL.id not in members
+
+
+@pytest.mark.parametrize("private", ["", "yes"])
+def test_who_says_elsewhere_that_they_join_is_invited_unless_it_is_private(
+    state: State, slack: SlackStandIn, courier: Courier, private: str
+) -> None:
+    declare(state, private=private)
+    deliver(lambda: courier, state)
+    add(state, draft(Kind.JOINED, "joined", user=DAVE))
+    deliver(lambda: courier, state)
+    (room,) = own_rooms(slack)
+    assert (DAVE in room.members) is not bool(private)
 
 
 def test_somebody_who_cannot_be_invited_keeps_nobody_out(
