@@ -13,9 +13,14 @@ from commands.model import State as Standing
 from commands.response.changeevents import Kind
 from commands.response.changerequest import ChangeRequest, Stage
 from commands.response.incident import Detection
+from commands.site import Urls
 from tests import build
 from tests.build import ALICE, BOB
 from tests.edges.change_desk import CAROL, LINE, SITE, Changes, refused
+from tests.edges.test_statuspage import Page, page
+from workers.changepage import ChangePage
+
+__all__ = ["page"]  # a fixture
 
 
 @pytest.fixture
@@ -299,3 +304,33 @@ def test_what_nobody_decides_on_expires_by_itself(post: Changes) -> None:
     assert post.change(change.id).stage is Stage.EXPIRED
     kinds = [event.facts.get("move") for event in post.changes.events(change.id) if event.kind == Kind.MOVED]
     assert kinds[-1] == "expire"
+
+
+def test_the_status_page_is_told_whenever_it_changes_and_again_when_it_did_not_take_it(
+    state: State, page: Page
+) -> None:
+    cluster = replace(next(iter(SITE.clusters.values())), urls=Urls(status_page_webhook=page.url))
+    post = Changes(state, replace(SITE, clusters={cluster.name: cluster}))
+    teller = ChangePage(state, post.site, "s3cret-token", post.clock)
+    change = post.ask(LINE.replace("--at now", "--at +180m"))
+    page.status = 503
+    assert "The status page is told" in post.type(f"change notify {change.id} --status-page").text
+    teller.tell_due()
+    assert "does not have it yet" in post.change(change.id).lines[-1].text
+    page.status = 204
+    state.redis.delete(f"sre:memo:rest-{change.id}-page")
+    teller.tell_due()
+    (headers, body), (_, first) = page.got[-1], page.got[0]
+    assert body == first and headers["Authorization"] == "Bearer s3cret-token"
+    assert (body["change"], body["status"], body["downtime_seconds"]) == (change.id, "pending", 1800)
+    teller.tell_due()
+    assert len(page.got) == 2
+    post.type(f"change cancel {change.id}")
+    teller.tell_due()
+    assert page.got[-1][1]["status"] == "canceled"
+
+
+def test_without_a_status_page_somebody_must_write_there(post: Changes) -> None:
+    change = post.ask()
+    receipt = post.type(f"change notify {change.id} --status-page")
+    assert "must write there by hand" in receipt.text and not post.change(change.id).is_on_page
