@@ -193,7 +193,9 @@ _ACTIVE_ONLY = ("phase:", "offer:", "update:", "quiet:", "page:", "lead:")
 
 def _ended(before: Incident | None, after: Incident) -> Iterator[Draft]:
     """Nothing of what was urgent is due of one that is over; nothing at all of one that never was."""
-    if before is None or not before.is_active or after.is_active:
+    if before is None or after.is_active or before.is_over:
+        return
+    if not (before.is_active or after.is_over):
         return
     keys = _waiting(after, "") if after.is_over else _waiting(after, *_ACTIVE_ONLY)
     yield from (set_timer(key, None) for key in keys if not key.startswith(REVIEW))
