@@ -13,7 +13,7 @@ from commands.entry import Entry, Given
 from commands.errors import Stale, UsageError
 from commands.finding import Finding, Light, Suggestion
 from commands.form import Field, FieldErrors
-from commands.incident.about import NOTHING, WHICH, ask, event, lines, the, words, write
+from commands.incident.about import NOTHING, WHICH, ask, event, lines, text, the, write
 from commands.ledger import Addition, Event
 from commands.model import Args, Attachment, Gap, Inquiry, Reads, Section, Seen
 from commands.numbers.coverage import GAPS, covered, signals
@@ -59,17 +59,17 @@ def entered(given: Given) -> Entry:
     incident, name = the(given), _section(given.args)
     if incident.status in NONE:
         raise Stale(f"{incident.id} is {incident.status.value}: it has no postmortem. {NOTHING}")
-    text, before = lines(words(given)), _before(incident, name)
-    if not text:
+    said, before = lines(text(given)), _before(incident, name)
+    if not said:
         field = Field("rest", SECTIONS[name][0], "text", initial=before, most=LONGEST)
         typed = f"Type it: `/sre incident postmortem --{name} …`."
         raise ask(given, "The postmortem", "Write it down", typed, field)
-    if len(text) > LONGEST:
-        raise FieldErrors({"rest": f"That is {len(text):,} characters; here fit {LONGEST:,}. {NOTHING}"})
-    if text == before:
+    if len(said) > LONGEST:
+        raise FieldErrors({"rest": f"That is {len(said):,} characters; here fit {LONGEST:,}. {NOTHING}"})
+    if said == before:
         raise Stale(f"That stands there already. {NOTHING}")
     told = event(
-        given, Kind.REPORT, f"wrote the {name} of the postmortem", step="section", name=name, said=text
+        given, Kind.REPORT, f"wrote the {name} of the postmortem", step="section", name=name, said=said
     )
     anew = () if incident.is_active else ("incident postmortem {id}",)
     then = " A new draft follows." if anew else ""
@@ -171,7 +171,11 @@ def _milestones(incident: Incident) -> Finding:
 
 def _detection(incident: Incident) -> Finding:
     kind = covered(incident, signals((incident,)))
-    return Finding(KEY, "Detection", Light.YELLOW if kind in GAPS else Light.GREEN, kind.value)
+    if kind not in GAPS:
+        return Finding(KEY, "Detection", Light.GREEN, kind.value)
+    line = f'incident action "add an alert that would have told" --due 14d --incident {incident.id}'
+    owed = () if incident.is_drill else (Suggestion("Add the alert…", line),)
+    return Finding(KEY, "Detection", Light.YELLOW, kind.value, suggestions=owed)
 
 
 def _actions(facts: Facts) -> Finding:

@@ -55,7 +55,7 @@ _COVERED = {
 
 def changed(facts: Facts, cast: Cast) -> Lines:
     blame = facts.incident.caused_by
-    found = [event for event in facts.events if _is_change(event)]
+    found = sorted((event for event in facts.events if _is_change(event)), key=lambda event: event.at)
     told = [f"- {stamp(event.at, facts.zone)} {cast.told(event.text)}" for event in found[:_SHOWN]]
     told += [f"- and {len(found) - _SHOWN} more, in the whole record"] if len(found) > _SHOWN else []
     cause = f"{cast.told(blame.change)} ({blame.confidence})" if blame else "not said"
@@ -75,11 +75,11 @@ def _is_change(event: Event) -> bool:
 
 
 def well(facts: Facts, cast: Cast) -> Lines:
-    return tuple(f"- {each}" for each in _well(facts)) or ("- The record shows nothing to praise by itself.",)
+    return tuple(f"- {each}" for each in _well(facts)) or ("- nothing by itself.",)
 
 
 def badly(facts: Facts, cast: Cast) -> Lines:
-    return tuple(f"- {each}" for each in _badly(facts)) or ("- The record shows nothing amiss by itself.",)
+    return tuple(f"- {each}" for each in _badly(facts)) or ("- nothing by itself.",)
 
 
 def _took(incident: Incident, key: str) -> timedelta | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from commands import timeline
+from commands.ledger import Event
 from commands.numbers.durations import Measure, durations
 from commands.numbers.population import Population, impacts
 from commands.numbers.spread import total
@@ -109,18 +110,27 @@ _PAPER = frozenset(
 )  # fmt: skip
 # Of a command what it came to; that it was asked for and waited stands in the whole timeline.
 _RESULTS = frozenset({"answered", "approved", "succeeded", "partial", "failed", "cancelled", "rejected"})
+# Who reads the record adds nothing to it.
+_READING = tuple(
+    f"incident {verb}" for verb in ("postmortem", "timeline", "export", "verify", "status", "brief")
+)
 DELETED = "deleted in Slack"
 
 
 def happened(facts: Facts) -> tuple[timeline.Line, ...]:
     """The entries that stand in it: neither the clock's own nor what was taken out, erased or deleted."""
-    states = {event.seq: event.facts.get("state", "") for event in facts.events if event.kind == Kind.RUN}
+    results = {event.seq for event in facts.events if event.kind == Kind.RUN and _is_result(event)}
     return tuple(
         line for line in timeline.lines(facts.events)
         if line.kind not in _PAPER
-        and (line.kind != Kind.RUN or states[line.seq] in _RESULTS)
+        and (line.kind != Kind.RUN or line.seq in results)
         and (not line.gone or (facts.incident.report.has_deleted and line.gone.startswith(DELETED)))
     )  # fmt: skip
+
+
+def _is_result(event: Event) -> bool:
+    asked = event.facts.get("line", "")
+    return event.facts.get("state", "") in _RESULTS and not asked.startswith(_READING)
 
 
 def deleted(facts: Facts) -> int:
@@ -144,7 +154,7 @@ def _left_out(facts: Facts) -> Iterator[str]:
     count = deleted(facts)
     if count and not facts.incident.report.has_deleted:
         yield (
-            f"{counted(count, 'message')} that somebody deleted in Slack left out; the incident commander may let them in: "
+            f"Left out: {counted(count, 'message')} that somebody deleted in Slack. The incident commander may let that in: "
             "`/sre incident publish --with-deleted`."
         )
 

@@ -146,7 +146,7 @@ NEW = Command(
     word=WORD, verbs=("new",), summary="Something to do, by whom and until when; in an incident's channel an action of it.",
     rows=("OM-4.6", "EM-3.3", "EM-4.1", "EM-5.4", "KM-4.2"),
     examples=('task new "raise the pool limit" --owner me --due 3d', "task new"),
-    flags=(OWNER, DUE, TOPIC), names="TITLE…", entry=new,
+    flags=(OWNER, DUE, TOPIC), names="TITLE REST…", entry=new,
 )  # fmt: skip
 ENTERING = (
     Command(
