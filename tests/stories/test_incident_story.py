@@ -1,5 +1,6 @@
 """The life of incidents through the whole house, as people play it: from the alert to the end of its record."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -96,6 +97,7 @@ def test_a_sev1_from_its_alert_to_its_end_with_a_rollback_inside(world: Response
     world.wait_incident(id, lambda incident: not incident.firing, "its alert is over")
     assert "is resolved after" in world.type("bob", room, "incident resolve")
     world.wait_card(room, of, "resolved")
+    learn(world, id, room)
 
     world.wait_sent()
     world.assert_holds(id)
@@ -105,8 +107,39 @@ def test_a_sev1_from_its_alert_to_its_end_with_a_rollback_inside(world: Response
     assert_numbers_are_of_the_record(world, id)
 
 
-# What happened, as the record tells it: each once, in this order.
+def learn(world: ResponseWorld, id: str, room: str) -> None:
+    """The postmortem: its draft, what people write into it, what follows, and then the end of all."""
+    name = f"{id}-postmortem.md"
+    draft = world.wait(lambda: world.shared(room, name), "a draft of the postmortem", seconds=30)
+    assert "every third payment fails" in draft and "limit every pool" not in draft
+    refused = world.type("bob", room, "incident publish")
+    assert "cannot be published yet" in refused and "--lessons" in refused and "Nothing was done" in refused
+    refused = world.type("bob", room, "incident close")
+    assert "Still on duty" in refused and "incident action" in refused and "Nothing was done" in refused
+
+    world.type("alice", room, "incident postmortem --lessons every pool needs a limit")
+    said = world.type("bob", room, "incident action 'limit every pool' --owner me --due 2w")
+    assert "is written down: limit every pool" in said
+    world.ask("bob", room, "incident postmortem")
+    draft = world.wait(lambda: newest(world.shared(room, name)), "a draft with what was learned")
+    world.wait_incident(
+        id, lambda incident: incident.report.seq >= incident.report.moved, "the draft is of now"
+    )
+    assert "is published: version" in world.type("bob", room, "incident publish")
+    report = world.incident(id).report
+    assert report.editions[-1].sha256 == hashlib.sha256(draft.encode()).hexdigest()
+    world.type("bob", room, "incident leave all")
+    assert f"{id} is closed" in world.type("bob", room, "incident close")
+
+
+def newest(draft: str) -> str:
+    """The draft that holds what was learned and what follows, "" for one before."""
+    return draft if "every pool needs a limit" in draft and "limit every pool" in draft else ""
+
+
+# What happened, as the timeline tells it: each once, in this order; the note is of some minutes before.
 TOLD = (
+    (Kind.NOTE, "the payment provider says all is well"),
     (Kind.DECLARED, "declared Sev1: checkout fails"),
     (Kind.ALERT, "CheckoutErrors fires"),
     (Kind.ROOM, "its channel is #inc-"),
@@ -121,7 +154,6 @@ TOLD = (
     (Kind.UPDATE, "Conditions: a third of the payments fail"),
     (Kind.MESSAGE, "the pool of connections is full"),
     (Kind.MESSAGE, "since 1.5.0, it seems"),
-    (Kind.NOTE, "the payment provider says all is well"),
     (Kind.STATUS, "identified: 1.5.0 opens"),
     (Kind.RUN, "asked for `deploy rollback"),
     (Kind.RUN, "planned `deploy rollback"),
@@ -132,14 +164,21 @@ TOLD = (
     (Kind.STATUS, "mitigated: rolled back"),
     (Kind.ALERT, "CheckoutErrors is resolved"),
     (Kind.STATUS, "resolved"),
+    (Kind.REPORT, "postmortem drafted, version 1"),
+    (Kind.REPORT, "wrote the lessons"),
+    (Kind.TASK, "limit every pool"),
+    (Kind.REPORT, "postmortem published"),
+    (Kind.ENDED, "is no longer the incident commander"),
+    (Kind.STATUS, "closed"),
 )
 
 
 def assert_told_in_order(world: ResponseWorld, id: str) -> None:
-    events = world.events(id)
-    places = [[e.seq for e in events if e.kind == kind and words in e.text] for kind, words in TOLD]
-    assert all(len(each) == 1 for each in places), (dict(zip(TOLD, places, strict=True)), world.report(id))
-    assert places == sorted(places), (dict(zip(TOLD, places, strict=True)), world.report(id))
+    told = [(line.kind, line.text) for line in timeline.lines(world.events(id))]
+    places = [[n for n, (k, text) in enumerate(told) if k == kind and words in text] for kind, words in TOLD]
+    shown = "\n".join(f"{place} {kind} {words}" for place, (kind, words) in zip(places, TOLD, strict=True))
+    assert all(len(each) == 1 for each in places), f"{shown}\n{told}"
+    assert places == sorted(places), f"{shown}\n{told}"
 
 
 def assert_export_reads_back(world: ResponseWorld, id: str, room: str) -> None:
@@ -290,7 +329,11 @@ def test_nobody_outside_learns_of_a_private_incident(world: ResponseWorld) -> No
             assert "zebra4711" not in seen, (channel.name, seen)
     assert "zebra4711" not in str(world.slack.ephemerals("carol"))
     public = [c for c in world.slack.workspace.channels.values() if not c.is_private and c.kind != "im"]
-    shared = [file for file in world.slack.workspace.files.values() if {c for c, _ in file.shares} & {c.id for c in public}]
+    shared = [
+        file
+        for file in world.slack.workspace.files.values()
+        if {c for c, _ in file.shares} & {c.id for c in public}
+    ]
     assert all(b"zebra4711" not in file.content for file in shared)
     world.assert_holds(id)
     world.assert_drawn_once(id)
