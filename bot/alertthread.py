@@ -82,10 +82,12 @@ def _offers(section: Section) -> bool:
 
 def _words(section: Section) -> list[str]:
     """The cause in bold, or what it is about; then the facts. Nothing where nothing was found. Of what came before,
-    the facts say it: the card has it beside the cause."""
+    the facts say it, the card has it beside the cause; and a verdict says it by itself."""
     facts = [said for finding in section.findings for said in _facts(finding)]
-    if section.cause and section.key != "context":
-        return [cause(section.cause), *facts]
+    found = section.cause
+    is_said = found is not None and any(found.text in finding.value for finding in section.findings)
+    if found and section.key != "context" and not is_said:
+        return [cause(found), *facts]
     return [f"*{line(section.title)}*", *facts] if facts else []
 
 

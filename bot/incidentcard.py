@@ -217,7 +217,7 @@ def _hands(incident: Incident, offered: Offered) -> list[Block]:
             f"submit:{n}",
             each.label,
             each.text,
-            "primary" if n == 0 and not checklists.is_taken(incident) else "",
+            "primary" if n == 0 and _hand_up(incident) else "",
         )
         for n, each in enumerate(offered(_first(incident)))
     ]
@@ -229,12 +229,21 @@ def _first(incident: Incident) -> tuple[Suggestion, ...]:
     id, status = incident.id, incident.status
     is_felt = WAY.index(status) < WAY.index(Status.MITIGATED)
     told = (
-        Suggestion("I am on it", f"incident ack --incident {id}") if not checklists.is_taken(incident) else None,
+        _hand_up(incident),
         Suggestion("Update…", f"incident update --incident {id}"),
         Suggestion("Mitigated", f"incident mitigate --incident {id}") if is_felt else None,
         Suggestion("Resolve", f"incident resolve --incident {id}"),
     )
     return tuple(filter(None, told))
+
+
+def _hand_up(incident: Incident) -> Suggestion | None:
+    """What is missing first: somebody who looks, then somebody who leads."""
+    if not checklists.is_taken(incident):
+        return Suggestion("I am on it", f"incident ack --incident {incident.id}")
+    if not incident.holder(Role.IC):
+        return Suggestion("I take command", f"incident assign ic me --incident {incident.id}")
+    return None
 
 
 def _more(incident: Incident) -> tuple[Suggestion, ...]:

@@ -4,6 +4,8 @@ The lines stand in its channel, or in the thread where it is told. The announcem
 all incidents; one that nobody outside may see has none. Called by bot/incidentcard.py; every text is escaped here.
 """
 
+from collections.abc import Iterator, Mapping
+
 from bot.alertwords import person
 from bot.blocks import (
     Block,
@@ -34,10 +36,27 @@ def _line(incident: Incident, each: Line) -> Message:
     if each.alone:
         return _aside(incident, each)
     drill = f"{DRILL} · " if incident.is_drill else ""
-    called = f"{mention(each.mention)} " if mention(each.mention) else ""
-    by = f" · {person(each.by)}" if each.by else ""
-    text = f"{drill}{called}{escape(_whole(each.text, incident.id))}{by}"
+    said = _said(incident, each)
+    if each.is_deed and each.by:
+        called, said = (f"{mention(each.mention)}: ", f"{person(each.by)} {said}")
+    else:
+        called, said = (f"{mention(each.mention)} ", f"{said} · {person(each.by)}" if each.by else said)
+    text = f"{drill}{called if mention(each.mention) else ''}{said}"
     return Message(f"line {each.key}", text, tuple(paragraphs([text])), in_thread=not incident.room.is_own)
+
+
+def _said(incident: Incident, each: Line) -> str:
+    """A status update stands out, since it is what people look for."""
+    parts = next((update.parts for update in incident.updates if update.at == each.at), {})
+    if not parts or not each.text.startswith("Conditions:"):
+        return escape(_whole(each.text, incident.id))
+    return "\n".join(["📣 *Status update*", *_parts(parts, incident.id)])
+
+
+def _parts(parts: Mapping[str, str], id: str) -> Iterator[str]:
+    for name in ("conditions", "actions", "needs"):
+        if parts.get(name):
+            yield f"*{name.capitalize()}:* {escape(_whole(parts[name], id))}"
 
 
 def _aside(incident: Incident, each: Line) -> Message:
@@ -81,13 +100,9 @@ def news(incident: Incident) -> tuple[Message, ...]:
 
 def _news(incident: Incident, number: int, update: StatusUpdate, channel: str) -> Message:
     """As it was told: a later state of the incident does not rewrite it."""
-    parts = [
-        (name, update.parts[name]) for name in ("conditions", "actions", "needs") if update.parts.get(name)
-    ]
-    said = [f"📣 *{escape(incident.title)}* · {incident.id}"]
-    said += [f"*{name.capitalize()}:* {escape(_whole(text, incident.id))}" for name, text in parts]
+    said = [f"📣 *{escape(incident.title)}* · {incident.id}", *_parts(update.parts, incident.id)]
     promised = f"next update by {moment(update.next_due)}" if update.next_due else ""
-    text = f"📣 {escape(incident.title)}: {escape(parts[0][1] if parts else update.text)}"
+    text = f"📣 {escape(incident.title)}: {escape(update.parts.get('conditions') or update.text)}"
     blocks = [*paragraphs(said), *([context(promised)] if promised else [])]
     return Message(f"update {number} {channel}", text, tuple(bounded(blocks)), channel=channel)
 

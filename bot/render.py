@@ -7,6 +7,7 @@ in bot/changecard.py and bot/changethread.py, alerts in bot/alertcard.py and bot
 bot/incidentcard.py and bot/incidentthread.py.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
@@ -99,9 +100,14 @@ def private(
     """What one person is told: a page, or a refusal word for word with the button that would be right."""
     text, sections, suggestions = _redacted((text, sections, suggestions), redact)
     blocks = [block for section in sections for block in _section_blocks(section)]
-    said = escape(text) or ", ".join(escape(section.title) for section in sections)
+    said = _naming(escape(text)) or ", ".join(escape(section.title) for section in sections)
     body = bounded([*(blocks or [paragraph(said)]), *buttons(suggestions)])
     return Message("private", cut(said, FALLBACK), tuple(body))
+
+
+def _naming(text: str) -> str:
+    """Whom the bot knows by an id alone is shown by Slack as people call them; nobody is called by a private answer."""
+    return re.sub(r"(?<![\w@<|-])(?=\w*\d)([UW][A-Z0-9]{8,})\b(?!-)", r"<@\1>", text)
 
 
 # --- windows ---

@@ -20,7 +20,8 @@ class Line:
     """One line of a thread: key makes it unique in its card, so that it is sent once.
 
     mention: a Slack user or user-group id that it calls, in front of the text. by: the user who did what it says,
-    named behind it ("acknowledged" by @bob). alone: it is for the one it calls, and nobody else sees it.
+    named behind it ("acknowledged" by @bob), or before it where it is a deed ("@bob joined"). alone: it is for the one
+    it calls, and nobody else sees it.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Line:
     mention: str = ""
     by: str = ""
     alone: bool = False
+    is_deed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,5 +192,7 @@ _ROLE_WORDS = {
     **{each.value: each for each in Role},
     **{called: each for each, called in ROLE_NAMES.items()},
     "commander": Role.IC,
+    "communications": Role.COMMS,
+    "operations": Role.OPS,
     "lead": Role.IC,
 }

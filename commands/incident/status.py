@@ -7,6 +7,7 @@ next. Both are told to the asker alone, and say what is not known.
 from collections.abc import Generator, Mapping
 from datetime import datetime
 
+from commands import checklists
 from commands.alertreads import Called
 from commands.command import Command, Part, Parts
 from commands.errors import UsageError
@@ -130,7 +131,7 @@ def _checklist(incident: Incident, now: datetime) -> tuple[Finding, ...]:
     value = f"{len(incident.items) - len(lines)} of {len(incident.items)} done" + (
         f", {len(late)} late" if late else ""
     )
-    told = tuple(f"{_when(item.due, now)}: {item.text} ({item.role})" for item in lines)
+    told = tuple(f"{_when(item.due, now)}: {item.text} ({checklists.called(item.role)})" for item in lines)
     return (Finding("EM-1.0", "Checklist", Light.YELLOW if late else Light.GREEN, value, evidence=told),)
 
 
@@ -234,7 +235,9 @@ def _tried(found: tuple[Event, ...] | Gap) -> Finding:
 
 def _next(incident: Incident, now: datetime) -> Finding:
     lines = sorted((i for i in incident.items if i.state is ItemState.OPEN), key=lambda item: item.due)
-    told = tuple(f"{_when(item.due, now)}: {item.text} ({item.role})" for item in lines[:_TRIED])
+    told = tuple(
+        f"{_when(item.due, now)}: {item.text} ({checklists.called(item.role)})" for item in lines[:_TRIED]
+    )
     fires = firing(incident)
     value = "the checklist" if told else f"until {fires} no longer fires" if fires else "nothing is due"
     return Finding("EM-2.0", "What is next", Light.GREEN, value, evidence=told)

@@ -59,7 +59,8 @@ def update(given: Given) -> Entry:
     )  # fmt: skip
     drafts = (_by(told, given, is_told=True), *_published(given, incident, audience))
     answer = (
-        f"Told. The next update is due in {span(following - given.now)}.{_by_hand(given, incident, audience)}"
+        f"{_told(given, incident, audience)} The next update is due in {span(following - given.now)}."
+        f"{_by_hand(given, incident, audience)}"
     )
     return Entry(answer, (Write(drafts, incident.id),))
 
@@ -69,6 +70,18 @@ def _channels(given: Given, incident: Incident, audience: str) -> tuple[str, ...
     if audience == CHANNEL or incident.is_private or incident.is_drill:
         return ()
     return given.site.channels.stakeholders
+
+
+def _told(given: Given, incident: Incident, audience: str) -> str:
+    """Who hears it now; and where somebody was meant to who does not, why."""
+    if audience == CHANNEL:
+        return "Told here."
+    channels = _channels(given, incident, audience)
+    if channels:
+        return f"Told here and in {', '.join(channels)}."
+    kind = "a drill" if incident.is_drill else "private" if incident.is_private else ""
+    why = f"this is {kind}" if kind else "no channel of theirs is configured (`channels.stakeholders`)"
+    return f"Told here, and not to the stakeholders: {why}."
 
 
 def _published(given: Given, incident: Incident, audience: str) -> tuple[Draft, ...]:
@@ -96,8 +109,8 @@ def _form(given: Given, incident: Incident) -> Form:
     is_public = bool(_webhook(given, incident)) and not incident.is_private
     audiences = _AUDIENCES if is_public else _AUDIENCES[:1] if incident.is_private else _AUDIENCES[:2]
     fields = (
-        Field("conditions", "What is the case?", "text", "What users feel, and how many", said.get("conditions", ""),
-              most=LONGEST),
+        Field("conditions", "What is the case?", "text", "What users feel, and how many",
+              said.get("conditions", incident.impact), most=LONGEST),
         Field("actions", "What is being done?", "text", "", said.get("actions", ""), is_optional=True, most=LONGEST),
         Field("needs", "What is needed?", "text", "Of whom", said.get("needs", ""), is_optional=True, most=LONGEST),
         Field("next", "When do people hear again?", "choice", "", _usual(given, incident), _NEXT),

@@ -78,8 +78,8 @@ ROLE_NAMES: Mapping[Role, str] = {
     Role.IC: "incident commander",
     Role.DEPUTY: "deputy",
     Role.SCRIBE: "scribe",
-    Role.COMMS: "communications",
-    Role.OPS: "operations",
+    Role.COMMS: "communications lead",
+    Role.OPS: "operations lead",
 }
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from commands.ledger import Event, Line
 from commands.response.events import Kind
-from commands.response.incident import Erasure, Incident
+from commands.response.incident import Erasure, Incident, Milestone
 
 # What can be erased: nothing of the record is made of its words. What an event of another kind says is corrected.
 ERASABLE = frozenset({Kind.NOTE, Kind.MESSAGE, Kind.REVISED})
@@ -13,10 +13,17 @@ ERASABLE = frozenset({Kind.NOTE, Kind.MESSAGE, Kind.REVISED})
 ERASED = "(erased)"
 
 
+# What these say is what somebody did, without their name.
+_DEEDS = frozenset({Kind.ACCEPTED, Kind.DECLINED, Kind.ENDED, Kind.PAGE_ACKED, Kind.JOINED, Kind.REVIEWED})
+
+
 def line(event: Event) -> Line:
     """An event as a line of the incident's thread."""
     text = event.text if event.content else ERASED
-    return Line(str(event.seq), text, event.at, event.mention, event.by, alone=not event.is_told)
+    return Line(
+        str(event.seq), text, event.at, event.mention, event.by,
+        alone=not event.is_told, is_deed=event.kind in _DEEDS or event.facts.get("name") == Milestone.ACKNOWLEDGED,
+    )  # fmt: skip
 
 
 def _erase_asked(incident: Incident, event: Event) -> Incident:

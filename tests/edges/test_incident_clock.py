@@ -138,7 +138,7 @@ def test_a_role_nobody_accepted_in_three_minutes_is_offered_to_the_next(clock: C
     assert told[0] == ALICE.user  # the first of the rota who is not the one that was asked
     clock.add(Kind.OFFERED, "offered", ALICE.user, role="comms", user=CAROL.user)
     clock.add(Kind.ACCEPTED, "accepts", CAROL.user, role="comms", user=CAROL.user)
-    assert not [each for each in clock.wait(5) if "communications was offered" in each[1]]
+    assert not [each for each in clock.wait(5) if "communications lead was offered" in each[1]]
 
 
 def test_a_page_climbs_the_rota_until_somebody_answers(clock: Clock) -> None:

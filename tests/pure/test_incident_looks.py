@@ -124,8 +124,8 @@ def test_the_status_says_people_checklist_alerts_calls_changes_and_what_slack_di
     assert line(found, "People").value == "incident commander: Alice"
     assert line(found, "Checklist").value == "0 of 2 done, 1 late"
     assert line(found, "Checklist").evidence == (
-        "4 min late: Acknowledge (ops)",
-        "in 9 min: First update (comms)",
+        "4 min late: Acknowledge (operations lead)",
+        "in 9 min: First update (communications lead)",
     )
     assert line(found, "Alerts").evidence == ("Checkout5xx for 12 min",)
     assert line(found, "Calls").evidence == ("Bob: no answer; the next one in 5 min",)
@@ -169,7 +169,7 @@ def test_the_brief_says_what_since_when_who_what_was_tried_and_what_is_next() ->
         "Stands", "People", "What was tried", "Alerts", "What is next",
     ]  # fmt: skip
     assert line(found, "What was tried").evidence == ("08:30 UTC restarted the database",)
-    assert line(found, "What is next").evidence[0] == "4 min late: Acknowledge (ops)"
+    assert line(found, "What is next").evidence[0] == "4 min late: Acknowledge (operations lead)"
     assert found == shown("brief", busy(), INCIDENT, events)  # from the record alone, so always the same
 
 

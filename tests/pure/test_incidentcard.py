@@ -158,7 +158,7 @@ def test_how_grave_it_is_stands_everywhere_alike(severity: int, sign: str) -> No
         (incident(), "*Commander:* nobody yet"),
         (
             incident(took("ic", BOB, 1), took("ops", ALICE, 2)),
-            f"*Commander:* <@{BOB}> · operations <@{ALICE}>",
+            f"*Commander:* <@{BOB}> · operations lead <@{ALICE}>",
         ),
         (KINDS["incident-declared"], f"📟 <@{BOB}> was called"),
         (KINDS["incident-declared"], "🔥 HighErrorRate still fires, since <!date"),
