@@ -66,8 +66,8 @@ class RoomMaking:
 
     def _create(self, claim: Claim, incident: Incident, before: Sent) -> None:
         """Slack gives no idempotency for a channel but its name: an attempt whose answer got lost is made again by the
-        same name, and what is taken then is looked at. How many names were taken stands in `digest`; `file`: only
-        ASCII is taken."""
+        same name, and what is taken then is looked at; what is taken at once is another's. How many names were taken
+        stands in `digest`; `file`: only ASCII is taken."""
         name = before.channel if before.trying else self._name(incident, before)
         self._outbox.attempt(claim, _ROOM, replace(before, channel=name, trying=time.time()))
         found: dict[str, Any] | None
@@ -78,7 +78,8 @@ class RoomMaking:
             no = Refusal.of(error)
             if no.is_limit or no.is_silence or no.is_locked_out:
                 raise
-            found = self._ours(name, incident) if no.code == "name_taken" else None
+            is_asked_again = no.code == "name_taken" and before.trying
+            found = self._ours(name, incident) if is_asked_again else None
             if found is None:
                 self._refused(claim, incident, before, no)
         if found is not None:

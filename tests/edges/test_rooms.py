@@ -331,6 +331,8 @@ def test_a_name_that_somebody_else_has_gets_a_number(
     declare(state)
     deliver(lambda: courier, state)
     assert incident(state).room.name == f"{NAME}-2" and len(told(slack, f"{NAME}-2")) == 1
+    names = [call for call in slack.calls("conversations.list") if not call.args.get("exclude_archived")]
+    assert names == [], "a large workspace has many pages of channels"
 
 
 def test_the_channel_of_another_incident_is_never_taken_for_ones_own(
