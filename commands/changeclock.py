@@ -19,14 +19,16 @@ from commands.site import Site
 
 # Keys of timers. VALIDATE is followed by minutes after the last step. HELD: somebody must decide by then; DECLARE: an
 # incident is due of it. PAGE: the status page is to be told. ROLL_BACK: it
-# is to be taken back by itself.
+# is to be taken back by itself. REVIEW: what nobody had approved is to be looked at.
 EXPIRE, POST, REMIND, SAMPLE, VALIDATE = "expire", "post", "remind", "sample", "validate:"
 HELD, DECLARE, PAGE, ROLL_BACK = "held", "declare", "page", "rollback"
+REVIEW = "review"
 
 LOOKS = (5, 15, 60)  # minutes after the change
 REMINDED = timedelta(hours=1)  # before it begins
 WATCHED = timedelta(hours=1)  # after it is over
 DECIDED = timedelta(minutes=30)  # so long it waits for somebody before it calls them
+REVIEWED = timedelta(hours=24)  # and so long for who looks at an emergency, each time
 
 # What the stakeholders are told of, once they were told at all.
 _TOLD = frozenset(Stage) - {Stage.PRECHECKS}
@@ -60,6 +62,10 @@ def _timers(
         yield from ((f"{VALIDATE}{each}", None) for each in LOOKS)
     if is_moved and after.is_over:
         yield HELD, None
+    if is_moved and after.emergency and after.stage is Stage.EXECUTING and after.started:
+        yield REVIEW, after.started + REVIEWED
+    if after.reviewed:
+        yield REVIEW, None
     if is_moved and after.stage is Stage.ROLLBACK_FAILED:
         yield DECLARE, after.updated
     if after.notified and (is_moved or before is None or before.notified != after.notified):
@@ -88,7 +94,7 @@ def _reminder(change: ChangeRequest) -> datetime | None:
 
 def due(change: ChangeRequest, now: datetime, site: Site) -> tuple[Draft, ...]:
     """What has run out, by the clock alone."""
-    return (*_expired(change, now), *_held(change, now, site))
+    return (*_expired(change, now), *_held(change, now, site), *_unreviewed(change, now))
 
 
 def _expired(change: ChangeRequest, now: datetime) -> Iterator[Draft]:
@@ -105,6 +111,15 @@ def _held(change: ChangeRequest, now: datetime, site: Site) -> Iterator[Draft]:
         yield fired(HELD, at)
         text = f"📟 nobody has decided for {span(DECIDED)}: {change.verdict_why}. Close it or roll it back."
         yield replace(draft(Kind.NOTE, text), is_told=True, mention=site.oncall(now) or change.started_by)
+
+
+def _unreviewed(change: ChangeRequest, now: datetime) -> Iterator[Draft]:
+    """Once a day, until somebody did."""
+    at = change.timer(REVIEW)
+    if at is not None and at <= now:
+        yield timer(REVIEW, now + REVIEWED)
+        text = f"👀 nobody has looked at this emergency change yet: `/sre change review {change.id}`"
+        yield replace(draft(Kind.NOTE, text), is_told=True, mention=change.started_by)
 
 
 def fired(key: str, at: datetime) -> Draft:

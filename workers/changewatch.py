@@ -259,7 +259,8 @@ class ChangeWatch:
         for number, (entry, raw) in enumerate(self._state.trail.lines(place.decode()), 1):
             line = view(entry, raw)
             id = line.facts.get("why", "").partition(" ")[0]
-            if id and line.facts.get("id", "").startswith("R"):
+            may_be_one = sum(letter.isdigit() for letter in id) >= 3  # most reasons name no change request
+            if may_be_one and line.facts.get("id", "").startswith("R"):
                 self._link(id, line.facts["id"])
             if number == _LINES:
                 break

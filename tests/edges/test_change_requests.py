@@ -268,8 +268,13 @@ def test_the_commander_of_an_open_sev1_needs_no_approval_and_somebody_else_revie
     change = post.ask(line)
     assert change.stage is Stage.APPROVED and change.emergency == incident.id
     assert post.type(f"change start {change.id}").accepted
+    for _ in range(2):
+        post.later(hours=24, seconds=1).watching.watch()
+    told = [line for line in post.change(change.id).lines if "nobody has looked at this" in line.text]
+    assert len(told) == 2
     assert "Somebody else must look" in refused(post, f"change review {change.id}", ALICE)
     assert post.type(f"change review {change.id}", BOB).accepted
+    assert post.change(change.id).timer("review") is None
 
 
 def test_a_secret_in_a_payload_is_masked_before_it_is_kept(state: State) -> None:

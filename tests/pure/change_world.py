@@ -49,12 +49,12 @@ def payload(**changes: Any) -> Payload:
     return replace(made, **changes)
 
 
-def change(*drafts: Draft, by: str = ALICE.user, at: datetime = NOW, **changes: Any) -> ChangeRequest:
+def change(*drafts: Draft, by: str = ALICE.user, now: datetime = NOW, **changes: Any) -> ChangeRequest:
     """Opened by Alice, and then these; a draft without who did it is hers."""
     opened = Draft(
         Kind.OPENED, "asked for", by=by, facts={**payload_facts(payload(**changes)), "channel": "#changes"}
     )
-    return told((opened, *drafts), at)
+    return told((opened, *drafts), now)
 
 
 def told(drafts: Iterable[Draft], at: datetime = NOW) -> ChangeRequest:
