@@ -50,9 +50,9 @@ function drawBlock({ key, block, wrong }, view, { user, world, post }) {
 function field(key, { element, label, hint, optional }, wrong, world) {
   if (element.type === "static_select") return choice(key, element, label, options(element), wrong);
   if (element.type === "users_select") return choice(key, element, label, people(world), wrong);
-  if (element.type !== "plain_text_input") return unknown("input", element);
+  if (!["plain_text_input", "datepicker"].includes(element.type)) return unknown("input", element);
   const looks = {
-    value: typed.get(key) ?? element.initial_value ?? "",
+    value: typed.get(key) ?? element.initial_value ?? element.initial_date ?? "",
     placeholder: element.placeholder?.text ?? "",
     maxLength: element.max_length ?? 3000,
     autofocus: Boolean(element.focus_on_load),
@@ -61,7 +61,7 @@ function field(key, { element, label, hint, optional }, wrong, world) {
     "data-focus": key,
     oninput: ({ target }) => typed.set(key, target.value),
   };
-  const box = element.multiline ? el("textarea", { ...looks, rows: 4 }) : el("input", looks);
+  const box = element.multiline ? el("textarea", { ...looks, rows: 4 }) : el("input", { ...looks, type: element.type === "datepicker" ? "date" : "text" });
   return el("label", { className: "input" },
     el("b", {}, plain(label.text)), optional && " (optional)", box,
     wrong && el("p", { className: "wrong", role: "alert" }, plain(wrong)),
@@ -80,7 +80,7 @@ function choice(key, element, label, all, wrong) {
     wrong && el("p", { className: "wrong", role: "alert" }, plain(wrong)));
 }
 
-const FIELDS = ["plain_text_input", "static_select", "users_select"];
+const FIELDS = ["plain_text_input", "datepicker", "static_select", "users_select"];
 
 /** Slack's client sends no form in which a required field is empty. */
 async function submit(view, { user, post, draw }) {
@@ -88,7 +88,7 @@ async function submit(view, { user, post, draw }) {
   const values = {};
   for (const block of view.blocks.filter(({ type, element }) => type === "input" && FIELDS.includes(element.type))) {
     const key = `${view.id}/${block.block_id}`;
-    values[block.block_id] = typed.get(key) ?? block.element.initial_value ?? block.element.initial_option?.value ?? block.element.initial_user ?? "";
+    values[block.block_id] = typed.get(key) ?? block.element.initial_value ?? block.element.initial_date ?? block.element.initial_option?.value ?? block.element.initial_user ?? "";
     if (!block.optional && !values[block.block_id]) missing.add(key);
   }
   trouble.delete(view.id);
