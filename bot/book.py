@@ -191,7 +191,7 @@ class Book(Generic[R]):
             change.pipe.hset(f"{_events(record.id)}:said", mapping=said)
         self._find(change, record)
         self._index(change, record)
-        change.show(kept, priority=0 if record.is_active else 2)
+        change.show(kept, priority=self.shelf.urgency if record.is_active else 2)
 
     def _find(self, change: Change, record: R) -> None:
         if record.is_over:

@@ -33,7 +33,7 @@ Making = Callable[[ChangeRequest], Iterable[Draft]]
 
 
 class ChangeRecords(Book[ChangeRequest]):
-    shelf = Shelf("change", "sre:changes", "sre:changes:due")
+    shelf = Shelf("change", "sre:changes", "sre:changes:due", urgency=1)
 
     def _begun(self, id: str, event: Event) -> ChangeRequest:
         return changefold.begun(id, event)

@@ -47,11 +47,13 @@ class Made(Protocol):
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """Where the records of one kind stand. kind: as the outbox calls them. every: all of them by when they were
-    opened; beside it stand those that are not over, and the register. due: by when something is due of one."""
+    opened; beside it stand those that are not over, and the register. due: by when something is due of one. urgency:
+    whose turn it is at Slack while one is active, 0 to 9."""
 
     kind: str
     every: str
     due: str
+    urgency: int = 0
 
     @property
     def written(self) -> str:

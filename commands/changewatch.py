@@ -17,6 +17,7 @@ from commands.finding import Light
 from commands.ledger import Draft
 from commands.model import Request, State
 from commands.phrase import span
+from commands.reads import AuditLine
 from commands.response import changemoves
 from commands.response.changeevents import Kind, draft, moving, timer
 from commands.response.changemoves import Move
@@ -202,6 +203,17 @@ def suspected(change: ChangeRequest) -> tuple[Draft, ...]:
         incident_draft(IncidentKind.LINKED, f"{change.id}: {change.payload.what}", id=change.id),
         incident_draft(IncidentKind.BLAMED, f"{change.id} is suspected: {why}", change=change.id, confidence="suspected"),
     )  # fmt: skip
+
+
+# What of a change belongs to the timeline of an incident of its service, by the audit's words.
+TOLD_INCIDENTS = ("change start", "change rollback", "change close")
+
+
+def for_incident(change: ChangeRequest, line: AuditLine) -> Draft:
+    done = {"change start": "begins", "change rollback": "is taken back", "change close": "is closed"}
+    text = f"{change.id} {done[line.facts['act']]}: {change.payload.what}"
+    linked = incident_draft(IncidentKind.LINKED, text, id=change.id)
+    return replace(linked, at=line.at, by=line.facts.get("by", ""), source="audit", key=f"audit:{line.seq}")
 
 
 def of_service(change: ChangeRequest, incidents: Sequence[Incident]) -> Incident | None:

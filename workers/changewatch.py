@@ -27,6 +27,7 @@ from commands.catalog import Catalog
 from commands.ledger import Draft, Line
 from commands.model import Notice
 from commands.model import State as Standing
+from commands.reads import AuditLine
 from commands.response.changeevents import Kind, draft, timer
 from commands.response.changerequest import ChangeRequest
 from commands.site import ClusterSite, ServiceSite, Site
@@ -262,10 +263,20 @@ class ChangeWatch:
             may_be_one = sum(letter.isdigit() for letter in id) >= 3  # most reasons name no change request
             if may_be_one and line.facts.get("id", "").startswith("R"):
                 self._link(id, line.facts["id"])
+            if line.what == "entered" and line.facts.get("act") in changewatch.TOLD_INCIDENTS:
+                self._tell_incident(line)
             if number == _LINES:
                 break
         if entry:
             self._state.redis.set(_PLACE, entry)
+
+    def _tell_incident(self, line: AuditLine) -> None:
+        """What is done to a service while it has an incident belongs to that incident's timeline, too."""
+        stored = self._changes.stored(line.facts.get("id", ""))
+        known = changewatch.of_service(stored.record, self._incidents.open_incidents()) if stored else None
+        if stored is not None and known is not None:
+            told = changewatch.for_incident(stored.record, line)
+            self._incidents.append_open(known.id, lambda _: [told])
 
     def _link(self, id: str, request: str) -> None:
         stored = self._state.request(request)

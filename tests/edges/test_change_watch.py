@@ -273,6 +273,18 @@ def test_a_rollback_by_itself_whose_plan_has_risks_waits_for_somebody(post: Chan
     assert "must be looked at by somebody first" in post.change(change.id).lines[-1].text
 
 
+def test_what_is_done_while_its_service_has_an_incident_is_told_in_that_timeline_once(post: Changes) -> None:
+    change = post.approved()
+    incident = post.declare("sev3 backend is slow --service backend --thread")
+    post.watching.follow()
+    assert post.type(f"change start {change.id}").accepted
+    for _ in range(2):
+        post.watching.follow()
+    told = [event for event in post.records.events(incident.id) if change.id in event.text]
+    assert [(event.text, event.by) for event in told] == [(f"{change.id} begins: checkout 2.0", ALICE.user)]
+    assert post.incident(incident.id).related == (change.id,)
+
+
 # --- Who is told ----------------------------------------------------------------------------------
 
 
