@@ -63,7 +63,19 @@ def ack(given: Given) -> Entry:
     return Entry(
         told if has_commander else f"{told} Nobody commands it yet.",
         write(incident, *answered, *first, *moved, *joined),
-        suggestions=(() if has_commander else (lead,)) + (_brief(incident),),
+        suggestions=(*(() if has_commander else (lead,)), _brief(incident), *_alerts(given, incident)),
+    )
+
+
+def _alerts(given: Given, incident: Incident) -> tuple[Suggestion, ...]:
+    """Of an alert that still asks for somebody: that it is seen, and quiet for a while if they like."""
+    group = next((each for each in given.groups if each.firing and not each.care.acked), None)
+    if group is None:
+        return ()
+    silence = f'alert silence {group.id} --for 2h --why "{incident.id}"'
+    return (
+        Suggestion("Acknowledge the alert", f"alert ack {group.id}"),
+        Suggestion("Silence it for 2 h", silence),
     )
 
 

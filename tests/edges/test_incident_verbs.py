@@ -263,6 +263,14 @@ def test_typed_in_its_thread_it_is_about_that_alert_and_verbs_there_are_about_th
     assert post.incident(made.id).wants_channel
 
 
+def test_who_acknowledges_is_offered_to_quiet_its_alert(post: Post, alert: AlertGroup) -> None:
+    post.declare(f"sev1 backend --alert {alert.id}")
+    offered = {each.label: each.text for each in done(post.type("incident ack", BOB, ROOM)).suggestions}
+    assert offered["Silence it for 2 h"].startswith(f"alert silence {alert.id} --for 2h")
+    done(post.type(offered["Acknowledge the alert"], BOB, ROOM))
+    assert post.state.groups([alert.id])[0].record.care.acked_by == BOB.user
+
+
 def test_it_is_not_resolved_while_the_alert_fires(post: Post, alert: AlertGroup) -> None:
     id = post.declare(f"sev1 backend --alert {alert.id}").id
     refused = post.type("incident resolve", BOB, ROOM)
