@@ -57,6 +57,7 @@ def names(id: str, title: str, template: str, *, is_plain: bool = False) -> Iter
     named = template.format(
         date=day.replace("-", ""), nnn=number, slug=slug(title, is_plain=is_plain) or "incident"
     )
-    yield _cut(named, LONGEST)
-    for again in count(2):
-        yield f"{_cut(named, LONGEST - len(str(again)) - 1)}-{again}"
+    first = _cut(named, LONGEST)
+    yield first
+    numbered = (f"{_cut(named, LONGEST - len(str(again)) - 1)}-{again}" for again in count(2))
+    yield from (name for name in numbered if name != first)

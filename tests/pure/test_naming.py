@@ -5,7 +5,7 @@ import unicodedata
 from itertools import islice
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commands.response.naming import LONGEST, names, slug
@@ -79,6 +79,7 @@ def test_a_site_has_its_own_template() -> None:
     ]
 
 
+@example("000¼¼", "p" * 60 + "-{date}-{slug}", False)  # cut, its title ends in a number of ours
 @given(
     st.text(max_size=300), st.sampled_from([TEMPLATE, "{nnn}", "p" * 60 + "-{date}-{slug}"]), st.booleans()
 )
