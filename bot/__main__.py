@@ -19,10 +19,11 @@ from slack_sdk.errors import SlackClientError
 from bot import duties, logs, rooms, settings, slack, web
 from bot.courier import Courier
 from bot.desk import Desk, Said
+from bot.ears import Ears
 from bot.intake import Intake
 from bot.people import REFRESH, People
 from bot.records import Records
-from bot.scribe import Ears, Scribe
+from bot.scribe import Scribe
 from bot.state import GIVEN_UP, State, connect
 from bot.wire import TIMEOUT, Wire
 from commands.catalog import Catalog

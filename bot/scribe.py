@@ -1,16 +1,16 @@
 """Writes down what people mark in an incident's room, and what becomes of it: edits and deletions too.
 
-`hear` keeps, before Slack's event is acknowledged, that something happened to a message; `step` then reads the message
-as Slack has it and compares (commands/transcript.py). An event lost or told twice changes nothing: after the bot was
-away, and now and then, whole rooms are compared. One process at a time writes. Slack is read here and answered with a
-check mark under what was captured; all else that is said goes through the courier.
+bot/ears.py keeps that something happened to a message; `step` then reads the message as Slack has it and compares
+(commands/transcript.py). An event lost or told twice changes nothing: after the bot was away, and now and then, whole
+rooms are compared. One process at a time writes. Slack is read here and answered with a check mark under what was
+captured; all else that is said goes through the courier.
 """
 
 import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from threading import Event
@@ -20,9 +20,10 @@ import orjson
 from redis.exceptions import RedisError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.ears import HEARD, Heard
 from bot.outbox import Outbox, Sent
 from bot.records import Records
-from bot.state import State, TooLarge
+from bot.state import Conflict, State, TooLarge
 from bot.wire import Refusal, Wire
 from commands import transcript
 from commands.ledger import Draft, Kept
@@ -32,27 +33,16 @@ from commands.transcript import Known, Said, Seen
 
 log = logging.getLogger(__name__)
 
-# What happened and is not looked at yet, oldest first; when somebody listened last.
-_HEARD, _LISTENED = "sre:scribe", "scribe"
+# When somebody listened last.
+_LISTENED = "scribe"
 DONE = "white_check_mark"  # under what was captured, so that who marked it sees that it landed
 
 # A room is compared whole after the bot was away for longer than AWAY, and every so often besides.
 AWAY, EVERY = timedelta(seconds=60), timedelta(minutes=10)
+AGAIN = timedelta(seconds=30)  # where Slack did not answer
+_PATIENCE = 3  # times that what happened to one message is tried before the others
 _IDLE = 0.3  # seconds between two looks for something new
 _PAGE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Something happened to a message: by whom, and what Slack said of it (text and edited of a changed one)."""
-
-    what: str
-    channel: str
-    ts: str
-    thread: str = ""
-    by: str = ""
-    text: str = ""
-    edited: str = ""
 
 
 class Scribe:
@@ -76,6 +66,7 @@ class Scribe:
         self._me = me
         self._greet = greet
         self._now = now
+        self._waited = 0  # for what happened first of all
 
     def run(self, stop: Event) -> None:
         """Write until told to stop; Slack or the store being away only delays."""
@@ -83,7 +74,7 @@ class Scribe:
             try:
                 with self._state.lease("scribe") as is_ours:
                     while is_ours and not stop.is_set():
-                        self._catch_up_in_turn()
+                        self.look_in_turn()
                         if not self.step():
                             stop.wait(_IDLE)
                 stop.wait(0 if is_ours else 2)
@@ -96,18 +87,32 @@ class Scribe:
 
     def step(self) -> bool:
         """Look at the oldest thing that happened; False when there is none."""
-        raw = self._state.redis.lindex(_HEARD, 0)
+        raw = self._state.redis.lindex(HEARD, 0)
         if raw is None:
             return False
-        wait = self._tried(Heard(**orjson.loads(raw)))
-        if wait:
+        wait = self._tried(raw)
+        if wait and self._waited < _PATIENCE:
+            self._waited += 1
             time.sleep(wait)  # Slack said when: nothing else can be read meanwhile either
             return True
-        self._state.redis.lrem(_HEARD, 1, raw)
+        self._waited = 0
+        change = self._state.redis.pipeline().lrem(HEARD, 1, raw)
+        if wait:  # perhaps of this message alone: behind the others
+            change.rpush(HEARD, raw)
+        change.execute()
         return True
 
-    def _tried(self, heard: Heard) -> float:
+    def _tried(self, raw: bytes) -> float:
         """Seconds to wait before it is tried again; 0 when it is done, or will never be."""
+        try:
+            return self._asked(Heard(**orjson.loads(raw)))
+        except (RedisError, Conflict):
+            raise
+        except Exception:  # the others must not wait for it; whole rooms are compared now and then
+            log.exception("what happened to a message could not be looked at: %r", raw[:200])
+            return 0.0
+
+    def _asked(self, heard: Heard) -> float:
         try:
             self._look(heard)
         except SlackApiError as error:
@@ -115,6 +120,8 @@ class Scribe:
             if no.is_limit or no.is_silence:
                 return max(no.retry_after.total_seconds(), 0.2)
             self._not_allowed(heard.channel, heard.thread, no)
+        except RedisError:
+            raise
         except (SlackClientError, HTTPException, OSError):
             return 1.0
         return 0.0
@@ -134,12 +141,7 @@ class Scribe:
         if heard.what in ("joined", "left"):
             self._come_or_gone(heard)
             return
-        if heard.what == "deleted":
-            self._write(
-                self._room(heard), lambda incident: transcript.gone(of, self._known(incident, of), heard.by)
-            )
-            return
-        said = self._read(heard)
+        said = None if heard.what == "deleted" else self._read(heard)
         if said is None:
             self._write(
                 self._room(heard), lambda incident: transcript.gone(of, self._known(incident, of), heard.by)
@@ -150,8 +152,9 @@ class Scribe:
         if before is None:
             return
         said = self._whole(said) if self._is_new(before.record, said) else said
+        then = _as_it_was(heard, said)
         written = self._write(
-            id, lambda incident: transcript.compared(said, self._known(incident, of), heard.by)
+            id, lambda incident: transcript.followed(said, then, self._known(incident, of), heard.by)
         )
         if written is not None and written.head.seq > before.record.head.seq and said.pinned_by:
             self._mark(said)
@@ -186,8 +189,7 @@ class Scribe:
         return self._records.append_open(id, making) if id else None
 
     def _read(self, heard: Heard) -> Said | None:
-        """The message as Slack has it; None when it is gone. Between two edits it may have been read too late: what
-        the event said of it counts then."""
+        """The message as Slack has it; None when it is gone."""
         try:  # of a reply Slack tells that alone, of any other message its thread, which it begins
             answer = self._wire.ask(
                 "conversations.replies", {"channel": heard.channel, "ts": heard.ts, "limit": 1}
@@ -199,10 +201,7 @@ class Scribe:
         told = next((each for each in answer["messages"] if each["ts"] == heard.ts), None)
         if told is None or _is_gone(told):
             return None
-        said = self._said(heard.channel, told)
-        if heard.edited and heard.edited != said.edited:
-            said = replace(said, text=heard.text, edited=heard.edited, editor=heard.by)
-        return said
+        return self._said(heard.channel, told)
 
     def _said(self, channel: str, told: Mapping[str, Any]) -> Said:
         is_own = bool(told.get("user")) and told.get("user") == self._me()
@@ -229,9 +228,21 @@ class Scribe:
 
     def _whole(self, said: Said) -> Said:
         """What is captured anew, with a link to it and the content of its files."""
+        return replace(
+            said, permalink=self._link(said), files=tuple(self._fetched(kept) for kept in said.files)
+        )
+
+    def _link(self, said: Said) -> str:
+        """Without one the message is captured all the same."""
         where = {"channel": said.channel, "message_ts": said.ts}
-        link = str(self._wire.ask("chat.getPermalink", where).get("permalink") or "")
-        return replace(said, permalink=link, files=tuple(self._fetched(kept) for kept in said.files))
+        try:
+            return str(self._wire.ask("chat.getPermalink", where).get("permalink") or "")
+        except SlackApiError as error:
+            no = Refusal.of(error)
+            if no.is_limit or no.is_silence:
+                raise
+            log.info("no link to %s: %s", said.of, no.code)
+            return ""
 
     def _fetched(self, kept: Kept) -> Kept:
         if kept.missing:
@@ -250,35 +261,50 @@ class Scribe:
 
     # --- whole rooms ---
 
-    def _catch_up_in_turn(self) -> None:
-        """Everything after the bot was away, else each room now and then."""
+    def look_in_turn(self) -> None:
+        """Everything after the bot was away, else each room now and then. A room that cannot be compared must not keep
+        the others from it, nor what is heard."""
         heard = self._state.heard(_LISTENED)
         self._state.beat(_LISTENED)
         was_away = heard is None or self._now() - heard > AWAY
         for incident in self._records.open_incidents():
             mark = f"caught-up:{incident.id}"
             if incident.room.channel and (was_away or not self._state.marked(mark)):
-                self.catch_up(incident)
-                self._state.change().remind(mark, "1", EVERY).commit()
+                is_done = self._caught_up(incident)
+                self._state.change().remind(mark, "1", EVERY if is_done else AGAIN).commit()
 
-    def catch_up(self, incident: Incident) -> None:
-        """Compare all that was said in its room with what the record has of it."""
+    def _caught_up(self, incident: Incident) -> bool:
+        """False where it is worth another try soon."""
         try:
-            seen = self._seen(incident)
+            self.catch_up(incident)
         except SlackApiError as error:
             no = Refusal.of(error)
-            if not (no.is_limit or no.is_silence):
-                self._not_allowed(incident.room.channel, incident.room.thread, no)
-            return
+            if no.is_limit or no.is_silence:
+                return False
+            self._not_allowed(incident.room.channel, incident.room.thread, no)
+        except (RedisError, Conflict):
+            raise
         except (SlackClientError, HTTPException, OSError) as error:
             log.warning("%s is caught up with later: %s", incident.id, error)
-            return
-        known = self._records.said(incident.id)
+            return False
+        except Exception:
+            log.exception("%s cannot be caught up with", incident.id)
+        return True
+
+    def catch_up(self, incident: Incident) -> None:
+        """Compare all that was said in its room with what the record has of it. Raises what Slack says instead."""
+        known = self._records.said(incident.id)  # before: what is captured meanwhile is not gone
+        seen = self._seen(incident)
         new = {of: self._whole(said) for of, said in seen.said.items() if said.pinned_by and of not in known}
         seen = replace(seen, said={**seen.said, **new})
-        self._records.append_open(
-            incident.id, lambda now: transcript.caught_up(seen, self._records.said(now.id))
-        )
+
+        def making(now: Incident) -> tuple[Draft, ...]:
+            later = self._records.said(now.id)
+            return transcript.caught_up(
+                seen, {of: each for of, each in later.items() if of in known or of in seen.said}
+            )
+
+        self._records.append_open(incident.id, making)
 
     def _seen(self, incident: Incident) -> Seen:
         room = incident.room
@@ -317,6 +343,13 @@ class Scribe:
                 return
 
 
+def _as_it_was(heard: Heard, said: Said) -> Said | None:
+    """Of an edit that another has overtaken before it was read: the message as the event told it."""
+    if not heard.edited or heard.edited == said.edited:
+        return None
+    return replace(said, text=heard.text, edited=heard.edited, editor=heard.by)
+
+
 def _is_gone(told: Mapping[str, Any]) -> bool:
     """Of a deleted parent Slack keeps an empty message, for its replies."""
     return told.get("subtype") == "tombstone"
@@ -332,60 +365,3 @@ def _named(told: Mapping[str, Any]) -> Kept:
     missing = transcript.refused(name, kind, size)
     url = str(told.get("url_private_download") or told.get("url_private") or "")
     return Kept(name, kind, size, stored="" if missing else url, missing=missing)
-
-
-# --- hearing ----------------------------------------------------------------------------------------
-
-
-class Ears:
-    """Keeps what Slack's events say, before they are acknowledged. RedisError: nothing is kept, and Slack tells it
-    again."""
-
-    def __init__(self, state: State, records: Records) -> None:
-        self._redis = state.redis
-        self._records = records
-
-    def hear(self, event: Mapping[str, Any]) -> None:
-        """Of a room it is kept, else forgotten."""
-        heard = decoded(event)
-        if heard is not None and self._concerns(heard):
-            self._redis.rpush(_HEARD, orjson.dumps({name: getattr(heard, name) for name in Heard.__slots__}))
-
-    def _concerns(self, heard: Heard) -> bool:
-        """A reaction does not say in which thread it is: in a channel of others the message must be looked at."""
-        return bool(
-            self._records.in_room(heard.channel, heard.thread or heard.ts)
-            or (heard.what == "marked" and self._records.is_told_in(heard.channel))
-        )
-
-
-def decoded(event: Mapping[str, Any]) -> Heard | None:
-    """What an event says of a message; None where it says nothing that a timeline knows."""
-    kind = event.get("subtype") or event.get("type")
-    user = str(event.get("user") or "")
-    if kind in ("reaction_added", "reaction_removed"):
-        if str(event.get("reaction", "")).partition("::")[0] not in transcript.PINS:
-            return None
-        item = event.get("item") or {}
-        return Heard("marked", str(item.get("channel") or ""), str(item.get("ts") or ""), by=user)
-    if kind in ("pin_added", "pin_removed"):
-        item = event.get("item") or {}
-        ts = str((item.get("message") or {}).get("ts") or "")
-        return Heard("marked", str(event.get("channel_id") or ""), ts, by=user) if ts else None
-    if kind in ("member_joined_channel", "member_left_channel"):
-        what = "joined" if kind == "member_joined_channel" else "left"
-        return Heard(what, str(event.get("channel") or ""), str(event.get("event_ts") or ""), by=user)
-    if kind == "message_changed":
-        told = event.get("message") or {}
-        edited = told.get("edited") or {}
-        return Heard(
-            "edited", str(event.get("channel") or ""), str(told.get("ts") or ""), str(told.get("thread_ts") or ""),
-            str(edited.get("user") or ""), str(told.get("text") or ""), str(edited.get("ts") or ""),
-        )  # fmt: skip
-    if kind == "message_deleted":
-        before = event.get("previous_message") or {}
-        return Heard(
-            "deleted", str(event.get("channel") or ""), str(event.get("deleted_ts") or ""),
-            str(before.get("thread_ts") or ""),
-        )  # fmt: skip
-    return None

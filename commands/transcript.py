@@ -78,6 +78,13 @@ def compared(said: Said, known: Known | None, by: str = "") -> tuple[Draft, ...]
     return (*revised, *released)
 
 
+def followed(said: Said, then: Said | None, known: Known | None, by: str = "") -> tuple[Draft, ...]:
+    """Likewise of one that was edited twice before it was looked at. then: as it was after the first time; it is of
+    before what the record says where that knows the last one already."""
+    is_last = known is not None and known.text == hashed(said.text)
+    return compared(said if then is None or is_last else then, known, by)
+
+
 def gone(of: str, known: Known | None, by: str = "") -> tuple[Draft, ...]:
     """Likewise of a message that is not there any more; what was captured of it is kept."""
     if known is None or known.standing is Standing.GONE:
@@ -99,7 +106,7 @@ def _captured(said: Said, known: Known | None) -> Draft:
 def _revised(said: Said, known: Known) -> Draft:
     told = draft(Kind.REVISED, said.text[:LONGEST] or "(no text)", of=said.of, hash=hashed(said.text))
     at = moment(said.edited) if said.edited else None
-    key = f"revised {said.of} {said.edited or known.seq} {hashed(said.text)}"  # edits of one second bear one time
+    key = f"revised {said.of} {known.seq}"  # of the text nothing: it may be erased, and the key stays
     return replace(told, at=at, by=said.editor or said.author, source="slack", key=key)
 
 

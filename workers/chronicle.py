@@ -4,14 +4,11 @@ Any number of workers may follow: one does, and should two, whoever is slower fi
 of them came to is kept in the store: after an hour away nothing is missing. Called by the rounds.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-
-from redis.exceptions import RedisError
 
 from bot.audit import view
 from bot.records import Records
@@ -23,8 +20,7 @@ from commands.reads import AuditLine
 from commands.response import fold
 from commands.response.incident import Incident
 from commands.site import Site
-
-log = logging.getLogger(__name__)
+from workers.alone import alone
 
 # Where the trail was left, and how much of it is read in a turn.
 _PLACE = "sre:chronicle"
@@ -96,7 +92,7 @@ class Chronicle:
         raise Conflict(_PLACE)
 
     def _add(self, change: Change, id: str, tells: Iterable[tuple[AuditLine, Tell]]) -> None:
-        with _passing_over(id):
+        with alone(f"what the audit trail says of {id}"):
             stored = self._records.incident(id)
             if stored is not None and not stored.record.is_over:
                 self._records.add(change, stored, _drafts(stored.record, tells))
@@ -105,22 +101,11 @@ class Chronicle:
 def _drafts(incident: Incident, tells: Iterable[tuple[AuditLine, Tell]]) -> Iterator[Draft]:
     """Each judged by the incident as it is after those before it."""
     for line, tell in tells:
-        with _passing_over(line.entry):
+        with alone(f"line {line.entry} of the audit trail"):
             told = tell(incident)
             if told is not None:
                 incident = fold.supposed(incident, told, line.at)
                 yield told
-
-
-@contextmanager
-def _passing_over(what: str) -> Iterator[None]:
-    """One that nobody can read must not hold up those behind it."""
-    try:
-        yield
-    except (RedisError, GeneratorExit):
-        raise
-    except Exception:
-        log.exception("%s: a line of the audit trail is in no timeline", what)
 
 
 class _About:
@@ -140,7 +125,7 @@ class _About:
                 self._take(line)
 
     def _take(self, line: AuditLine) -> None:
-        with _passing_over(line.entry):
+        with alone(f"line {line.entry} of the audit trail"):
             incident, tell = self._alert(line) if _is_alert(line) else self._request(line)
             if incident:
                 self.told.setdefault(incident, []).append((line, tell))

@@ -88,7 +88,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
         "workers/tasks.py",
         "workers/changepage.py", "workers/changesource.py", "workers/changewatch.py",
-        "workers/jobs.py", "workers/sightings.py", "workers/statuspage.py",
+        "workers/jobs.py", "workers/sightings.py", "workers/statuspage.py", "workers/alone.py",
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
     "rq": ("bot/state.py", "workers/__main__.py"),
@@ -127,6 +127,7 @@ CATCH_ALL: Mapping[str, str] = {
     "workers/statuspage.py": "a thread that ends would leave the status page with old news",
     "workers/scheduler.py": "a thread that ends would leave the calendar without a clock",
     "workers/changepage.py": "a thread that ends would leave the status page without planned changes",
+    "workers/alone.py": "whatever is wrong with one record or line, the others must not wait for it",
     "workers/changewatch.py": "a thread that ends would leave running changes unwatched",
 }
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from slack_sdk import WebClient
 
+from bot.ears import HEARD, Ears
 from bot.outbox import Outbox, Sent
 from bot.records import Records
-from bot.scribe import DONE, EVERY, Ears, Scribe
+from bot.scribe import DONE, EVERY, Scribe
 from bot.state import State
 from bot.wire import Wire
 from commands import timeline
@@ -18,6 +19,7 @@ from commands.ledger import Draft, Event
 from commands.response.events import Kind, draft
 from commands.site import Site
 from commands.timeline import Line
+from commands.transcript import hashed
 from sandbox.slack import SlackStandIn
 
 PIN = "pushpin"
@@ -290,7 +292,7 @@ def test_the_bots_own_pinned_card_is_no_timeline_entry(desk: Desk) -> None:
 def test_rooms_are_compared_now_and_then_and_at_once_after_being_away(desk: Desk) -> None:
     ts = desk.say("unheard")
     desk.slack.react("alice", desk.room, ts, PIN)
-    desk.scribe._catch_up_in_turn()
+    desk.scribe.look_in_turn()
     assert [line.text for line in desk.lines()] == ["unheard"]
     assert (
         timedelta() < timedelta(milliseconds=desk.state.redis.pttl(f"sre:once:caught-up:{desk.id}")) <= EVERY
@@ -325,3 +327,65 @@ def test_an_incident_that_is_over_is_not_written_on(desk: Desk) -> None:
     ts = desk.say("afterthought")
     desk.pin(ts)
     assert desk.lines() == []
+
+
+# --- what must not keep the others waiting ----------------------------------------------------------
+
+
+def test_what_cannot_be_understood_or_read_keeps_no_other_message_waiting(desk: Desk) -> None:
+    first, second = desk.say("one"), desk.say("two")
+    desk.state.redis.rpush(HEARD, b"{", b'{"what": "marked", "of a later version": 1}')
+    for ts in (first, second):
+        desk.slack.react("alice", desk.room, ts, PIN)
+    desk.slack.fault("conversations.replies", "error", times=4, error="internal_error")
+    desk.hears(desk.marked(first), desk.marked(second))
+    assert sorted(line.text for line in desk.lines()) == ["one", "two"]
+
+
+def test_a_message_without_a_link_is_captured_all_the_same(desk: Desk) -> None:
+    desk.slack.fault("chat.getPermalink", "error", times=None, error="message_not_found")
+    desk.pin(desk.say("errors began after the rollout"))
+    missed = desk.say("and in eu-2")
+    desk.slack.react("bob", desk.room, missed, PIN)
+    desk.scribe.catch_up(desk.records.open_incidents()[0])
+    desk.slack.clear_faults()
+    assert [(line.text, line.permalink) for line in desk.lines()] == [
+        ("errors began after the rollout", ""), ("and in eu-2", ""),
+    ]  # fmt: skip
+    assert desk.events(Kind.SCOPE) == []
+
+
+def test_a_room_that_cannot_be_compared_keeps_no_other_from_it_and_is_tried_again_soon(desk: Desk) -> None:
+    desk.slack.react("alice", desk.room, desk.say("two"), PIN)
+    younger, nowhere = draft(Kind.DECLARED, "declared", title="login", channel="yes"), "C0NOWHERE01"
+    change = desk.state.change()
+    place = draft(Kind.ROOM, "room", channel=nowhere, name="inc-2", own="yes")
+    desk.records.open(change, "INC-2026-11-24-001", (younger, place), desk.records.register())
+    change.commit()
+    desk.slack.fault("conversations.history", "status", times=1, status=502)
+    desk.scribe.look_in_turn()
+    assert [line.text for line in desk.lines()] == ["two"]
+    assert 0 < desk.state.redis.pttl("sre:once:caught-up:INC-2026-11-24-001") <= 30_000
+
+
+def test_an_edit_told_late_does_not_take_the_place_of_the_one_after_it(desk: Desk) -> None:
+    """The room was compared before the scribe came to the event: it knows the last text already."""
+    ts = desk.say("one")
+    desk.pin(ts)
+    desk.slack.edit("bob", desk.room, ts, "three")
+    desk.scribe.catch_up(desk.records.open_incidents()[0])
+    edited = {"user": desk.user("bob"), "ts": "5.0"}
+    first = {"ts": ts, "text": "two", "user": desk.user("bob"), "edited": edited}
+    desk.hears({"type": "message", "subtype": "message_changed", "channel": desk.room, "message": first})
+    desk.scribe.catch_up(desk.records.open_incidents()[0])
+    assert desk.lines()[0].text == "three"
+
+
+def test_what_stays_of_an_edit_that_was_erased_does_not_tell_its_text(desk: Desk) -> None:
+    ts = desk.say("one")
+    desk.pin(ts)
+    desk.slack.edit("bob", desk.room, ts, "4711")
+    desk.scribe.catch_up(desk.records.open_incidents()[0])
+    (revised,) = desk.events(Kind.REVISED)
+    stays = replace(revised, content=None)
+    assert hashed("4711") in str(revised.content) and hashed("4711") not in repr(stays)
