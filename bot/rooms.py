@@ -13,6 +13,7 @@ from http.client import HTTPException
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.canvas import Canvas
 from bot.furnishing import Furnishing
 from bot.outbox import Claim, Next, Outbox, Sent
 from bot.records import Records
@@ -51,6 +52,7 @@ class Rooms:
         self._rest = rest
         self._making = RoomMaking(state, site, wire, redact, look)
         self._furnishing = Furnishing(state, site, wire, redact, look)
+        self._canvas = Canvas(state, wire, redact)
 
     def channel(self, named: str) -> str:
         """The channel behind a key of `channels`; any other is one itself."""
@@ -74,8 +76,10 @@ class Rooms:
         """What comes when its card is there."""
         return self._one(incident, self._furniture(claim, incident, sent))
 
-    def _furniture(self, claim: Claim, incident: Incident, sent: dict[str, Sent]) -> Iterable[Step]:
-        return () if self.is_archived(sent) else self._furnishing.steps(claim, incident, sent)
+    def _furniture(self, claim: Claim, incident: Incident, sent: dict[str, Sent]) -> Iterator[Step]:
+        if not self.is_archived(sent):
+            yield from self._furnishing.steps(claim, incident, sent)
+            yield from self._canvas.steps(claim, incident, sent)
 
     def last(self, claim: Claim, incident: Incident, sent: dict[str, Sent]) -> Next:
         """What comes when all is told; else when to come again for what has to wait."""
