@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from test_rooms import ID, NAME, SCOPES, add, called, client, declare, deliver, incident, new_courier
+from test_rooms import ID, NAME, add, called, client, declare, deliver, incident, new_courier
 
 from bot.courier import Courier
 from bot.state import State
 from commands.response.events import Kind, draft
 from sandbox.slack import SlackStandIn
+from sandbox.slack.installed import SCOPES
 
 TEXT = "# Postmortem: checkout\n\n## Lessons\n\n<!-- lessons: written by people -->\n{}\n<!-- end of lessons -->\n"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from slack_sdk import WebClient
@@ -27,8 +28,8 @@ def courier(state: State, slack_client: WebClient) -> Courier:
     return Courier(state, slack_client, str, QUICK)
 
 
-def opened(channel: str = DAILY, *drafts: Draft, **facts: str) -> Task:
-    said = {"title": "limit every pool", "owner": BOB.user, "due": "2026-12-01", "channel": channel, **facts}
+def opened(channel: str = DAILY, *drafts: Draft, **facts: Any) -> Task:
+    said: dict[str, Any] = {"title": "limit every pool", "owner": BOB.user, "due": "2026-12-01", "channel": channel, **facts}
     made = None
     for each in (draft(Kind.OPENED, "opened", ALICE.user, **said), *drafts):
         made = grown(made, each)

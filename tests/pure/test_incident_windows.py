@@ -55,6 +55,10 @@ CASES: dict[str, tuple[Incident | None, dict[str, Any], dict[str, str]]] = {
     "waive": (RESOLVED, {}, {"why": "the same as before"}),
     "merge": (LED, {"open": (LED, OTHER)}, {"name": OTHER.id}),
     "redact 3": (LED, {"event": NOTED}, {"why": "a password"}),
+    "postmortem --lessons": (RESOLVED, {}, {"rest": "limits\nfor all"}),
+    "action": (LED, {}, {"rest": "limit every pool", "owner": BOB.user, "due": "2026-12-01"}),
+    "action limit --owner me": (LED, {}, {"due": "2026-12-01"}),
+    "action --none": (RESOLVED, {}, {"why": "the vendor mends it"}),
     "break-glass R1A2B": (LED, {"request": CHANGE}, {"confirm": "R1A2B", "why": "nobody is awake"}),
 }
 
@@ -79,6 +83,7 @@ def element(block: dict[str, Any], text: str) -> dict[str, Any]:
     filled: dict[str, Callable[[], dict[str, Any]]] = {
         "static_select": lambda: {"selected_option": {"value": text}},
         "users_select": lambda: {"selected_user": text},
+        "datepicker": lambda: {"selected_date": text},
         "plain_text_input": lambda: {"value": text},
     }
     return {"type": kind, **filled[kind]()}
