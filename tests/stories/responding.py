@@ -6,10 +6,10 @@ the record and in the cluster. Alice and Carol are on call; Bob approves. Clocks
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -77,27 +77,23 @@ class RespondingHouse(House):
 
 
 class ResponseWorld:
-    """site: laid over SITE. lacks: scopes that nobody granted. has_cluster: whether there is one to be reached. The
-    other options are the house's."""
+    """site: laid over SITE. has_cluster: whether there is one to be reached. The other options are the house's."""
 
     def __init__(
         self,
         *,
         site: Mapping[str, Any] | None = None,
-        lacks: Iterable[str] = (),
         has_cluster: bool = True,
         worker_count: int = 2,
         **house: Any,
     ) -> None:
         self._site = {**SITE, **(site or {})}
-        self._scopes = SCOPES - set(lacks)
         self._has_cluster = has_cluster
         self._options: Json = {"worker_count": worker_count, **house}
 
     def __enter__(self) -> Self:
         with ExitStack() as closing:
-            slack = SlackStandIn(rate_limits="off", scopes=self._scopes, cast=cast)
-            self.slack = closing.enter_context(slack)
+            self.slack = closing.enter_context(SlackStandIn(rate_limits="off", cast=cast))
             self.redis = closing.enter_context(RedisServer())
             folder = Path(self.redis.data)
             self._ahead = folder / "ahead"
@@ -143,9 +139,13 @@ class ResponseWorld:
         pods = self.kube.list("pods", "shop")
         return {pod["spec"]["containers"][0]["image"] for pod in pods} if len(pods) == 3 else set()
 
-    def move_on(self, seconds: float) -> None:
+    def withhold(self, *scopes: str) -> None:
+        """From now on the app has all scopes of its manifest but these."""
+        self.slack.api.granted = SCOPES - set(scopes)
+
+    def move_on(self, **span: float) -> None:
         """From the next start of a worker on, its timers' clock is so far ahead."""
-        self._ahead.write_text(str(seconds))
+        self._ahead.write_text(str(timedelta(**span).total_seconds()))
 
     # --- what people do
 
@@ -283,7 +283,8 @@ class ResponseWorld:
         assert sorted(keys) == sorted(set(keys)), self.report(id)
         rooms = [c for c in self.slack.workspace.channels.values() if id[4:].replace("-", "", 2) in c.name]
         assert len(rooms) == 1 and rooms[0].creator == BOT_USER_ID, rooms
-        assert [pin.ts for pin in rooms[0].pins] == [self.card(rooms[0].id, f"incident:{id}")["ts"]]
+        pinned = [pin.ts for pin in rooms[0].pins if pin.by == BOT_USER_ID]
+        assert pinned == [self.card(rooms[0].id, f"incident:{id}")["ts"]]
 
     def _all(self) -> Iterator[Json]:
         for channel in list(self.slack.workspace.channels.values()):
@@ -299,6 +300,11 @@ class ResponseWorld:
                 parts.append(self.slack.transcript(each.room.channel))
         parts += [f"--- {member.name}\n{member.tail()}" for member in self.house.members]
         return "\n".join(parts)
+
+
+def ago(**span: float) -> str:
+    """A time as people type it, whatever the house's clock does tonight."""
+    return f"{datetime.now(UTC) - timedelta(**span):%H:%M} UTC"
 
 
 def buttons(message: Json) -> Iterator[Json]:

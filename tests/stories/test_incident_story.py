@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,11 +16,9 @@ from commands.response.incident import Milestone, Role, Status
 from commands.review.telling import lasting
 from sandbox.slack.cast import ALICE, BOB, CAROL
 from tests.stories.alerting import body
-from tests.stories.responding import ALERTS, CROWD, DAILY, INCIDENTS, ResponseWorld
+from tests.stories.responding import ALERTS, CROWD, DAILY, INCIDENTS, ResponseWorld, ago
 
 pytestmark = pytest.mark.timeout(300)
-
-ZONE = ZoneInfo("Europe/Berlin")  # of a house that does not say
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +70,7 @@ def test_a_sev1_from_its_alert_to_its_end_with_a_rollback_inside(world: Response
         world.slack.react("alice", room, message.ts, "pushpin")
     world.wait_event(id, "the pool of connections is full")
     world.wait_event(id, "since 1.5.0, it seems")
-    ago = (datetime.now(ZONE) - timedelta(minutes=7)).strftime("%H:%M")
-    world.type("bob", room, f"incident note {ago} the payment provider says all is well")
+    world.type("bob", room, f"incident note {ago(minutes=7)} the payment provider says all is well")
     world.type("bob", room, "incident identify 1.5.0 opens a connection per request")
 
     # the way back, by two people
