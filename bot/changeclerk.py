@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.changerecords import ChangeRecords, following
-from bot.clerk import Entered, Wanted
+from bot.clerk import Entered
+from bot.givens import Wanted
 from bot.people import People
 from bot.records import Records
 from bot.state import JOB_TIMEOUT, Change, Conflict, State, Stored, Taken

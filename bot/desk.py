@@ -14,8 +14,9 @@ from bot.access import Holder
 from bot.care import Carer, NeedsWord, Wish
 from bot.casebook import Casebook
 from bot.changeclerk import ChangeClerk
-from bot.clerk import Clerk, Wanted
+from bot.clerk import Clerk
 from bot.decisions import Decided, Decisions, NeedsReason
+from bot.givens import Wanted
 from bot.meant import spelt_out
 from bot.outbox import Outbox
 from bot.people import People
@@ -334,7 +335,7 @@ class Desk:
         """Of a private incident only for who may know of that, and whose they are."""
         roles = self._people.holder(actor.user).roles
         found = self._clerk.tasks.told(read.since)
-        return tuple(each for each in found if self._clerk.may_know(each, actor.user, roles))
+        return tuple(each for each in found if self._clerk.givens.may_know(each, actor.user, roles))
 
     def _whoami(self, user: str) -> WhoamiView:
         holder = self._people.holder(user)
