@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from bot import alertbody, alerts
 from bot.alertbody import Notification
 from bot.casebook import Casebook, priority
+from bot.changerecords import ChangeRecords
 from bot.outbox import Outbox
 from bot.state import JOB_TIMEOUT, KEEP, TRIAGE, Conflict, State, Taken, card_of, new_id
 from commands import alertroutes
@@ -35,6 +36,7 @@ class Intake:
         self._catalog = catalog
         self._site = site
         self._casebook = Casebook(state, site)
+        self._changes = ChangeRecords(state, site, now)
         self._now = now
 
     def take(self, body: bytes) -> None:
@@ -93,9 +95,13 @@ class Intake:
         stored = self._state.alert_group(heard.id)
         old = stored.record if stored else None
         site = self._site.clusters.get(cluster, self._site)
-        group = alerts.merge(old, heard, self._address(heard, cluster, site, old), self._now(), site.alerts)
+        to, expected = self._address(heard, cluster, site, old), self._expected(heard, cluster)
+        to = replace(to, mention="") if expected else to
+        group = alerts.merge(old, heard, to, self._now(), site.alerts)
         if group is None:
             return
+        if expected and (old is None or old.episode != group.episode):
+            group = group.say(f"🏷️ expected while {expected} is done: nobody is called", self._now())
         group = self._casebook.placed(old, group, self._now())
         change = self._state.change()
         if is_worth_triage(old, group):
@@ -107,6 +113,18 @@ class Intake:
             counts = {"firing": str(len(group.firing)), "resolved": str(len(group.resolved))}
             change.audit("alert", id=group.id, cluster=cluster, **counts)
         change.commit()
+
+    def _expected(self, heard: Notification, cluster: str) -> str:
+        """The running change whose request says that it causes all of what fires, "" for none."""
+        names = {alert.name for alert in heard.firing}
+        for change in self._changes.open_records() if names else ():
+            if (
+                change.is_active
+                and change.payload.cluster == cluster
+                and names <= set(change.payload.expected)
+            ):
+                return change.id
+        return ""
 
     # --- where to ---
 

@@ -1,10 +1,13 @@
 """Changes while they are done, on a real Redis: baseline, samples, what they propose, how it ends, who is told."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from bot.casebook import Casebook
+from bot.intake import Intake
 from bot.render import messages
 from bot.state import State
 from commands.finding import Light
@@ -17,6 +20,7 @@ from commands.site import Urls
 from tests import build
 from tests.build import ALICE, BOB
 from tests.edges.change_desk import CAROL, LINE, SITE, Changes, refused
+from tests.edges.test_records import CATALOG
 from tests.edges.test_statuspage import Page, page
 from workers.changepage import ChangePage
 
@@ -307,6 +311,35 @@ def test_stakeholders_are_told_again_when_it_is_edited_and_an_hour_before(post: 
     assert [line.text for line in notice(post, change).lines] == [
         f"⏰ checkout 2.0 begins in one hour ({change.id})"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "mention"),
+    [
+        ("HighLatency", {}, ""),
+        ("PodCrashLooping", {}, BOB.user),
+        ("HighLatency", {"cluster": "other"}, BOB.user),
+    ],
+)
+def test_an_alert_that_the_change_expects_calls_nobody_and_another_does(
+    state: State, name: str, labels: dict[str, str], mention: str
+) -> None:
+    site = replace(SITE, roles=replace(SITE.roles, oncall=replace(SITE.roles.oncall, rota=(BOB.user,))))
+    post = Changes(state, site)
+    change = begun(post, f"{LINE} --expected HighLatency")
+    alert = {
+        "status": "firing", "labels": {"alertname": name, "severity": "critical", **labels}, "annotations": {},
+        "startsAt": post.now.isoformat(), "endsAt": "0001-01-01T00:00:00Z", "fingerprint": "f1", "generatorURL": "",
+    }  # fmt: skip
+    body = {
+        "version": "4", "groupKey": "k", "status": "firing", "receiver": "r", "alerts": [alert], "truncatedAlerts": 0,
+        "groupLabels": {"alertname": name}, "commonLabels": {}, "commonAnnotations": {}, "externalURL": "",
+    }  # fmt: skip
+    Intake(state, CATALOG, site, now=post.clock).take(json.dumps(body).encode())
+    (group,) = Casebook(state, site).open_groups()
+    assert group.mention == mention
+    told = [line.text for line in group.lines]
+    assert told == ([] if mention else [f"🏷️ expected while {change.id} is done: nobody is called"])
 
 
 def test_what_nobody_decides_on_expires_by_itself(post: Changes) -> None:
