@@ -487,7 +487,8 @@ def _args(word: words.Word, verb: str, command: Command, given: dict[str, str], 
     _refuse_surplus(line, command, places, flags)
     if not places:
         return Args(word.name, verb, "", given)
-    if command.entry is not None:  # it names records and says texts; what has a / in it is no object of a cluster
+    if command.entry is not None:
+        # It names records and says texts: what has a / in it is no object of a cluster.
         return Args(word.name, verb, places[0].text, given, " ".join(token.text for token in places[1:]))
     name, namespace = _named(places[0])
     if namespace:

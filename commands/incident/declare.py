@@ -15,11 +15,11 @@ from commands.errors import UsageError
 from commands.finding import Suggestion
 from commands.form import Field, FieldErrors, Form, NeedsForm
 from commands.incident.about import NOTHING, aloud, event, line, where
+from commands.incident.subject import cluster_of, service_of, site_of
 from commands.ledger import Draft
 from commands.model import AlertGroup, Args, Severity
 from commands.response.events import Kind, written
 from commands.response.incident import Detection, Incident
-from commands.site import ClusterSite
 
 TITLE = 200  # characters
 SAME = timedelta(minutes=30)  # an open incident of the same service this young is probably the same
@@ -41,9 +41,6 @@ SOURCES = (
 
 # How grave an alert's incident is, unless people say otherwise.
 _OF_ALERT = {Severity.CRITICAL: "2", Severity.WARNING: "3", Severity.INFO: "4"}
-# Labels that may bear the name of a service, the surest first.
-_LABELS = ("service", "deployment", "statefulset", "daemonset", "app", "job", "container")
-
 _SEVERITY = re.compile(r"(?:sev|severity|s|p)[- ]?([1-4])(?![0-9A-Za-z.])[\s:,–—-]*", re.IGNORECASE)
 
 
@@ -107,7 +104,7 @@ def wished(given: Given, group: AlertGroup | None, grave: str = "", *, is_securi
         raise FieldErrors({"severity": f"Severity is 1 (gravest) to 4; `{severity}` is none. {NOTHING}"})
     is_private = is_security or "private" in flags
     return Wish(
-        int(severity), title, _service(given, title, group), _detection(given, group), group,
+        int(severity), title, service_of(given, title, group), _detection(given, group), group,
         is_private, is_security, _has_channel(given, int(severity), is_private=is_private),
     )  # fmt: skip
 
@@ -163,44 +160,6 @@ def _detection(given: Given, group: AlertGroup | None) -> str:
     return said or (Detection.ALERT.value if group else "")
 
 
-# --- which service --------------------------------------------------------------------------------
-
-
-def _service(given: Given, title: str, group: AlertGroup | None) -> str:
-    """As it was said, else as the alert's labels have it, else the one that the title names."""
-    site = _site(given, group)
-    said = line(given.args.flags.get("service", ""), 100)
-    if said:
-        return next((name for name in site.services if name.casefold() == said.casefold()), said)
-    if group is not None:
-        return _labelled(group, site)
-    tokens = set(re.split(r"[^\w-]+", title.casefold()))
-    named = [name for name in site.services if name.casefold() in tokens]
-    return named[0] if len(named) == 1 else ""
-
-
-def _labelled(group: AlertGroup, site: ClusterSite) -> str:
-    """A service of the configuration that a label names, else what the label `service` says."""
-    labels = group.lead.labels
-    said = [labels[key] for key in _LABELS if labels.get(key)]
-    own = {
-        own: name
-        for name, each in site.services.items()
-        for own in (each.service, each.deployment, name)
-        if own
-    }
-    return next((own[value] for value in said if value in own), line(labels.get("service", ""), 100))
-
-
-def _site(given: Given, group: AlertGroup | None) -> ClusterSite:
-    name = _cluster(given, group)
-    return given.site.clusters.get(name) or next(iter(given.site.clusters.values()))
-
-
-def _cluster(given: Given, group: AlertGroup | None) -> str:
-    return group.cluster if group and group.cluster else given.cluster
-
-
 # --- one that is open already ---------------------------------------------------------------------
 
 
@@ -241,7 +200,7 @@ def _refuse_twice(given: Given, wish: Wish) -> None:
 
 
 def _is_same(other: Incident, wish: Wish, given: Given) -> bool:
-    is_near = given.now - other.opened <= SAME and other.cluster == _cluster(given, wish.group)
+    is_near = given.now - other.opened <= SAME and other.cluster == cluster_of(given, wish.group)
     if not is_near or other.is_drill != ("drill" in given.args.flags):
         return False
     return bool(wish.service and wish.service == other.service) or (
@@ -268,7 +227,7 @@ def _declared(given: Given, wish: Wish) -> Draft:
     is_in_its_thread = group is not None and not wish.has_channel
     return event(
         given, Kind.DECLARED, f"declared Sev{wish.severity}: {wish.title}",
-        title=wish.title, severity=str(wish.severity), cluster=_cluster(given, group),
+        title=wish.title, severity=str(wish.severity), cluster=cluster_of(given, group),
         service=wish.service, drill="yes" if "drill" in given.args.flags else "",
         private="yes" if wish.is_private else "", security="yes" if wish.is_security else "",
         channel="yes" if wish.has_channel else "", detection=wish.detection,
@@ -313,7 +272,7 @@ def _alerted(given: Given, group: AlertGroup | None) -> tuple[Draft, ...]:
 
 def _runs(given: Given, wish: Wish) -> tuple[str, ...]:
     """What changed lately; of the gravest also the five layers under the service."""
-    service = f" {wish.service}" if wish.service in _site(given, wish.group).services else ""
+    service = f" {wish.service}" if wish.service in site_of(given, wish.group).services else ""
     layers = (f"debug layers{service}",) if wish.severity == 1 else ()
     return (f"change recent{service} --since {_LOOK_BACK}", *layers)
 
