@@ -124,6 +124,17 @@ class Decisions:
 
     # --- approve and reject ---
 
+    def waiting_for(self, user: str) -> tuple[Request, ...]:
+        """The changes of others that this user may approve and has not, the longest waiting first."""
+        found = [each for each in self._state.open_requests() if each.state is Standing.AWAITING and each.asking]
+        mine = (each for each in found if self._waits_for(user, each))
+        return tuple(sorted(mine, key=lambda each: each.created))
+
+    def _waits_for(self, user: str, request: Request) -> bool:
+        agreed = {each.user for each in request.asking.approvals} if request.asking else set()
+        is_own = self._is_same(user, request.actor.user) or _is_own(request)
+        return not is_own and user not in agreed and self._may_agree(user, request, _deed(request)).ok
+
     def _approve(self, stored: Stored[Request], decided: Decided) -> str:
         request, user = stored.record, decided.actor.user
         is_self = self._is_same(user, request.actor.user)

@@ -36,6 +36,7 @@ from commands.response.seeing import may_see
 from commands.response.task import Task
 from commands.responsereads import (
     Asker,
+    Awaiting,
     Duty,
     EventsOf,
     HouseZone,
@@ -309,6 +310,8 @@ class Desk:
                 return actor.user
             case Tasks():
                 return self._tasks(read, actor)
+            case Awaiting():
+                return self._awaiting(actor)
             case IncidentOf() | OpenIncidents() | Incidents() | EventsOf():
                 return self._response(read, actor)
         raise AssertionError(f"an immediate command reads only the bot's own store, not {read}")
@@ -336,6 +339,14 @@ class Desk:
         roles = self._people.holder(actor.user).roles
         found = self._clerk.tasks.told(read.since)
         return tuple(each for each in found if self._clerk.givens.may_know(each, actor.user, roles))
+
+    def _awaiting(self, actor: Actor) -> tuple[Request, ...]:
+        """Not what is asked for in the channel of a private incident that the actor may not know of."""
+        roles, records = self._people.holder(actor.user).roles, self._clerk.records
+        rooms = {each.room.channel for each in records.open_incidents() if not may_see(each, actor.user, roles)}
+        return tuple(
+            each for each in self._decisions.waiting_for(actor.user) if each.place.channel not in rooms
+        )
 
     def _whoami(self, user: str) -> WhoamiView:
         holder = self._people.holder(user)

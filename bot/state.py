@@ -595,6 +595,11 @@ class State:
         ids: list[bytes] = self.redis.zrange(name, 0, rank - 1) if rank else []
         return ids
 
+    def open_requests(self) -> list[Request]:
+        """All that are not over."""
+        found = (self.request(raw.decode()) for raw in self.redis.zrange(_OPEN, 0, -1))
+        return [stored.record for stored in found if stored and stored.record.is_open]
+
     def drop_open(self, id: str) -> None:
         self.redis.zrem(_OPEN, id)
 

@@ -271,6 +271,7 @@ READS: Mapping[type[Read], Needs] = {
     responsereads.TasksOf: (),
     responsereads.Tasks: (),
     responsereads.Asker: (),
+    responsereads.Awaiting: (),
     responsereads.Incidents: (),
     responsereads.ChangeRequestOf: (),
     responsereads.ChangeRequests: (),

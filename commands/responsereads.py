@@ -66,6 +66,12 @@ class Asker(Read):
 
 
 @dataclass(frozen=True, slots=True)
+class Awaiting(Read):
+    """→ tuple[Request, ...]: the changes of others that wait for an approval that the user who asks may give, the
+    longest waiting first. Answered by the desk alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class HouseZone(Read):
     """→ str: the name of the time zone of the configuration."""
 

@@ -1,4 +1,5 @@
-"""`task list` and `task mine`: what is open, the late ones first; mine with what the roles I hold owe an incident."""
+"""`task list` and `task mine`: what is open, the late ones first; mine with what the roles I hold owe an incident, and
+the changes that wait for my approval."""
 
 from collections.abc import Generator, Iterable, Mapping
 from datetime import date, datetime, timedelta
@@ -7,12 +8,12 @@ from zoneinfo import ZoneInfo
 from commands.alertreads import Called
 from commands.command import Command, Flag, Part, Parts
 from commands.finding import Finding, Light, Suggestion
-from commands.model import Args, Gap, Inquiry, Reads, Section, Seen
+from commands.model import Args, Gap, Inquiry, Reads, Request, Section, Seen
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.response.incident import Incident, Item, ItemState, Role
 from commands.response.task import Task
-from commands.responsereads import Asker, HouseZone, OpenIncidents, Tasks
+from commands.responsereads import Asker, Awaiting, HouseZone, OpenIncidents, Tasks
 from commands.site import ClusterSite
 from commands.tasking import TOPIC, lateness
 from commands.wording import aligned, one_line, shown_and_kept, unread
@@ -97,7 +98,7 @@ def _stands(task: Task, today: date) -> str:
 
 
 def mine() -> Inquiry:
-    own = (Now(), HouseZone(), Asker(), Tasks(), OpenIncidents())
+    own = (Now(), HouseZone(), Asker(), Tasks(), OpenIncidents(), Awaiting())
     seen = yield own
     gap = next((seen[each] for each in own if isinstance(seen[each], Gap)), None)
     if gap is not None:
@@ -106,7 +107,7 @@ def mine() -> Inquiry:
     today = now.astimezone(ZoneInfo(seen[HouseZone()])).date()
     tasks = in_order((each for each in seen[Tasks()] if each.owner == user), today)
     lines = sorted(_owed(seen[OpenIncidents()], user), key=lambda pair: pair[1].due)
-    return Section("mine", "Mine", True, (_tasks(tasks, today), *_lines(lines, now)))
+    return Section("mine", "Mine", True, (_tasks(tasks, today), *_lines(lines, now), *_approvals(seen[Awaiting()], now)))
 
 
 def _tasks(tasks: list[Task], today: date) -> Finding:
@@ -141,6 +142,14 @@ def _lines(owed: list[tuple[Incident, Item]], now: datetime) -> tuple[Finding, .
     value = counted(len(owed), "line") + (f", {late} late" if late else "")
     light = Light.YELLOW if late else Light.GREEN
     return (Finding("EM-1.0", "Of my roles", light, value, evidence=told, suggestions=buttons),)
+
+
+def _approvals(waiting: tuple[Request, ...], now: datetime) -> tuple[Finding, ...]:
+    """What others asked for and I may approve: its card shows the plan, and has the button."""
+    if not waiting:
+        return ()
+    told = tuple(f"{each.id} `{each.text}`, asked for {span(now - each.created)} ago" for each in waiting)
+    return (Finding("CM-2.0", "Wait for an approval", Light.YELLOW, counted(len(waiting), "change"), evidence=told),)
 
 
 def _when(item: Item, now: datetime) -> str:

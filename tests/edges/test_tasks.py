@@ -3,14 +3,18 @@
 from datetime import timedelta
 
 import pytest
+from slack_sdk import WebClient
 
+from bot.desk import Said
 from bot.state import State, lane_of
 from bot.taskrecords import TaskRecords
 from commands.ledger import faults
 from commands.model import Actor, Args, Place
 from commands.response import task as tasks
 from commands.response.task import Task, TaskState
+from sandbox.slack import SlackStandIn
 from tests.build import ALICE, BOB, NOW
+from tests.edges.test_desk import Bench
 from tests.edges.test_records import MEMBERS, ROOM, SITE, Post
 from workers.timers import Timers
 
@@ -178,3 +182,20 @@ def test_what_is_done_stands_in_the_list_of_all_only(office: Office) -> None:
     office.type(f"task done {office.task().id}")
     assert "limit every pool" not in office.listed()
     assert "limit every pool" in office.listed("task list --all")
+
+
+def test_changes_of_others_that_i_may_approve_are_mine_and_my_own_are_not(
+    state: State, slack: SlackStandIn, slack_client: WebClient
+) -> None:
+    bench = Bench(state, slack, slack_client)
+    bench.put()
+    waiting = bench.record
+    state.change().wake(
+        waiting, timedelta(minutes=1)
+    ).commit()  # as the engine leaves it: the sweeper looks after it
+
+    def mine(by: Actor) -> str:
+        return str(bench.desk.submit(Said(by, Place("C0SREDAILY1"), "task mine", f"{by.user} asks")).sections)
+
+    assert "RTEST0001 `drain node-3`" in mine(BOB)
+    assert "RTEST0001" not in mine(ALICE) and "RTEST0001" not in mine(CAROL)

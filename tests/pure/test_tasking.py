@@ -21,9 +21,10 @@ from commands.model import Gap, Inquiry, Section, Seen
 from commands.reads import Now
 from commands.response import events, task
 from commands.response.task import Kind, Task, TaskState, draft
-from commands.responsereads import Asker, HouseZone, OpenIncidents, Tasks
+from commands.responsereads import Asker, Awaiting, HouseZone, OpenIncidents, Tasks
 from commands.site import Site
 from commands.task import listing
+from tests import build
 from tests.build import ALICE, BOB, INCIDENT, grown, incident
 
 BERLIN = Site(timezone="Europe/Berlin")
@@ -222,7 +223,8 @@ def test_a_check_mark_under_a_message_offers_a_line_that_opens_the_window() -> N
 
 def answered(inquiry: Inquiry, **answers: Any) -> Section:
     known = {Now: NOON, HouseZone: "Europe/Berlin", Asker: BOB.user, Called: {BOB.user: "Bob"}}
-    known |= {Tasks: answers.get("tasks", ()), OpenIncidents: answers.get("incidents", ())}
+    own = {Tasks: "tasks", OpenIncidents: "incidents", Awaiting: "waiting"}
+    known |= {read: answers.get(name, ()) for read, name in own.items()}
     try:
         reads = next(inquiry)
         while True:
@@ -256,6 +258,13 @@ def test_mine_are_my_tasks_and_the_open_lines_of_the_roles_i_hold() -> None:
     found = answered(listing.mine(), tasks=(made(), hers), incidents=(of,))
     assert [each.value for each in found.findings] == ["1 task", "1 line, 1 late"]
     assert found.findings[1].suggestions[0].text == f"incident done facts --incident {INCIDENT}"
+
+
+def test_what_waits_for_my_approval_is_mine_too() -> None:
+    asked = build.change_request(build.plan(), created=NOON - timedelta(minutes=5))
+    found = answered(listing.mine(), waiting=(asked,)).findings[-1]
+    assert (found.label, found.value) == ("Wait for an approval", "1 change")
+    assert found.evidence == ("RTEST0001 `drain node-3`, asked for 5 min ago",)
 
 
 def test_a_list_that_cannot_be_read_is_unknown() -> None:
