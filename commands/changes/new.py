@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from commands.changes import draft as drafting
 from commands.changes.meant import WORD, about, demand, did, entered
-from commands.changes.window import overlapping
+from commands.changes.window import begins, overlapping
 from commands.command import Command, Flag
 from commands.entry import Entry, Given, Write
 from commands.errors import Denied, UsageError
@@ -29,11 +29,9 @@ _TYPED = (
 def new(given: Given) -> Entry:
     fields = _fields(given)
     gone = drafting.missing(fields)
-    if gone:
-        asked = drafting.form(
-            Args(WORD, "new", "", _carried(given)), {"risk": "medium", "irreversible": "no", "auto": "no", **fields},
-            "Ask for a change", "Check it",
-        )  # fmt: skip
+    if gone and gone != ("rollback",):  # that alone is said under its field
+        known = {"risk": "medium", "irreversible": "no", "auto": "no", **fields, "at": _moment(given, fields)}
+        asked = drafting.form(Args(WORD, "new", "", _carried(given)), known, "Ask for a change", "Check it")
         raise NeedsForm(asked, f"Missing: {', '.join(f'--{name}' for name in gone)}. Type: `{_TYPED}`.")
     payload = drafting.payload(given, fields)
     emergency = _emergency(given)
@@ -89,6 +87,14 @@ def _fields(given: Given) -> dict[str, str]:
     if given.args.verb == "new":
         title = title or f"{given.args.name} {given.args.rest}".strip()
     return {"title": title, **typed} if title else typed
+
+
+def _moment(given: Given, fields: Mapping[str, str]) -> str:
+    """When it begins, as a window has it; "" for what is no such time."""
+    try:
+        return begins(fields.get("at", ""), given.now, given.site.timezone).isoformat()
+    except UsageError:
+        return ""
 
 
 def _carried(given: Given) -> Mapping[str, str]:

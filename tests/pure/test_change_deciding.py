@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot import forms
 from commands import changeclock
 from commands.changes.deciding import approve, cancel, reject
 from commands.changes.draft import payload as payload_from
@@ -15,7 +16,7 @@ from commands.entry import Entry
 from commands.errors import Denied, SayBack, Stale, UsageError
 from commands.form import FieldErrors, NeedsForm
 from commands.ledger import Draft
-from commands.model import Actor
+from commands.model import Actor, Place
 from commands.response.changeevents import Kind, timer
 from commands.response.changerequest import Risk, Stage
 from commands.site import Change, FreezePeriod, Team
@@ -275,7 +276,13 @@ def test_everything_wrong_is_said_at_once() -> None:
     assert set(wrong.value.errors) == {"for", "why", "rollback"}
 
 
-@pytest.mark.parametrize("gone", ["title", "at", "for", "why", "rollback"])
+def test_without_a_rollback_plan_it_is_refused() -> None:
+    known = {name: value for name, value in FIELDS.items() if name != "rollback"}
+    with pytest.raises(FieldErrors, match="Say how it is taken back"):
+        new(given("new", flags=known))
+
+
+@pytest.mark.parametrize("gone", ["title", "at", "for", "why"])
 def test_the_five_fields_of_the_manual_are_asked_for_in_a_window(gone: str) -> None:
     known = {name: value for name, value in FIELDS.items() if name != gone}
     with pytest.raises(NeedsForm) as asked:
@@ -284,6 +291,20 @@ def test_the_five_fields_of_the_manual_are_asked_for_in_a_window(gone: str) -> N
     assert {"title", "at", "for", "rollback", "why"} <= {field.name for field in form.fields}
     assert {field.name: field.initial for field in form.fields}["why"] == known.get("why", "")
     assert len(form.title) <= 24 and len(form.submit) <= 24
+
+
+@pytest.mark.parametrize("at", ["22:00", "+30m", "now", "soon", "2026-11-24 22:00"])
+def test_the_window_is_drawn_with_what_was_typed_and_read_back(at: str) -> None:
+    with pytest.raises(NeedsForm) as asked:
+        new(given("new", flags={"at": at, "title": "checkout 2.0"}))
+    drawn = forms.view(asked.value.form, Place("C0CHANGES01"))
+    times = [block["element"] for block in drawn["blocks"] if block.get("block_id") == "at"]
+    assert [("initial_date_time" in element) for element in times] == [at != "soon"]
+    change = standing(Stage.PENDING)
+    with pytest.raises(NeedsForm) as edited:
+        edit(given("edit", change))
+    window = forms.view(edited.value.form, Place("C0CHANGES01"))
+    assert {"title", "at", "for", "rollback", "why"} <= {block["block_id"] for block in window["blocks"]}
 
 
 def test_what_cannot_be_taken_back_needs_no_way_back_and_never_rolls_back_by_itself() -> None:
