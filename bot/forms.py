@@ -4,6 +4,8 @@ private_metadata carries the command and the place it was asked for in, because 
 field is a block of its own name with one element "value". Opened and read by bot/slack.py.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,14 +21,28 @@ _METADATA = 3000  # characters Slack takes of private_metadata
 
 def view(form: Form, place: Place) -> Block:
     """callback_id "form"; raises ValueError when the command is longer than a window can carry."""
-    args = form.args
-    carried = orjson.dumps(
-        [args.word, args.verb, args.name, args.rest, dict(args.flags), place.channel, place.thread]
-    )
-    if len(carried) > _METADATA:
-        raise ValueError(f"{len(carried)} bytes do not fit into a window")
+    fields = [_as_typed(field, form.args) for field in form.fields]
+    metadata = _carried(form.args, fields, place)
     intro = [paragraph(escape(form.intro))] if form.intro else []
-    return modal("form", carried.decode(), form.title, form.submit, *intro, *map(_block, form.fields))
+    return modal("form", metadata, form.title, form.submit, *intro, *map(_block, fields))
+
+
+def _as_typed(field: Field, args: Args) -> Field:
+    """What was typed stands in the window, before what stood there last."""
+    typed = args.flags.get(field.name, "")
+    is_shown = field.kind in ("line", "text") or typed in (value for value, _ in field.options)
+    return replace(field, initial=typed) if typed and is_shown else field
+
+
+def _carried(args: Args, fields: Iterable[Field], place: Place) -> str:
+    """Without what a field shows: who empties that field wants it gone."""
+    shown = {field.name for field in fields if field.initial and field.initial == args.flags.get(field.name)}
+    flags = {name: value for name, value in args.flags.items() if name not in shown}
+    told = [args.word, args.verb, args.name, args.rest, flags, place.channel, place.thread]
+    metadata = orjson.dumps(told).decode()
+    if len(metadata) > _METADATA:
+        raise ValueError(f"{len(metadata)} characters do not fit into a window")
+    return metadata
 
 
 def first(view: dict[str, Any]) -> str:

@@ -198,7 +198,14 @@ class _Listeners:
 
     def _is_asked(self, receipt: Receipt, trigger: str, place: Place) -> bool:
         """Whether the window that the receipt needs was opened."""
-        return receipt.form is not None and _opened(self._client, trigger, forms.view(receipt.form, place))
+        if receipt.form is None:
+            return False
+        try:
+            window = forms.view(receipt.form, place)
+        except ValueError as error:  # the line to type is told instead
+            log.warning("no window opened: %s", error)
+            return False
+        return _opened(self._client, trigger, window)
 
     def on_form(self, ack: Ack, body: dict[str, Any]) -> None:
         """A window that completes a command: what is wrong is said under its field, and nothing typed is lost."""

@@ -140,3 +140,9 @@ def test_what_people_write_calls_nobody(house: House) -> None:
     sent_all(house.state, house.slack)
     said = [m["text"] for m in house.slack.messages("#sre-daily") if "wake up" in m["text"]]
     assert said and all("&lt;!channel&gt; &lt;@U0ALICE0001&gt; wake up" in each for each in said)
+
+
+def test_a_line_too_long_for_a_window_is_answered_with_what_to_type(house: House) -> None:
+    quotes = '"' * 1800  # each is two characters where the window carries it
+    delivery = house.slack.command("alice", "#sre-daily", f"incident declare --service '{quotes}'")
+    assert delivery.status == 200 and "Nothing was done." in delivery.body["text"]
