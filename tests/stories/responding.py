@@ -33,8 +33,8 @@ from tests.stories.alerting import NOWHERE
 from tests.stories.faults import Json, payload
 from tests.stories.later import AHEAD
 
-PATIENCE = 15
-DAILY, INCIDENTS, ALERTS, SECURITY = "#sre-daily", "#incidents", "#sre-alerts", "#sre-security"
+PATIENCE = 60
+DAILY, INCIDENTS, ALERTS = "#sre-daily", "#incidents", "#sre-alerts"
 SERVICE = "web"
 SITE: Json = {
     "cluster": {"eks": False},

@@ -158,8 +158,9 @@ def test_with_nothing_but_slack_an_incident_goes_its_whole_way_and_says_what_it_
     assert not bare.slack.workspace.channel(room).pins
     bare.wait_told(room, "What changed")
     bare.wait_told(room, "2 · Kubernetes")
-    bare.wait_event(id, "`change recent --since 2h` is unknown")
-    bare.wait_event(id, "`debug layers` is unknown")
+    for line in ("change recent --since 2h", "debug layers"):
+        assert "green" not in bare.wait_event(id, f"`{line}`").text
+    assert "⚪" in bare.slack.transcript(room), "what could not be read is unknown"
     live_through(bare, id, room)
     bare.wait_sent()
     assert bare.card(room, f"incident:{id}")["ts"] == card["ts"]
