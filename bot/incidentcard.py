@@ -46,6 +46,9 @@ _OFFERS = 4
 _SCOPES = 4
 _IMPACT, _UPDATE, _ITEM = 600, 500, 200
 
+# Of a status update, and what stands before each.
+_PARTS = (("conditions", ""), ("actions", "*doing* "), ("needs", "*needs* "))
+
 # Which of these buttons would do something when pressed: a verb may be planned and not built.
 Offered = Callable[[Iterable[Suggestion]], tuple[Suggestion, ...]]
 
@@ -191,7 +194,10 @@ def _updates(incident: Incident) -> list[str]:
     if not incident.updates:
         return []
     last = incident.updates[-1]
-    told = [f"*Last update* {moment(last.at)} by {person(last.by)}: {line(last.text, _UPDATE)}"]
+    said = " · ".join(
+        f"{head}{line(last.parts[name], _UPDATE)}" for name, head in _PARTS if last.parts.get(name)
+    )
+    told = [f"*Last update* {moment(last.at)} by {person(last.by)}: {said or line(last.text, _UPDATE)}"]
     return [*told, f"Next update due {moment(last.next_due)}"] if last.next_due else told
 
 

@@ -80,7 +80,7 @@ def announcement(incident: Incident) -> tuple[Message, ...]:
         return (_announced(text, [paragraph(text)], only_edit=True),)
     link = channel_link(incident.room.channel)
     since = f"since {moment(incident.at(Milestone.STARTED) or incident.opened)}"
-    said = [headline(incident), " · ".join((link, commander(incident), since))]
+    said = [headline(incident), " · ".join(filter(None, (link, commander(incident), since)))]
     blocks = [*paragraphs(said), context(incident.id)]
     return (_announced(aloud(incident), blocks, only_edit=not incident.room.is_own),)
 

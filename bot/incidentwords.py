@@ -53,8 +53,11 @@ def aloud(incident: Incident) -> str:
 
 
 def commander(incident: Incident) -> str:
+    """Of one that is over, who led it, "" for nobody: there is no "yet" any more."""
     held = incident.holder(Role.IC)
-    return f"commander {person(held)}" if held else "no commander yet"
+    if not held:
+        return "no commander yet" if incident.is_active else ""
+    return f"commander {person(held)}"
 
 
 def is_hidden(incident: Incident) -> bool:
@@ -76,7 +79,8 @@ def topic(incident: Incident, lead: str = "") -> str:
     """Rewritten whenever it changes; the title is cut so that all of it fits. lead: what its commander is called, ""
     where that is not known: not everywhere does a topic show a mention as a name."""
     led = f"commander {line(lead, 60)}" if lead else commander(incident)
-    head, tail = f"{grave(incident)} · {standing(incident)} · {led} · ", f" · {incident.id}"
+    head = "".join(f"{each} · " for each in (grave(incident), standing(incident), led) if each)
+    tail = f" · {incident.id}"
     return f"{head}{_fitting(incident.title, TOPIC - len(head) - len(tail))}{tail}"
 
 

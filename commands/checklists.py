@@ -144,7 +144,7 @@ _SHOWN: Mapping[str, Callable[[Incident], bool]] = {
     "changes": lambda i: "changes" in i.shown,
     "roles": _has_roles,
     "update": lambda i: bool(i.updates),
-    "blamed": lambda i: i.caused_by is not None,
+    "blamed": lambda i: i.caused_by is not None or bool(i.changes),
     "two actions": lambda i: len(i.tasks) >= 2,
     "handover": _has_changed_hands,
     "drafted": lambda i: i.report.drafted is not None,

@@ -43,7 +43,7 @@ def is_news(line: AuditLine) -> bool:
 def of_request(line: AuditLine, request: Request) -> Draft | None:
     """Of a line about something that was asked for in the incident's room; None where it is no news."""
     say = _REQUEST.get(line.what)
-    if say is None:
+    if say is None or (request.args.word == "incident" and request.args.verb in _LOOKS):
         return None
     text = say(line, request)
     changes = "yes" if line.what in _CHANGED and request.plan else ""
@@ -64,10 +64,20 @@ def _planned(line: AuditLine, request: Request) -> str:
     return f"planned `{request.text}`: {verdict}" + (f"; it changed: {changed}" if changed else "")
 
 
+# Who looks at the record adds nothing to it.
+_LOOKS = ("status", "brief", "list", "timeline", "export", "verify", "postmortem")
+_LIGHTS = {
+    "green": "all is well",
+    "yellow": "something needs a look",
+    "red": "something is wrong",
+    "unknown": "not all of it could be read",
+}
+
+
 def _answered(line: AuditLine, request: Request) -> str:
     light = line.facts.get("light", "")
     causes = [section.cause.text for section in request.sections if section.cause]
-    found = f": {causes[0]}" if causes else f" is {light}" if light else " is answered"
+    found = f": {causes[0]}" if causes else f": {_LIGHTS[light]}" if light in _LIGHTS else " is answered"
     return f"`{request.text}`{found}"
 
 

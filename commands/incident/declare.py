@@ -5,7 +5,7 @@ that this is another. `incident security` is the same behind closed doors (secur
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from commands import grammar
@@ -267,7 +267,7 @@ def _alerted(given: Given, group: AlertGroup | None) -> tuple[Draft, ...]:
         reached.append(
             event(given, Kind.MILESTONE, f"{group.name} was acknowledged", name="acknowledged", at=acked)
         )
-    return (*reached, linked)
+    return tuple(replace(each, by="", source="alert") for each in (*reached, linked))
 
 
 def _runs(given: Given, wish: Wish) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from commands.incident.about import (
     write,
 )  # fmt: skip
 from commands.response.events import Kind
-from commands.response.incident import Incident, Milestone, Role, Status
+from commands.response.incident import ROLE_NAMES, Incident, Milestone, Role, Status
 from commands.response.order import inverted, missing, times
 from commands.response.standing import is_resolved
 
@@ -98,7 +98,7 @@ def _gaps(given: Given, incident: Incident) -> Iterator[str]:
         yield f"Nobody has said when it was {names}: `/sre incident set {unknown[0].value} 14:02`."
     for one, two in inverted(times(incident)):
         yield f"`{one.value}` is later than `{two.value}`: correct one with `/sre incident set {one.value} 14:02`."
-    held = [role.value for role in Role if incident.holder(role)]
+    held = [ROLE_NAMES[role] for role in Role if incident.holder(role)]
     if held:
         yield f"Still on duty: {', '.join(held)}. `/sre incident leave all` ends that."
     for glass in incident.glass:
@@ -114,7 +114,7 @@ def _learning_gaps(incident: Incident) -> Iterator[str]:
     if not (incident.tasks or incident.no_tasks):
         yield "No action follows from it: `/sre incident action`, or `/sre incident action --none REASON`."
     if not (incident.lessons or incident.report.waived):
-        yield "Nobody has said what was learned: `/sre incident set lessons TEXT`."
+        yield "Nobody has said what was learned: `/sre incident postmortem --lessons`."
 
 
 def _report_gaps(given: Given, incident: Incident) -> Iterator[str]:

@@ -175,7 +175,7 @@ def _offered(given: Given, incident: Incident, wanted: Role, user: str) -> Entry
     line_ = f"`/sre incident accept {wanted.value}`"
     handed = f" {in_short(incident, given.now)}" if holder else ""
     told = event(
-        given, Kind.OFFERED, f"you are asked to be the {called}: {line_}, or `decline`.{handed}",
+        given, Kind.OFFERED, f"asks {_whom(given, user)} to be the {called}: {line_}, or `decline`.{handed}",
         role=wanted.value, user=user,
     )  # fmt: skip
     keeps = f" {name(given, holder)} keeps it until then." if holder else ""
@@ -183,6 +183,11 @@ def _offered(given: Given, incident: Incident, wanted: Role, user: str) -> Entry
         f"{name(given, user)} is asked to be the {called} of {incident.id}.{keeps}",
         write(incident, aloud(told, user, drill=incident.is_drill)),
     )
+
+
+def _whom(given: Given, user: str) -> str:
+    """As the timeline names them; who is not known by name reads it where they are called."""
+    return given.names.get(user, "you")
 
 
 def _offer(given: Given, incident: Incident) -> Offer:
@@ -273,10 +278,13 @@ def _demand_own(given: Given, incident: Incident, each: Role) -> None:
 
 def _ended(given: Given, incident: Incident, each: Role, *, is_lone: bool) -> Draft:
     lone = is_lone and each is Role.IC
-    said = f"is no longer the {ROLE_NAMES[each]}" + (
-        ". Nobody commands this incident: who does?" if lone else ""
-    )
-    told = event(given, Kind.ENDED, said, role=each.value, user=incident.holder(each))
+    held = incident.holder(each)
+    own = f"is no longer the {ROLE_NAMES[each]}"
+    said = own if held == given.actor.user else f"relieved {name(given, held)} as the {ROLE_NAMES[each]}"
+    asked = ". Nobody commands this incident: who does?" if lone else ""
+    told = event(given, Kind.ENDED, f"{said}{asked}", role=each.value, user=held)
+    if not incident.is_active:
+        return told  # tidied up: nobody waits for it
     return aloud(told, given.site.oncall(given.now) if lone else "", drill=incident.is_drill)
 
 

@@ -38,7 +38,7 @@ LONGEST = 3000  # characters of a section, as a window takes them
 NONE = frozenset({Status.FALSE_ALARM, Status.MERGED, Status.CANCELED})
 
 _FLAGS = {
-    "summary": "what happened, in a few sentences",
+    "summary": "what happened",
     "factors": "what contributed to it",
     "well": "what went well",
     "badly": "what went badly",
@@ -69,11 +69,13 @@ def entered(given: Given) -> Entry:
     if said == before:
         raise Stale(f"That stands there already. {NOTHING}")
     told = event(
-        given, Kind.REPORT, f"wrote the {name} of the postmortem", step="section", name=name, said=said
+        given, Kind.REPORT, f"wrote into the postmortem {_FLAGS[name]}", step="section", name=name, said=said
     )
     anew = () if incident.is_active else ("incident postmortem {id}",)
     then = " A new draft follows." if anew else ""
-    return Entry(f"Written: {name} of {incident.id}.{then}", write(incident, told), anew)
+    return Entry(
+        f"Written into the postmortem of {incident.id}: {_FLAGS[name]}.{then}", write(incident, told), anew
+    )
 
 
 def _section(args: Args) -> str:
@@ -199,12 +201,14 @@ def _unwritten(incident: Incident) -> Finding:
         if not is_written(incident, each) and (each != "data" or has_lost_data(incident))
     ]
     ways = [
-        Suggestion(f"Write {each}…", f"incident postmortem --{each} --incident {incident.id}")
+        Suggestion(f"Write: {_FLAGS[each]}…", f"incident postmortem --{each} --incident {incident.id}")
         for each in bare
     ]
     if not any(gaps(incident)):
         ways.insert(0, Suggestion("Publish", f"incident publish --incident {incident.id}"))
-    light, said = (Light.YELLOW, ", ".join(bare)) if bare else (Light.GREEN, "nothing")
+    light, said = (
+        (Light.YELLOW, "; ".join(_FLAGS[each] for each in bare)) if bare else (Light.GREEN, "nothing")
+    )
     lessons_first = sorted(ways, key=lambda way: ("publish" not in way.text, "lessons" not in way.text))
     return Finding("EM-5.2", "To be written", light, said, suggestions=tuple(lessons_first[:3]))
 

@@ -50,7 +50,8 @@ def resolve(given: Given) -> Entry:
             Field("why", "Why is it over all the same?", hint=f"Now: {red}"[:150], most=REASON),
         )  # fmt: skip
     override = f", although {red}" if red else ""
-    said = "resolved" + (f": {why}" if why else "") + override
+    length = span(given.now - (incident.at(Milestone.STARTED) or incident.opened))
+    said = f"resolved after {length}" + (f": {why}" if why else "") + override
     told = aloud(event(given, Kind.STATUS, said, to=Status.RESOLVED.value, why=why))
     runs = ("incident postmortem {id}",) if incident.severity <= GRAVE else ()
     return Entry(_answer(given, incident), write(incident, told), runs, _after(incident))

@@ -104,13 +104,16 @@ def _page(args: Args, title: str, read: _Told) -> Section:
     number = min(_number(args) or of, of)
     shown = timeline.page(told, number, SIZE)
     lines = tuple(_row(line, read) for line in shown)
-    note = f"page {number} of {of}, {counted(len(told), 'line')}, times in {read.zone}"
+    note = f"page {number} of {of}, {counted(len(told), 'line')}, times in {read.zone}, with the number of each event"
     return Section("timeline", title, True, (_where(args, number, of, len(told)),), note, table=_dated(lines))
 
 
 def _row(line: timeline.Line, read: _Told) -> tuple[str, str]:
     local = line.at.astimezone(read.zone)
-    return f"{local:%a %d %b}", f"{local:%H:%M:%S}  {one_line(timeline.sentence(line, read.names), 220)}"
+    return (
+        f"{local:%a %d %b}",
+        f"{local:%H:%M:%S}  {line.seq:>3}  {one_line(timeline.sentence(line, read.names), 220)}",
+    )
 
 
 def _dated(rows: tuple[tuple[str, str], ...]) -> tuple[str, ...]:

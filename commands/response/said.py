@@ -14,7 +14,7 @@ ERASED = "(erased)"
 
 
 # What these say is what somebody did, without their name.
-_DEEDS = frozenset({Kind.ACCEPTED, Kind.DECLINED, Kind.ENDED, Kind.PAGE_ACKED, Kind.JOINED, Kind.REVIEWED})
+_DEEDS = frozenset({Kind.OFFERED, Kind.ACCEPTED, Kind.DECLINED, Kind.ENDED, Kind.PAGE_ACKED, Kind.JOINED, Kind.REVIEWED})
 
 
 def line(event: Event) -> Line:

@@ -100,8 +100,10 @@ def _doubted(finding: Finding) -> Finding:
     if finding.light is not Light.GREEN:
         return finding
     mend = "Keep metrics for longer than the window (Prometheus: --storage.tsdb.retention.time)."
-    return Finding(finding.key, finding.label, Light.UNKNOWN, f"unknown: {finding.value}, of less than 90 % of it",
-                   finding.threshold, finding.evidence, mend=mend)  # fmt: skip
+    said = f"unknown: {finding.value}; less than 90 % of the window was measured"
+    return Finding(
+        finding.key, finding.label, Light.UNKNOWN, said, finding.threshold, finding.evidence, mend=mend
+    )
 
 
 def _availability(site: ClusterSite, window: Window, found: Measured, was: Measured) -> Finding:

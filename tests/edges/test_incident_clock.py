@@ -228,7 +228,7 @@ def test_an_update_is_told_and_the_next_one_promised(clock: Clock) -> None:
     clock.begin()
     said = '"half of the payments fail" --actions "rolling back" --next 30m --to stakeholders'
     receipt = clock.type(f"incident update {said} --incident {clock.id}")
-    assert receipt.accepted and receipt.text == "Told. The next update is due in 30 min."
+    assert receipt.accepted and receipt.text == "Told here and in #general-status. The next update is due in 30 min."
     (told,) = clock.incident(clock.id).updates
     assert told.parts == {"conditions": "half of the payments fail", "actions": "rolling back"}
     assert (told.by, told.audience, told.next_due) == (ALICE.user, "stakeholders", clock.now + 30 * MINUTE)

@@ -154,7 +154,7 @@ def test_it_is_not_over_while_an_alert_fires_or_its_service_is_red(
     )
     made = after("resolve --force the alert looks at old pods", linked(), groups=groups, around=around)
     assert made.status is Status.RESOLVED
-    assert made.lines[-1].text == f"resolved: the alert looks at old pods, although {said}"
+    assert made.lines[-1].text == f"resolved after 5 min: the alert looks at old pods, although {said}"
 
 
 def test_it_is_over_when_all_is_quiet_and_the_lengths_are_told() -> None:
@@ -306,7 +306,7 @@ def test_all_that_is_missing_is_said_in_one_answer() -> None:
     for part in (
         "(1) Nobody has said when it was `detected`, `acknowledged`, `identified`",
         "(2) `mitigated` is later than `resolved`",
-        "(3) Still on duty: ic",
+        "(3) Still on duty: incident commander",
         "(4) No action follows from it",
         "(5) Nobody has said what was learned",
         "(6) Its postmortem is not published",

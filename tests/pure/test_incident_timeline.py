@@ -41,12 +41,12 @@ def texts(section: Section) -> list[str]:
 
 def test_the_last_page_comes_first_with_the_way_to_the_earlier_ones() -> None:
     section = asked("timeline", world(38))
-    assert section.note == "page 2 of 2, 40 lines, times in Europe/Berlin"
+    assert section.note == "page 2 of 2, 40 lines, times in Europe/Berlin, with the number of each event"
     assert texts(section) == [f"incident timeline {ID} --page 1", f"incident export {ID}"]
     assert len([line for line in section.table if ":" in line]) == 20
     assert section.table[0] == "Tue 24 Nov" and section.table[-1].endswith("U0BOB000001: see")
     first = asked("timeline", world(38), page="1")
-    assert first.table[:2] == ("Mon 23 Nov", "23:58:00  declared Sev1: checkout")
+    assert first.table[:2] == ("Mon 23 Nov", "23:58:00    1  declared Sev1: checkout")
     assert "Tue 24 Nov" in first.table and texts(first)[0] == f"incident timeline {ID} --page 2"
 
 
