@@ -119,3 +119,31 @@ def assert_record_holds(world: ResponseWorld, played: Played) -> None:
     assert change.step(1) is not None and change.next_step == 0
     world.wait_sent()
     world.card(CHANGES, played.of)
+
+
+def test_a_change_is_asked_for_in_a_window_edited_and_taken_back(world: ResponseWorld) -> None:
+    assert world.type("alice", DAILY, 'change new "new disks" --at +3h --risk low') == ""
+    refused = world.slack.submit_view(
+        "alice", world.slack.views("alice")[-1]["id"], {"for": "a while", "rollback": "no", "why": "because"}
+    )
+    assert set(refused.body["errors"]) == {"for", "rollback", "why"}
+    world.fill(
+        "alice", **{"for": "20m"}, rollback="put the old disks back in", why="the old ones are too slow"
+    )
+    world.wait(
+        lambda: [c for c in world.changes.open_records() if c.payload.what == "new disks"], "it is written"
+    )
+    (change,) = [each for each in world.changes.open_records() if each.payload.what == "new disks"]
+    played = Played(world, change.id)
+    played.stands(Stage.PENDING)
+
+    # another payload is another approval
+    seen = played.change.digest[:16]
+    played.press("alice", "Edit…")
+    world.fill("alice", **{"for": "40m"})
+    world.wait(lambda: played.change.version == 2 and played.change.stage is Stage.PENDING, "it is edited")
+    said = world.type("bob", DAILY, f"change approve {played.id} --digest {seen}")
+    assert "was edited since" in said and played.change.agreed == ()
+    world.type("alice", DAILY, f"cancel {played.id} the disks did not come")
+    played.stands(Stage.CANCELED)
+    assert played.change.ended_why == "the disks did not come"
