@@ -92,8 +92,15 @@ def payload(given: Given, fields: Mapping[str, str]) -> Payload:
         steps=steps, verify=verify, expected=_names(fields.get("expected", "")),
         approvers=_names(fields.get("approvers", "")), authors=_names(fields.get("authors", "")),
         image=fields.get("image", "").strip(), is_irreversible=_is_yes(fields, "irreversible"),
-        is_auto=_is_yes(fields, "auto"),
+        is_auto=_is_yes({"auto": usual_auto(given, fields), **fields}, "auto"),
     )  # fmt: skip
+
+
+def usual_auto(given: Given, fields: Mapping[str, str]) -> str:
+    """What is meant where a request does not say whether it rolls back by itself: as the configuration has it, if it
+    can."""
+    can = _is_rollback(fields.get("rollback", "")) and not _is_yes(fields, "irreversible")
+    return "yes" if can and given.site.cluster_for("", given.cluster).change.rollback.auto else "no"
 
 
 def _risk(text: str) -> Risk:

@@ -30,7 +30,8 @@ def new(given: Given) -> Entry:
     fields = _fields(given)
     gone = drafting.missing(fields)
     if gone and gone != ("rollback",):  # that alone is said under its field
-        known = {"risk": "medium", "irreversible": "no", "auto": "no", **fields, "at": _moment(given, fields)}
+        usual = {"risk": "medium", "irreversible": "no", "auto": drafting.usual_auto(given, fields)}
+        known = {**usual, **fields, "at": _moment(given, fields)}
         asked = drafting.form(Args(WORD, "new", "", _carried(given)), known, "Ask for a change", "Check it")
         raise NeedsForm(asked, f"Missing: {', '.join(f'--{name}' for name in gone)}. Type: `{_TYPED}`.")
     payload = drafting.payload(given, fields)

@@ -19,7 +19,7 @@ from commands.ledger import Draft
 from commands.model import Actor, Place
 from commands.response.changeevents import Kind, timer
 from commands.response.changerequest import Risk, Stage
-from commands.site import Change, FreezePeriod, Team
+from commands.site import Change, FreezePeriod, Rollback, Team
 from tests.build import ALICE, BOB, NOW, TEAM
 from tests.pure.change_world import SITE, given, payload, standing
 
@@ -315,6 +315,24 @@ def test_what_cannot_be_taken_back_needs_no_way_back_and_never_rolls_back_by_its
     with pytest.raises(FieldErrors, match="may be rolled back by itself"):
         payload_from(given("new"), {**FIELDS, "rollback": "somebody does it by hand", "auto": "yes"})
     assert payload_from(given("new"), {**FIELDS, "auto": "yes"}).is_auto
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_auto"),
+    [
+        ({}, True),
+        ({"auto": "no"}, False),
+        ({"rollback": "somebody does it by hand"}, False),
+        ({"irreversible": ""}, False),
+    ],
+)
+def test_where_a_request_does_not_say_it_rolls_back_by_itself_as_configured(
+    fields: dict[str, str], is_auto: bool
+) -> None:
+    cluster = replace(next(iter(SITE.clusters.values())), change=Change(rollback=Rollback(auto=True)))
+    site = replace(SITE, clusters={cluster.name: cluster})
+    assert payload_from(given("new", site=site), {**FIELDS, **fields}).is_auto is is_auto
+    assert not payload_from(given("new"), {**FIELDS, **fields}).is_auto
 
 
 def test_an_edit_is_for_who_asked_and_must_say_something_else() -> None:
