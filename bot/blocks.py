@@ -223,6 +223,11 @@ def _options(options: Iterable[tuple[str, str]]) -> Block:
     return {"options": [{"text": _plain(label, BUTTON_TEXT), "value": value} for label, value in options]}
 
 
+def document(markdown: str) -> Block:
+    """What a canvas holds."""
+    return {"type": "markdown", "markdown": markdown}
+
+
 def preformatted(lines: Iterable[str]) -> list[Block]:
     """Lines as they are, aligned: no mark in them means anything."""
     return [_preformatted(text) for text in _packed(lines) if text.strip()]

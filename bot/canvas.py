@@ -6,8 +6,8 @@ left alone, and the file is all there is. Works for bot/rooms.py, which says whe
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
+from bot.blocks import Block, document
 from bot.outbox import Claim, Outbox, Sent
 from bot.roomstep import Step
 from bot.state import State
@@ -44,13 +44,13 @@ class Canvas:
         yield Step("canvas", method, _MAY, lambda: self._write(claim, incident, there, text))
 
     def _write(self, claim: Claim, incident: Incident, there: Sent, text: str) -> None:
-        document = {"type": "markdown", "markdown": text}
-        id = there.ts or self._created(incident, document)
+        content = document(text)
+        id = there.ts or self._created(incident, content)
         if there.ts:
-            change = {"operation": "replace", "document_content": document}
+            change = {"operation": "replace", "document_content": content}
             self._wire.call("canvases.edit", json={"canvas_id": id, "changes": [change]})
         self._outbox.note_sent(claim.card, _CANVAS, Sent(ts=id, digest=incident.report.sha256))
 
-    def _created(self, incident: Incident, document: dict[str, Any]) -> str:
-        body = {"channel_id": incident.room.channel, "document_content": document}
+    def _created(self, incident: Incident, content: Block) -> str:
+        body = {"channel_id": incident.room.channel, "document_content": content}
         return str(self._wire.call("conversations.canvases.create", json=body)["canvas_id"])
