@@ -150,5 +150,5 @@ _SHOWN: Mapping[str, Callable[[Incident], bool]] = {
     "drafted": lambda i: i.report.drafted is not None,
     "milestones": _is_complete,
     "published": lambda i: i.report.published is not None or bool(i.report.waived),
-    "actions": lambda i: bool(i.tasks),
+    "actions": lambda i: bool(i.tasks or i.no_tasks),
 }

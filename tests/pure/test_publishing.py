@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from commands import checklists
 from commands.entry import Otherwise
 from commands.errors import Denied, Stale, UsageError
 from commands.form import FieldErrors, NeedsForm
@@ -220,6 +221,7 @@ def test_why_nothing_follows_is_noted_and_an_action_takes_its_place() -> None:
     of = ended()
     ((told,),) = [write.drafts for write in decided("action --none the vendor mends it", of).writes]
     assert grown(of, told).no_tasks == "the vendor mends it"
+    assert checklists.is_shown("actions", grown(of, told)) and not checklists.is_shown("actions", of)
     named = grown(of, told, draft(Kind.TASK, "an action", id="TSK-2026-11-23-001"))
     assert (named.no_tasks, named.tasks) == ("", ("TSK-2026-11-23-001",))
     with pytest.raises(Stale, match="has actions already"):
