@@ -10,7 +10,7 @@ from commands.incident.status import status
 from commands.model import Args, Gap, Inquiry, Reads, Section, Seen
 from commands.phrase import counted, span
 from commands.reads import Now
-from commands.response.incident import Incident, Milestone, Role
+from commands.response.incident import Incident, Milestone, Role, Status
 from commands.responsereads import Incidents, OpenIncidents
 from commands.site import ClusterSite
 from commands.wording import aligned, one_line, shown_and_kept, unread
@@ -18,6 +18,7 @@ from commands.wording import aligned, one_line, shown_and_kept, unread
 KEPT = timedelta(days=90)  # so far back `--all` looks
 _ROWS = 25
 _TITLE = "Incidents"
+_ENDED = (Status.RESOLVED, Status.POSTMORTEM, Status.CLOSED)
 
 
 def parts(args: Args, site: ClusterSite) -> Parts:
@@ -85,15 +86,22 @@ def _row(incident: Incident, now: datetime, names: Mapping[str, str]) -> tuple[s
 
 
 def _learned(found: list[Incident]) -> Section:
+    """Of every one that says what; and each grave one that is over and does not."""
     told = tuple(f"{each.id} {each.title}: {one_line(each.lessons, 300)}" for each in found if each.lessons)
+    bare = tuple(f"{each.id} {each.title}: nobody wrote it down" for each in found if _owes_lessons(each))
     finding = Finding(
         "EM-5.2",
         "Learned",
-        Light.GREEN,
+        Light.YELLOW if bare else Light.GREEN,
         f"{counted(len(told), 'incident')} of {len(found)} say what",
-        evidence=told,
+        evidence=(*told, *bare),
     )
     return Section("list", "What was learned", True, (finding,), f"of the last {span(KEPT)}")
+
+
+def _owes_lessons(incident: Incident) -> bool:
+    is_grave = incident.severity <= 2 and not incident.is_drill
+    return is_grave and incident.status in _ENDED and not incident.lessons
 
 
 LISTING = Command(

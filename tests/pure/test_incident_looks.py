@@ -84,6 +84,15 @@ def test_what_was_learned_stands_in_one_list() -> None:
     assert found.value == "1 incident of 2 say what"
 
 
+def test_a_grave_one_that_is_over_and_taught_nothing_is_named_among_the_lessons() -> None:
+    over = draft(Kind.STATUS, "closed", to="closed")
+    grave, small, drill = incident(over), incident(over, severity="3"), incident(over, drill="yes")
+    found = line(shown("list --lessons", (grave, small, drill)), "Learned")
+    assert found.light is Light.YELLOW and found.evidence == (
+        f"{grave.id} {grave.title}: nobody wrote it down",
+    )
+
+
 def test_what_is_not_read_is_never_calm() -> None:
     away = Gap("the store does not answer", "see /readyz")
     assert shown("list", away).light is Light.UNKNOWN
