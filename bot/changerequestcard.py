@@ -49,6 +49,17 @@ _ICONS = {
 }
 _OTHERS = "⚫"
 
+# Where the name of a stage is no answer to "what now?".
+_STANDS = {
+    Stage.DRAFT: "not ready yet",
+    Stage.PRECHECKS: "is being checked",
+    Stage.PENDING: "wants approval",
+    Stage.APPROVED: "approved, not begun",
+    Stage.EXECUTING: "under way",
+    Stage.VALIDATING: "done, is it well?",
+    Stage.ROLLING_BACK: "is being taken back",
+}
+
 _TICKS = {Light.GREEN: "✅", Light.YELLOW: "⚠️", Light.RED: "❌", Light.UNKNOWN: "⚪"}
 
 _STEPS = {StepState.BEGUN: "▶️", StepState.DONE: "✅", StepState.FAILED: "❌"}
@@ -64,13 +75,17 @@ def messages(change: ChangeRequest) -> tuple[Message, ...]:
 
 
 def _aloud(change: ChangeRequest) -> str:
-    return f"{change.id}: {escape(change.payload.what)} · {change.stage.value}"
+    return f"{change.id}: {escape(change.payload.what)} · {_stands(change)}"
+
+
+def _stands(change: ChangeRequest) -> str:
+    return _STANDS.get(change.stage, change.stage.value)
 
 
 def _card(change: ChangeRequest) -> Iterator[Block]:
     payload = change.payload
     icon = _ICONS.get(change.stage, _OTHERS)
-    yield paragraph(f"{icon} *{escape(change.id)} · {escape(cut(payload.what, 200))}* · {change.stage.value}")
+    yield paragraph(f"{icon} *{escape(change.id)} · {escape(cut(payload.what, 200))}* · {_stands(change)}")
     yield from paragraphs(_facts(change))
     yield from paragraphs(_checks(change))
     yield from paragraphs(_standing(change))
@@ -116,7 +131,7 @@ def _check(line: Checked) -> str:
 
 def _standing(change: ChangeRequest) -> Iterator[str]:
     if change.stage is Stage.PENDING:
-        yield f"*Approvals* {len(change.agreed)} of {needed(change.payload.risk)}{_by(change)}"
+        yield f"*Approvals* {len(change.agreed)} of {needed(change.payload.risk)}{_by(change)}{_among(change)}"
         yield f"_or type_ `/sre approve {change.id}{_typed(change)}`"
     elif change.granted and not change.is_over:
         yield f"*Approved*{_by(change)}"
@@ -135,6 +150,12 @@ def _standing(change: ChangeRequest) -> Iterator[str]:
 def needed(risk: Risk) -> int:
     """How many people must agree."""
     return 2 if risk is Risk.HIGH else 1
+
+
+def _among(change: ChangeRequest) -> str:
+    """Whom a risk asks for besides their number."""
+    owned = change.payload.risk is Risk.MEDIUM
+    return f" · one of them an owner of {escape(change.payload.service)}" if owned else ""
 
 
 def _typed(change: ChangeRequest) -> str:
@@ -170,7 +191,7 @@ def _foot(change: ChangeRequest) -> str:
 def _buttons(change: ChangeRequest) -> tuple[tuple[Suggestion, ...], ...]:
     match change.stage:
         case Stage.DRAFT | Stage.PRECHECKS:
-            return ((_do(change, "Check again", "check"), *_later(change)), _ticks(change))
+            return ((_do(change, "Check again", "check"), *_later(change)), _presence(change), _ticks(change))
         case Stage.PENDING:
             digest = f"--digest {change.digest[:DIGEST]}"
             asked = (_do(change, "Approve", "approve", digest), _do(change, "Reject…", "reject", digest))
@@ -198,9 +219,13 @@ def _later(change: ChangeRequest) -> tuple[Suggestion, ...]:
 
 
 def _ready(change: ChangeRequest) -> tuple[Suggestion, ...]:
+    return (_do(change, "Check again", "check"), *_presence(change))
+
+
+def _presence(change: ChangeRequest) -> tuple[Suggestion, ...]:
     tell = () if change.notified else (_do(change, "Tell the stakeholders", "notify"),)
     there = (_do(change, "I am there", "standby", "yes"), _do(change, "I cannot", "standby", "no"))
-    return (_do(change, "Check again", "check"), *tell, *there)
+    return (*tell, *there)
 
 
 def _ticks(change: ChangeRequest) -> tuple[Suggestion, ...]:

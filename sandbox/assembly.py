@@ -202,7 +202,7 @@ class Sandbox:
                 "sre-lead": BOB.id,
                 "security": BOB.id,
                 "platform": BOB.id,
-                "service-owner": ALICE.id,
+                "service-owner": [ALICE.id, BOB.id],
                 "db-owner": BOB.id,
                 "comms": BOB.id,
             },

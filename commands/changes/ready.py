@@ -65,7 +65,11 @@ def standby(given: Given) -> Entry:
         )
     length = asked_for(given, change)
     text = f"🙋 is there for {length}" if answer == "yes" else f"🚫 cannot be there for {length}"
-    return entered(change, f"Noted: {answer}.", (did(given, Kind.STANDBY, text, yes=answer),))
+    return entered(
+        change,
+        f"Noted: you {'are' if answer == 'yes' else 'cannot be'} there for {length}.",
+        (did(given, Kind.STANDBY, text, yes=answer),),
+    )
 
 
 def asked_for(given: Given, change: ChangeRequest) -> str:

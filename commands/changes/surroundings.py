@@ -104,7 +104,7 @@ def _budget(site: ClusterSite, answer: Any) -> Finding:
     label, number = "Error budget", measured(site, "Q-budget", answer)
     if number.percent is None:
         return unread("change.budget", label, Gap(number.why, number.mend), _BUDGET_LEFT)
-    said = f"{shown(number.percent, (100, site.slo.error_budget.red_above))} % consumed"
+    said = f"{shown(number.percent, (100, site.slo.error_budget.red_above))} consumed"
     light = Light.GREEN
     if number.percent >= 100:
         light = Light.RED

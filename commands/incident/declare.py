@@ -144,7 +144,8 @@ def _form(args: Args, title: str, severity: str, group: AlertGroup | None) -> Fo
         Field("severity", "How grave?", "choice", "Unsure? Take the graver one.", at_first, SEVERITIES),
         Field("from", "Who or what told of it?", "choice", "", source, SOURCES, is_optional=True),
     )
-    return Form("Declare an incident", "Declare", Args("incident", args.verb, "", args.flags), fields)
+    head = "A private incident" if args.verb == "security" else "Declare an incident"
+    return Form(head, "Declare", Args("incident", args.verb, "", args.flags), fields)
 
 
 def _summary(group: AlertGroup) -> str:

@@ -48,11 +48,12 @@ function drawBlock({ key, block, wrong }, view, { user, world, post }) {
 }
 
 function field(key, { element, label, hint, optional }, wrong, world) {
-  if (element.type === "static_select") return choice(key, element, label, options(element), wrong);
-  if (element.type === "users_select") return choice(key, element, label, people(world), wrong);
-  if (!["plain_text_input", "datepicker"].includes(element.type)) return unknown("input", element);
+  const about = { label, hint, optional, wrong };
+  if (element.type === "static_select") return choice(key, element, about, options(element));
+  if (element.type === "users_select") return choice(key, element, about, people(world));
+  if (!TYPED[element.type]) return unknown("input", element);
   const looks = {
-    value: typed.get(key) ?? element.initial_value ?? element.initial_date ?? "",
+    value: typed.get(key) ?? initial(element) ?? "",
     placeholder: element.placeholder?.text ?? "",
     maxLength: element.max_length ?? 3000,
     autofocus: Boolean(element.focus_on_load),
@@ -61,26 +62,41 @@ function field(key, { element, label, hint, optional }, wrong, world) {
     "data-focus": key,
     oninput: ({ target }) => typed.set(key, target.value),
   };
-  const box = element.multiline ? el("textarea", { ...looks, rows: 4 }) : el("input", { ...looks, type: element.type === "datepicker" ? "date" : "text" });
-  return el("label", { className: "input" },
-    el("b", {}, plain(label.text)), optional && " (optional)", box,
-    wrong && el("p", { className: "wrong", role: "alert" }, plain(wrong)),
-    hint && el("span", { className: "hint" }, plain(hint.text)));
+  const box = element.multiline ? el("textarea", { ...looks, rows: 4 }) : el("input", { ...looks, type: TYPED[element.type] });
+  return labelled(about, box);
 }
+
+const labelled = ({ label, hint, optional, wrong }, box) => el("label", { className: "input" },
+  el("b", {}, plain(label.text)), optional && " (optional)", box,
+  wrong && el("p", { className: "wrong", role: "alert" }, plain(wrong)),
+  hint && el("span", { className: "hint" }, plain(hint.text)));
 
 const people = ({ users }) => [...users.values()].filter(({ is_bot, deleted }) => !is_bot && !deleted)
   .map(({ id, real_name }) => el("option", { value: id }, real_name));
 
-function choice(key, element, label, all, wrong) {
-  const kept = typed.get(key) ?? element.initial_option?.value ?? element.initial_user ?? "";
+function choice(key, element, about, all) {
+  const kept = typed.get(key) ?? initial(element) ?? "";
   const node = el("select", { "data-focus": key, onchange: ({ target }) => typed.set(key, target.value) },
     !element.initial_option && el("option", { value: "" }, plain(element.placeholder?.text ?? "Choose…")), all);
   node.value = kept;
-  return el("label", { className: "input" }, el("b", {}, plain(label.text)), node,
-    wrong && el("p", { className: "wrong", role: "alert" }, plain(wrong)));
+  return labelled(about, node);
 }
 
-const FIELDS = ["plain_text_input", "datepicker", "static_select", "users_select"];
+// What is typed, and as what kind of input.
+const TYPED = { plain_text_input: "text", datepicker: "date", datetimepicker: "datetime-local" };
+const FIELDS = [...Object.keys(TYPED), "static_select", "users_select"];
+
+/** What stands in a field before anybody touches it; a time is Slack's seconds, and here the reader's own clock. */
+function initial(element) {
+  const seconds = element.initial_date_time;
+  if (seconds) return new Date((seconds - new Date(seconds * 1000).getTimezoneOffset() * 60) * 1000).toISOString().slice(0, 16);
+  return element.initial_value ?? element.initial_date ?? element.initial_option?.value ?? element.initial_user;
+}
+
+/** As Slack's client sends it: what was left open is nothing, not an empty choice. */
+function sent(element, text) {
+  return text && element.type === "datetimepicker" ? Math.floor(new Date(text).getTime() / 1000) : text || null;
+}
 
 /** Slack's client sends no form in which a required field is empty. */
 async function submit(view, { user, post, draw }) {
@@ -88,7 +104,7 @@ async function submit(view, { user, post, draw }) {
   const values = {};
   for (const block of view.blocks.filter(({ type, element }) => type === "input" && FIELDS.includes(element.type))) {
     const key = `${view.id}/${block.block_id}`;
-    values[block.block_id] = typed.get(key) ?? block.element.initial_value ?? block.element.initial_date ?? block.element.initial_option?.value ?? block.element.initial_user ?? "";
+    values[block.block_id] = sent(block.element, typed.get(key) ?? initial(block.element));
     if (!block.optional && !values[block.block_id]) missing.add(key);
   }
   trouble.delete(view.id);
