@@ -107,7 +107,9 @@ def mine() -> Inquiry:
     today = now.astimezone(ZoneInfo(seen[HouseZone()])).date()
     tasks = in_order((each for each in seen[Tasks()] if each.owner == user), today)
     lines = sorted(_owed(seen[OpenIncidents()], user), key=lambda pair: pair[1].due)
-    return Section("mine", "Mine", True, (_tasks(tasks, today), *_lines(lines, now), *_approvals(seen[Awaiting()], now)))
+    return Section(
+        "mine", "Mine", True, (_tasks(tasks, today), *_lines(lines, now), *_approvals(seen[Awaiting()], now))
+    )
 
 
 def _tasks(tasks: list[Task], today: date) -> Finding:
@@ -149,7 +151,11 @@ def _approvals(waiting: tuple[Request, ...], now: datetime) -> tuple[Finding, ..
     if not waiting:
         return ()
     told = tuple(f"{each.id} `{each.text}`, asked for {span(now - each.created)} ago" for each in waiting)
-    return (Finding("CM-2.0", "Wait for an approval", Light.YELLOW, counted(len(waiting), "change"), evidence=told),)
+    return (
+        Finding(
+            "CM-2.0", "Wait for an approval", Light.YELLOW, counted(len(waiting), "change"), evidence=told
+        ),
+    )
 
 
 def _when(item: Item, now: datetime) -> str:

@@ -29,7 +29,13 @@ def courier(state: State, slack_client: WebClient) -> Courier:
 
 
 def opened(channel: str = DAILY, *drafts: Draft, **facts: Any) -> Task:
-    said: dict[str, Any] = {"title": "limit every pool", "owner": BOB.user, "due": "2026-12-01", "channel": channel, **facts}
+    said: dict[str, Any] = {
+        "title": "limit every pool",
+        "owner": BOB.user,
+        "due": "2026-12-01",
+        "channel": channel,
+        **facts,
+    }
     made = None
     for each in (draft(Kind.OPENED, "opened", ALICE.user, **said), *drafts):
         made = grown(made, each)

@@ -142,7 +142,14 @@ def test_the_clock_and_the_checklist_are_no_part_of_what_happened() -> None:
         said(Kind.ITEM, 12, "a line: done by evidence", key="ack", state="done by evidence"),
         said(Kind.JOINED, 12, "joined", CAROL, user=CAROL),
         said(Kind.RUN, 13, "asked for `debug layers`", CAROL, id="R9", state="submitted"),
-        said(Kind.RUN, 95, "`incident postmortem` is yellow", id="F1", state="answered", line="incident postmortem X"),
+        said(
+            Kind.RUN,
+            95,
+            "`incident postmortem` is yellow",
+            id="F1",
+            state="answered",
+            line="incident postmortem X",
+        ),
     )
     assert of(*whole(), *noise)["Timeline"] == of(*whole())["Timeline"]
 
