@@ -180,14 +180,14 @@ def _cell(value: object) -> object:
 
 
 def as_json(incident: Incident, events: Iterable[Event], zone: tzinfo) -> str:
-    """Every event whole, with its seal and hash, and the head of the chain."""
+    """Every event whole and on a line of its own, with its seal and hash, and the head of the chain."""
     head = {"seq": incident.head.seq, "hash": incident.head.hash}
     told = {
         "format": _FORMAT, "incident": incident.id, "title": incident.title, "head": head,
-        "erased": {str(seq): hash for seq, hash in incident.erased.items()},
-        "events": [_told(event, zone) for event in events],
+        "erased": {str(seq): hash for seq, hash in incident.erased.items()}, "events": [],
     }  # fmt: skip
-    return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+    lines = ",\n".join(json.dumps(_told(event, zone), ensure_ascii=False) for event in events)
+    return json.dumps(told, ensure_ascii=False).removesuffix("]}") + f"\n{lines}\n]}}\n"
 
 
 def _told(event: Event, zone: tzinfo) -> Mapping[str, Any]:
