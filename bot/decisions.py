@@ -126,7 +126,9 @@ class Decisions:
 
     def waiting_for(self, user: str) -> tuple[Request, ...]:
         """The changes of others that this user may approve and has not, the longest waiting first."""
-        found = [each for each in self._state.open_requests() if each.state is Standing.AWAITING and each.asking]
+        found = [
+            each for each in self._state.open_requests() if each.state is Standing.AWAITING and each.asking
+        ]
         mine = (each for each in found if self._waits_for(user, each))
         return tuple(sorted(mine, key=lambda each: each.created))
 
