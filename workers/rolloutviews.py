@@ -76,16 +76,15 @@ def rollouts(revisions: Iterable[Revision], workloads: Sequence[Made], since: da
 
 def _of_one(group: list[Revision], workload: Made | None, since: datetime) -> Iterator[Rollout]:
     newest_first = sorted(group, key=lambda each: (each.number, each.created), reverse=True)
+    latest, *others = newest_first
+    # Older than the one before it: its template was taken up again, and no controller says when.
+    is_return = bool(others) and latest.created < others[0].created
     for now, before in pairwise([*newest_first, None]):
         assert now is not None
-        if now.created >= since:
-            yield _rollout(now, before, now.created, workload, is_latest=now is newest_first[0])
-    latest, *others = newest_first
-    if not others or latest.created >= since or others[0].created <= latest.created:
-        return
-    # The latest is older than the one before it: its template was taken up again, and no controller says when.
+        if now.created >= since and not (is_return and now is latest):
+            yield _rollout(now, before, now.created, workload, is_latest=now is latest)
     again = max((write.at for write in _template_writes(workload)), default=None)
-    if again is not None and again >= since:
+    if is_return and again is not None and again >= since:
         yield _rollout(latest, others[0], again, workload, is_latest=True)
 
 

@@ -62,6 +62,15 @@ def test_an_earlier_template_taken_up_again_is_a_rollout_at_the_time_it_was_writ
     assert found[0].change.at == at(8)
 
 
+def test_one_of_the_window_itself_that_is_taken_up_again_is_no_rollout_of_when_it_was_first_made() -> None:
+    web = thing("Deployment", entry("kubectl-rollout", 8, TEMPLATE))
+    found = rollouts([rev(7, 60), rev(6, 30)], [web], SINCE)
+    assert [(each.change.what, each.change.at) for each in found] == [
+        ("rollout of revision 7, an earlier template again", at(8)),
+        ("rollout of revision 6", at(30)),
+    ]
+
+
 @pytest.mark.parametrize(
     "web",
     [
