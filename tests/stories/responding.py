@@ -27,7 +27,7 @@ from sandbox.redis_server import RedisServer
 from sandbox.slack import Delivery, SlackStandIn
 from sandbox.slack.cast import ALICE, BOB, BOT_USER_ID, CAROL, TEAM_ID, Cast, default_cast
 from sandbox.slack.installed import SCOPES
-from sandbox.slack.workspace import User
+from sandbox.slack.workspace import File, User
 from tests.build import trail_faults
 from tests.stories.alerting import NOWHERE
 from tests.stories.faults import Json, payload
@@ -246,9 +246,13 @@ class ResponseWorld:
 
     def shared(self, channel: str, name: str) -> str:
         """What is in the newest file of this name there, "" where there is none."""
+        found = [file for file in self.files(channel) if file.name == name and file.content]
+        return (found[-1].content or b"").decode() if found else ""
+
+    def files(self, channel: str) -> list[File]:
+        """What the bot shared there, oldest first."""
         ids = [file["id"] for message in self.told(channel) for file in message.get("files") or ()]
-        files = [self.slack.workspace.files[id] for id in ids]
-        return next((file.content.decode() for file in reversed(files) if file.name == name), "")
+        return [self.slack.workspace.files[id] for id in ids]
 
     def events(self, id: str, *kinds: str) -> list[Event]:
         return [event for event in self.records.events(id) if not kinds or event.kind in kinds]

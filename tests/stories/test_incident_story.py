@@ -161,7 +161,7 @@ TOLD = (
     (Kind.ALERT, "CheckoutErrors is resolved"),
     (Kind.STATUS, "resolved"),
     (Kind.REPORT, "postmortem drafted, version 1"),
-    (Kind.REPORT, "wrote the lessons"),
+    (Kind.REPORT, "into the postmortem what was learned"),
     (Kind.TASK, "limit every pool"),
     (Kind.REPORT, "postmortem published"),
     (Kind.ENDED, "is no longer the incident commander"),
@@ -274,7 +274,7 @@ def test_a_channel_that_is_renamed_stays_bound_and_one_that_is_archived_is_follo
 ) -> None:
     id, room = world.declared("sev2 images do not load")
     for user in ("alice", "carol"):
-        world.whispered(user, "images do not load")  # how it stands, to who came
+        world.whispered(user, f"{id} · images do not load")  # how it stands, to who came
     world.slack.rename_channel("alice", room, "images-are-gone")
     world.wait_event(id, "its channel is called #images-are-gone now")
     assert f"Noted in {id}" in world.type("alice", room, "incident note the bucket is private")
@@ -333,3 +333,28 @@ def test_nobody_outside_learns_of_a_private_incident(world: ResponseWorld) -> No
     assert all(b"zebra4711" not in file.content for file in shared)
     world.assert_holds(id)
     world.assert_drawn_once(id)
+
+
+def test_of_a_pod_under_suspicion_the_evidence_is_kept_before_its_node_is_drained(
+    world: ResponseWorld,
+) -> None:
+    id = world.type("alice", DAILY, "incident security somebody has a shell in web").partition(" ")[0]
+    room = world.wait_room(id)
+    world.wait(lambda: BOB.id in world.slack.workspace.channel(room).members, "Bob is there")
+    suspect = world.kube.list("pods", "shop")[0]
+    pod, node = suspect["metadata"]["name"], suspect["spec"]["nodeName"]
+    cut = world.ask("alice", room, f"pod isolate {pod} --namespace shop --why 'a shell'")
+    plan = world.wait_card(room, f"request:{cut}", "wants approval")
+    world.slack.press("bob", room, plan["ts"], "approve")
+    world.wait_card(room, f"request:{cut}", "done in")
+
+    blocked = world.ask("alice", room, f"node drain {node} --orphans --why 'a new kernel'")
+    world.wait_card(room, f"request:{blocked}", "blocked, nothing was changed")
+    world.wait_told(room, f"shop/{pod} is cut off for an investigation, and no evidence of it is kept")
+    world.ask("alice", room, f"pod evidence {pod} --namespace shop")
+    world.wait(lambda: any(pod in file.name for file in world.files(room)), "its evidence is there")
+    drain = world.ask("alice", room, f"node drain {node} --orphans --why 'a new kernel'")
+    world.wait_card(room, f"request:{drain}", "wants approval")
+    world.wait_told(room, f"shop/{pod} is in quarantine; its evidence is kept")
+    assert not world.kube.get("nodes", node)["spec"].get("unschedulable")
+    world.assert_holds(id)
