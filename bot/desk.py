@@ -184,7 +184,7 @@ class Desk:
 
     def _submit(self, said: Said) -> Receipt:
         parsed = grammar.parse(said.text, self._catalog.commands)
-        args = self._meant(parsed.args, said.place)
+        args = self._meant(parsed.args, said)
         command = parsed.command if args.word == parsed.args.word else self._catalog.find(args)
         if command.decides and command.word == "alert":
             return self._tend(Wish.typed(said.actor, args, said.place))
@@ -201,6 +201,7 @@ class Desk:
         parts = command.parts(args, cluster)
         if command.immediate:
             return Receipt(sections=tuple(self._look_up(part.inquiry, said.actor) for part in parts.values()))
+        self._demand_incident(said, args)
         if args.word == "incident" and args.name and not command.change:
             self._demand_closed_door(said, args)
         request = Request(
@@ -216,8 +217,17 @@ class Desk:
         )
         return self._open(request, said)
 
-    def _meant(self, args: Args, place: Place) -> Args:
-        return spelt_out(args, place, self._casebook, self._clerk.records, self._changes.changes)
+    def _meant(self, args: Args, said: Said) -> Args:
+        """Spelt out; of a private incident only for who may know of it: to others it has no number either."""
+        meant = spelt_out(args, said.place, self._casebook, self._clerk.records, self._changes.changes)
+        is_found = meant.word == "incident" and meant.name != args.name
+        return args if is_found and not self._is_known(meant.name, said) else meant
+
+    def _is_known(self, id: str, said: Said) -> bool:
+        """Whether there is such an incident, and its asker may know of it."""
+        stored = self._clerk.records.incident(id)
+        roles = self._people.holder(said.actor.user).roles
+        return stored is not None and may_see(stored.record, said.actor.user, roles, said.place.channel)
 
     def _open(self, request: Request, said: Said) -> Receipt:
         change = self._state.change().put(request, was="").show(request, priority=2)
@@ -242,15 +252,18 @@ class Desk:
         if not decision.ok:
             raise Denied(decision.reason)
 
+    def _demand_incident(self, said: Said, args: Args) -> None:
+        """What is asked for in an incident stands in its timeline: not in one that the asker may not know of."""
+        named = args.flags.get("incident", "")
+        whole = self._clerk.records.whole(named) if named else ""
+        if named and not self._is_known(whole, said):
+            raise _no_incident(named)
+
     def _demand_closed_door(self, said: Said, args: Args) -> None:
         """What is private is told to who may know of it, and where nobody else reads it."""
         stored, channel = self._clerk.records.incident(args.name), said.place.channel
-        roles = self._people.holder(said.actor.user).roles
-        if stored is None or not may_see(stored.record, said.actor.user, roles, channel):
-            raise UsageError(
-                f"There is no incident `{args.name[:40].replace('`', '')}`. `/sre incident list` shows the open ones. "
-                "Nothing was done."
-            )
+        if stored is None or not self._is_known(args.name, said):
+            raise _no_incident(args.name)
         room = stored.record.room
         is_heard = not (channel.startswith("D") or "private" in args.flags)
         if stored.record.is_private and is_heard and not (room.is_own and room.channel == channel):
@@ -343,7 +356,9 @@ class Desk:
     def _awaiting(self, actor: Actor) -> tuple[Request, ...]:
         """Not what is asked for in the channel of a private incident that the actor may not know of."""
         roles, records = self._people.holder(actor.user).roles, self._clerk.records
-        rooms = {each.room.channel for each in records.open_incidents() if not may_see(each, actor.user, roles)}
+        rooms = {
+            each.room.channel for each in records.open_incidents() if not may_see(each, actor.user, roles)
+        }
         return tuple(
             each for each in self._decisions.waiting_for(actor.user) if each.place.channel not in rooms
         )
@@ -357,6 +372,13 @@ class Desk:
             grants=access.grants_of(holder, self._site.access),
             user=user,
         )
+
+
+def _no_incident(named: str) -> UsageError:
+    return UsageError(
+        f"There is no incident `{named[:40].replace('`', '')}`. `/sre incident list` shows the open ones. "
+        "Nothing was done."
+    )
 
 
 def _accepted(request: Request, id: str) -> str:

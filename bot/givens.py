@@ -105,7 +105,8 @@ class Givens:
     ) -> Incident | None:
         if OTHER in wanted.command.names.split() and wanted.args.name:
             return self._named(wanted.args.name, wanted, roles, attempt)
-        return self._loaded(incident.merged_into, attempt) if incident and incident.merged_into else None
+        found = self._loaded(incident.merged_into, attempt) if incident and incident.merged_into else None
+        return found if found and self._may_see(found, wanted, roles) else None
 
     def _named(self, text: str, wanted: Wanted, roles: frozenset[str], attempt: Attempt) -> Incident:
         found = [each for each in self.records.named(text) if self._may_see(each, wanted, roles)]

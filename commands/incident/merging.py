@@ -55,6 +55,11 @@ def _refuse(incident: Incident, other: Incident) -> None:
         raise UsageError(
             f"{incident.id} is private and {other.id} is not: its timeline would be told to everybody. {NOTHING}"
         )
+    if other.is_private and not incident.is_private:
+        raise UsageError(
+            f"{other.id} is private and {incident.id} is not: everybody would read where it went. `/sre incident cancel "
+            f"REASON` ends this one, and says no more than you do. {NOTHING}"
+        )
 
 
 def _groups(incident: Incident) -> frozenset[str]:
@@ -72,8 +77,10 @@ def _handed(given: Given, link: AlertLink) -> Draft:
 
 def unmerge(given: Given) -> Entry:
     incident, other = the(given), given.other
-    if incident.status is not Status.MERGED or other is None:
+    if incident.status is not Status.MERGED:
         raise Stale(f"{incident.id} is not merged: it is {incident.status}. {NOTHING}")
+    if other is None:
+        raise Stale(f"Who is in what {incident.id} was merged into takes that back. {NOTHING}")
     back = event(given, Kind.UNMERGED, f"stands by itself again: it is not {other.id}", **{"from": other.id})
     gave = event(given, Kind.UNMERGED, f"{incident.id} was another one after all", gave=incident.id)
     alerts = [_handed(given, link) for link in incident.alerts]

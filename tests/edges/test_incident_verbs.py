@@ -413,6 +413,35 @@ def test_its_people_the_security_team_and_its_room_know_of_it(
     assert post.type(f"incident ack {incident.id}", by, channel).accepted
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "incident",
+        "incident status",
+        "incident status 001",
+        "incident brief",
+        "incident timeline",
+        "incident timeline 001",
+        "incident export",
+        "incident verify --private",
+        "incident postmortem",
+    ],
+)
+def test_nor_has_it_a_number_in_the_thread_of_its_alert(hidden: tuple[Post, Incident], line: str) -> None:
+    post, incident = hidden
+    post.state.redis.hset(THREADS, f"{ELSEWHERE} {THREAD}", f"incident:{incident.id} card")
+    assert incident.id not in lines_of(post.type(line, BOB, ELSEWHERE, THREAD))
+    assert incident.id in lines_of(post.type("incident timeline --private", ALICE, ELSEWHERE, THREAD))
+
+
+def test_nobody_else_writes_into_it_by_its_number(hidden: tuple[Post, Incident]) -> None:
+    post, incident = hidden
+    for named in (incident.id, "INC-2026-01-01-001"):
+        refused = post.type(f"pod list --incident {named}", BOB)
+        assert not refused.accepted and f"There is no incident `{named}`" in refused.text
+    done(post.type(f"pod list --incident {incident.id}", ALICE))
+
+
 def test_the_audit_that_everybody_reads_does_not_say_what_it_is_about(hidden: tuple[Post, Incident]) -> None:
     post, incident = hidden
     refused = post.type("incident resolve again", DAVE, ELSEWHERE)

@@ -242,6 +242,7 @@ def test_this_one_goes_into_that_one_with_its_alerts_and_can_be_taken_back() -> 
         (incident(), replace(another(), status=Status.CLOSED), "is over: closed"),
         (incident(drill="yes"), another(), "A drill"),
         (incident(private="yes"), another(), "is private"),
+        (incident(), another(private="yes"), "where it went"),
     ],
 )
 def test_what_cannot_be_merged(this: Incident, other: Incident, said: str) -> None:
@@ -255,6 +256,12 @@ def test_the_other_one_is_chosen_among_the_open_ones() -> None:
     assert asked.form.fields[0].options == ((OTHER, f"{OTHER}: payments fail"),)
     with pytest.raises(UsageError, match="No other incident is open"):
         decided("merge", incident())
+
+
+def test_into_one_that_the_actor_may_not_know_of_nobody_writes() -> None:
+    gone = grown(incident(), *decided(f"merge {OTHER}", incident(), other=another()).writes[0].drafts)
+    with pytest.raises(Stale, match="Who is in what"):
+        decided(f"unmerge {INCIDENT}", gone, BOB)
 
 
 def test_what_is_not_merged_is_not_taken_apart() -> None:
