@@ -18,8 +18,8 @@ from slack_sdk.errors import SlackClientError
 
 from bot import duties, logs, rooms, settings, slack, web
 from bot.courier import Courier
-from bot.desk import Desk, Said
-from bot.ears import Ears
+from bot.desk import Desk, Receipt, Said
+from bot.ears import Ears, Heard
 from bot.intake import Intake
 from bot.people import REFRESH, People
 from bot.records import Records
@@ -27,6 +27,7 @@ from bot.scribe import Scribe
 from bot.state import GIVEN_UP, State, connect
 from bot.wire import TIMEOUT, Wire
 from commands.catalog import Catalog
+from commands.finding import Suggestion
 from commands.model import Actor, Place
 from commands.site import Site
 
@@ -100,6 +101,7 @@ def _serve(loaded: settings.Settings) -> None:
     scribe = Scribe(
         back, Records(back, loaded.site), Wire(back, client, timedelta(minutes=1)), me=people.bot_user,
         greet=lambda user, channel, delivery: _greet(desk, people, user, channel, delivery),
+        offer=lambda heard, text, suggestion: _offer(desk, people, heard, text, suggestion),
     )  # fmt: skip
     threads.append(Thread(target=scribe.run, args=(stop,), name="scribe"))
     threads.append(Thread(target=_refresh, args=(people, client, stop), name="people"))
@@ -125,6 +127,14 @@ def _greet(desk: Desk, people: People, user: str, channel: str, delivery: str) -
     """Who comes to an incident is told how it stands, as if they had asked."""
     said = Said(Actor(user, people.home_team()), Place(channel), "incident brief", delivery)
     desk.whisper(said, desk.submit(said))
+
+
+def _offer(desk: Desk, people: People, heard: Heard, text: str, suggestion: Suggestion) -> None:
+    """Once for each ☑, to who put it there."""
+    place = Place(heard.channel, heard.thread)
+    delivery = f"offered {heard.channel} {heard.ts} {heard.by}"
+    said = Said(Actor(heard.by, people.home_team()), place, "", delivery)
+    desk.whisper(said, Receipt(text, suggestions=(suggestion,)))
 
 
 def _stop_serving(signum: int, frame: Any) -> None:

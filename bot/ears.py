@@ -47,7 +47,7 @@ class Ears:
         """A reaction does not say in which thread it is: in a channel of others the message must be looked at."""
         return bool(
             self._records.in_room(heard.channel, heard.thread or heard.ts)
-            or (heard.what == "marked" and self._records.is_told_in(heard.channel))
+            or (heard.what in ("marked", "wanted") and self._records.is_told_in(heard.channel))
         )
 
 
@@ -56,10 +56,17 @@ def decoded(event: Mapping[str, Any]) -> Heard | None:
     kind = event.get("subtype") or event.get("type")
     user = str(event.get("user") or "")
     if kind in ("reaction_added", "reaction_removed"):
-        if str(event.get("reaction", "")).partition("::")[0] not in transcript.PINS:
+        emoji = str(event.get("reaction", "")).partition("::")[0]
+        is_task = emoji == transcript.TASK and kind == "reaction_added"
+        if not is_task and emoji not in transcript.PINS:
             return None
         item = event.get("item") or {}
-        return Heard("marked", str(item.get("channel") or ""), str(item.get("ts") or ""), by=user)
+        return Heard(
+            "wanted" if is_task else "marked",
+            str(item.get("channel") or ""),
+            str(item.get("ts") or ""),
+            by=user,
+        )
     if kind in ("pin_added", "pin_removed"):
         item = event.get("item") or {}
         ts = str((item.get("message") or {}).get("ts") or "")

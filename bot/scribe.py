@@ -25,7 +25,8 @@ from bot.outbox import Outbox, Sent
 from bot.records import Records
 from bot.state import Conflict, State, TooLarge
 from bot.wire import Refusal, Wire
-from commands import transcript
+from commands import tasking, transcript
+from commands.finding import Suggestion
 from commands.ledger import Draft, Kept
 from commands.response.events import Kind, draft
 from commands.response.incident import Incident
@@ -47,7 +48,8 @@ _PAGE = 200
 
 class Scribe:
     """wire: Slack, to read. me: the bot's own user id, "" while it is not known. greet: tells a user in a channel
-    how its incident stands, once for each delivery."""
+    how its incident stands, once for each delivery. offer: tells who put a ☑ under a message, and nobody else, how it
+    becomes an action."""
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class Scribe:
         *,
         me: Callable[[], str] = lambda: "",
         greet: Callable[[str, str, str], None] = lambda user, channel, delivery: None,
+        offer: Callable[[Heard, str, Suggestion], None] = lambda heard, text, suggestion: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._state = state
@@ -65,6 +68,7 @@ class Scribe:
         self._wire = wire
         self._me = me
         self._greet = greet
+        self._offer = offer
         self._now = now
         self._waited = 0  # for what happened first of all
 
@@ -141,6 +145,9 @@ class Scribe:
         if heard.what in ("joined", "left"):
             self._come_or_gone(heard)
             return
+        if heard.what == "wanted":
+            self._offer_task(heard)
+            return
         said = None if heard.what == "deleted" else self._read(heard)
         if said is None:
             self._write(
@@ -174,6 +181,15 @@ class Scribe:
         is_new = before is not None and after is not None and after.head.seq > before.record.head.seq
         if is_new and heard.what == "joined":
             self._greet(heard.by, heard.channel, f"greeted {heard.channel} {heard.by} {heard.ts}")
+
+    def _offer_task(self, heard: Heard) -> None:
+        said = self._read(heard)
+        id = self._records.in_room(said.channel, said.thread or said.ts) if said else ""
+        stored = self._records.incident(id) if id else None
+        if said and stored and not stored.record.is_over:
+            self._offer(
+                replace(heard, thread=said.thread), *tasking.offer(said.text, heard.by, stored.record)
+            )
 
     def _room(self, heard: Heard) -> str:
         return self._records.in_room(heard.channel, heard.thread or heard.ts)

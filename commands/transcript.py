@@ -16,6 +16,7 @@ from commands.response.events import Kind, draft
 
 LONGEST = 8000  # characters of a message that are kept; Slack's own limit is 40,000
 PINS = ("pushpin", "round_pushpin")
+TASK = "ballot_box_with_check"  # ☑: what it is put under is something to do
 
 
 @dataclass(frozen=True, slots=True)

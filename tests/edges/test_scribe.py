@@ -45,9 +45,11 @@ class Desk:
             channel=self.room, users=",".join(self.user(n) for n in ("alice", "bob"))
         )
         self.greeted: list[tuple[str, str]] = []
+        self.offered: list[tuple[str, str, str]] = []
         self.scribe = Scribe(
             state, self.records, Wire(state, self.client, timedelta(minutes=1)), me=lambda: self.me,
             greet=lambda user, channel, delivery: self.greeted.append((user, channel)),
+            offer=lambda heard, text, step: self.offered.append((heard.by, heard.thread, step.text)),
         )  # fmt: skip
         self.ears = Ears(state, self.records)
         self.id = "INC-2026-11-23-001"
@@ -262,6 +264,16 @@ def test_who_joins_is_in_the_timeline_and_is_told_how_it_stands_once(desk: Desk)
     assert desk.user("carol") in desk.records.open_incidents()[0].people
     desk.hears({**joined, "user": desk.me, "event_ts": "17.6"})
     assert len(desk.events(Kind.JOINED)) == 1
+
+
+def test_who_puts_a_check_box_under_a_message_is_offered_to_make_an_action_of_it(desk: Desk) -> None:
+    parent = desk.say("what now?")
+    ts = desk.say("limit the pool to 20", thread=parent)
+    box = {**desk.marked(ts, "bob"), "reaction": "ballot_box_with_check"}
+    desk.hears(box, {**box, "type": "reaction_removed"})
+    line = f'incident action "limit the pool to 20" --owner {desk.user("bob")} --incident {desk.id}'
+    assert desk.offered == [(desk.user("bob"), parent, line)]
+    assert desk.lines() == []
 
 
 def test_a_missing_scope_is_reported_once_and_is_not_fatal(desk: Desk) -> None:
