@@ -1,8 +1,9 @@
 """Takes a change back by itself, where its request says so and whoever approved it thereby did: on the usual road.
 
 A rollback is asked for like any other change, by who began the change. Once its plan stands and says that it can go, the
-approvals of the change request are its approvals; a plan with risks, or one that wants more people, waits for somebody
-like any other. Called by workers/changewatch.py, as often as it takes.
+approvals of the change request are its approvals; a plan with risks, one that wants more people, or one that touches
+anything outside the namespace those people were asked about waits for somebody like any other. Called by
+workers/changewatch.py, as often as it takes.
 """
 
 from dataclasses import replace
@@ -13,7 +14,7 @@ from commands.catalog import Catalog
 from commands.errors import UsageError
 from commands.model import Actor, Place, Request
 from commands.model import State as Standing
-from commands.plan import Approval, Go
+from commands.plan import Approval, Go, Plan
 from commands.response.changerequest import ChangeRequest
 
 AGAIN = timedelta(seconds=2)  # until its plan is looked at again
@@ -47,7 +48,7 @@ def approve(state: State, stored: Stored[Request], change: ChangeRequest, now: d
     request, asking = stored.record, stored.record.asking
     if request.state is not Standing.AWAITING or asking is None or request.plan is None:
         return False
-    if request.plan.go is not Go.GO:
+    if request.plan.go is not Go.GO or not _is_within(request, request.plan, change):
         return False
     approvals = tuple(Approval(each.user, now, person=each.person) for each in change.agreed)
     granted = request.move(Standing.APPROVED, asking=replace(asking, approvals=approvals))
@@ -61,3 +62,9 @@ def approve(state: State, stored: Stored[Request], change: ChangeRequest, now: d
     )
     writing.commit()
     return True
+
+
+def _is_within(request: Request, plan: Plan, change: ChangeRequest) -> bool:
+    """Whoever approved the change was let by the rules for its cluster and namespace, and for nothing else."""
+    places = (request.cluster, {target.namespace for target in plan.targets})
+    return not plan.nodes and places == (change.payload.cluster, {change.payload.namespace})

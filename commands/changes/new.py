@@ -115,13 +115,34 @@ def _emergency(given: Given) -> Incident | None:
     """The incident in which it is done without the usual approval: only its commander may."""
     if "emergency" not in given.args.flags:
         return None
-    named = given.args.flags["emergency"]
-    found = next((each for each in given.open if each.id.endswith(named.upper()) and named), None)
-    if found is None or not found.is_active or found.severity > 2:
-        raise Denied(f"`{named[:40]}` is no open Sev1 or Sev2. Ask without --emergency. Nothing was done.")
-    if given.site.approvals.sev1_break_glass != "ic" or found.holder(Role.IC) != given.actor.user:
-        raise Denied(f"Only the commander of {found.id} may do that without an approval. Nothing was done.")
-    return found
+    named = given.args.flags["emergency"].upper()
+    found = [each for each in given.open if named and f"-{each.id}".endswith(f"-{named}")]
+    if len(found) != 1 or not is_grave(found[0]):
+        shown = named[:40].replace("`", "")
+        raise Denied(
+            f"`{shown}` is no open Sev1 or Sev2, or a drill. Ask without --emergency. Nothing was done."
+        )
+    if not is_commander(given, found[0]):
+        raise Denied(
+            f"Only the commander of {found[0].id} may do that without an approval. Nothing was done."
+        )
+    if found[0].is_private:
+        raise Denied(
+            f"{found[0].id} is private, and everybody reads a change request. Ask for the change itself in its channel, "
+            "and type `/sre incident break-glass` there. Nothing was done."
+        )
+    return found[0]
+
+
+def is_grave(incident: Incident) -> bool:
+    """Whether one person may be enough in it."""
+    return incident.is_active and incident.severity <= 2 and not incident.is_drill
+
+
+def is_commander(given: Given, incident: Incident) -> bool:
+    """Whether the actor leads it, and a commander may approve alone here."""
+    may = given.site.approvals.sev1_break_glass == "ic"
+    return may and incident.holder(Role.IC) == given.actor.user
 
 
 _FLAGS = (

@@ -7,7 +7,7 @@ incidents, who approved, and the pre-checks are judged at the moment at which it
 from commands.changelines import named, open_lines, state
 from commands.changes.deciding import demand_time, short_of, still_valid
 from commands.changes.meant import NOTHING, about, demand, did, entered, said, settings
-from commands.changes.new import is_author
+from commands.changes.new import is_author, is_commander, is_grave
 from commands.changes.window import frozen
 from commands.command import Command, Flag
 from commands.entry import Entry, Given
@@ -18,7 +18,6 @@ from commands.phrase import span
 from commands.response.changeevents import Kind
 from commands.response.changemoves import Move
 from commands.response.changerequest import ChangeRequest
-from commands.response.incident import Role
 
 
 def start(given: Given) -> Entry:
@@ -53,7 +52,11 @@ def _demand_starter(given: Given, change: ChangeRequest) -> None:
     person = given.site.person
     if change.emergency:
         found = next((each for each in given.open if each.id == change.emergency), None)
-        if found is None or found.holder(Role.IC) != given.actor.user:
+        if found is None or not is_grave(found):
+            raise Denied(
+                f"{change.emergency} is no open Sev1 or Sev2 any more: ask for {change.id} anew, with an approval. {NOTHING}"
+            )
+        if not is_commander(given, found):
             raise Denied(f"Only the commander of {change.emergency} may begin {change.id}. {NOTHING}")
         return
     if is_author(given, change):

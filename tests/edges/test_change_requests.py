@@ -277,6 +277,26 @@ def test_the_commander_of_an_open_sev1_needs_no_approval_and_somebody_else_revie
     assert post.change(change.id).timer("review") is None
 
 
+@pytest.mark.parametrize(
+    ("declared", "named"),
+    [("sev1 an exercise --drill", "{}"), ("sev1 keys are out --private", "{}"), ("sev2 it is slow", "1")],
+)
+def test_in_a_drill_in_private_or_for_no_whole_number_nobody_changes_anything_alone(
+    post: Changes, declared: str, named: str
+) -> None:
+    incident = post.declare(declared)
+    assert post.type("incident assign ic me", channel=incident.room.channel).accepted
+    refused(post, f"change new {LINE} --emergency {named.format(incident.id)}", ALICE)
+
+
+def test_what_was_an_emergency_is_not_begun_once_it_is_none(post: Changes) -> None:
+    incident = post.declare("sev1 checkout is down")
+    assert post.type("incident assign ic me", channel=incident.room.channel).accepted
+    change = post.ask(f"{LINE} --emergency {incident.id}")
+    assert post.type("incident sev 3 one node alone", channel=incident.room.channel).accepted
+    assert "no open Sev1 or Sev2 any more" in refused(post, f"change start {change.id}", ALICE)
+
+
 def test_a_secret_in_a_payload_is_masked_before_it_is_kept(state: State) -> None:
     state.redact = lambda text: text.replace("hunter2", "[redacted]")
     post = Changes(state)

@@ -10,9 +10,11 @@ from bot.casebook import Casebook
 from bot.intake import Intake
 from bot.render import messages
 from bot.state import State
+from commands.effects import Evict
 from commands.finding import Light
 from commands.model import Notice, Request
 from commands.model import State as Standing
+from commands.plan import Wave
 from commands.response.changeevents import Kind
 from commands.response.changerequest import ChangeRequest, Stage
 from commands.response.incident import Detection
@@ -235,11 +237,12 @@ def asked_back(post: Changes, change: ChangeRequest) -> Request:
     return stored.record
 
 
-def planned(post: Changes, request: Request, light: Light) -> None:
+def planned(post: Changes, request: Request, light: Light, namespace: str = "sre-shop") -> None:
     """Its worker has made the plan and put it before people."""
     stored = post.state.request(request.id)
     assert stored is not None
-    plan = build.plan(findings=(build.finding(light),))
+    back = build.step(effect=Evict(build.pod(namespace=namespace), "node-3"))
+    plan = build.plan(findings=(build.finding(light),), waves=(Wave("Roll back", (back,)),))
     moved = stored.record.move(Standing.AWAITING, plan=plan, asking=build.asking(plan))
     post.state.change().put(moved, was=stored.version).commit()
 
@@ -264,14 +267,17 @@ def test_one_that_says_so_is_taken_back_by_itself_with_the_approvals_it_has(post
     assert len(post.change(change.id).linked_back) == 1  # one for each change, never two
 
 
-def test_a_rollback_by_itself_whose_plan_has_risks_waits_for_somebody(post: Changes) -> None:
+@pytest.mark.parametrize(("light", "namespace"), [(Light.YELLOW, "sre-shop"), (Light.GREEN, "payments")])
+def test_a_rollback_by_itself_with_risks_or_elsewhere_waits_for_somebody(
+    post: Changes, light: Light, namespace: str
+) -> None:
     change = begun(post, AUTO)
     post.shop.bad = 60
     for _ in range(2):
         post.later(minutes=1)
         post.watching.watch()
     post.watching.watch()
-    planned(post, asked_back(post, change), Light.YELLOW)
+    planned(post, asked_back(post, change), light, namespace)
     post.later(seconds=3).watching.watch()
     assert asked_back(post, change).state is Standing.AWAITING
     assert "must be looked at by somebody first" in post.change(change.id).lines[-1].text
