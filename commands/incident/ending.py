@@ -56,7 +56,7 @@ def waive(given: Given) -> Entry:
     incident, why = live(given), reason(given)
     if incident.report.published:
         raise Stale(f"The postmortem of {incident.id} is published already. {NOTHING}")
-    if _is_same(given, incident.holder(Role.IC), given.actor.user):
+    if any(_is_same(given, each, given.actor.user) for each in (incident.holder(Role.IC), *incident.led)):
         raise Denied(
             f"You commanded {incident.id}: somebody else must agree that it needs no postmortem. {NOTHING}"
         )

@@ -13,7 +13,7 @@ from commands.incident.about import NOTHING, REASON, WHICH, WHY, aloud, ask, eve
 from commands.incident.postmortem import NONE
 from commands.postmortem.gaps import draft_gaps, gaps
 from commands.response.events import Kind
-from commands.response.incident import Incident, Milestone, Role
+from commands.response.incident import Incident, Role
 from commands.tasking import DUE, OWNER, opened, wished
 
 _DELETED = "with-deleted"
@@ -59,8 +59,8 @@ def _published(given: Given, incident: Incident) -> Entry:
 
 def _let_in(given: Given, incident: Incident) -> Entry:
     """What its author took out of Slack is published only if who led it says so, and is drafted before."""
-    commander = _commander(incident)
-    if given.site.person(given.actor.user) != given.site.person(commander):
+    person = given.site.person
+    if person(given.actor.user) not in {person(user) for user in _commanders(incident)}:
         raise Denied(
             f"What was deleted in Slack is published only if the incident commander of {incident.id} says so. {NOTHING}"
         )
@@ -72,10 +72,10 @@ def _let_in(given: Given, incident: Incident) -> Entry:
     )
 
 
-def _commander(incident: Incident) -> str:
-    """Who leads it, else who took command first: at its end nobody holds a role any more."""
-    marked = incident.milestones.get(Milestone.COMMANDED)
-    return incident.holder(Role.IC) or (marked.by if marked else "")
+def _commanders(incident: Incident) -> tuple[str, ...]:
+    """Who led it while it went on: at its end nobody holds a role any more, or somebody who was not there. Of one that
+    nobody led, who leads it now."""
+    return incident.led or (incident.holder(Role.IC),)
 
 
 def _mends(incident: Incident) -> tuple[Suggestion, ...]:

@@ -284,7 +284,7 @@ class Incident:
     impact: what users feel, "" while nobody said. merged_into, reopened, related: ids and counts. runs: requests
     asked for in its room, by id. changes: of them and of change requests those that changed something. tasks: ids;
     no_tasks: why there are none.
-    people: users who are in its room or hold a role. impacts: the times users felt it before it was opened again, and
+    people: users who are in its room or hold a role. led: who took command while it went on, the first first. impacts: the times users felt it before it was opened again, and
     again: when it last was. scopes: what Slack did not let the bot do, in words, each once. places: where it was told
     before, the first first. shown: what the bot has posted of what is asked for ("changes"). heard: when a person last
     did or said anything.
@@ -327,6 +327,7 @@ class Incident:
     related: tuple[str, ...] = ()
     merged_into: str = ""
     merged: tuple[str, ...] = ()
+    led: tuple[str, ...] = ()
     reopened: int = 0
     impacts: tuple[tuple[datetime, datetime], ...] = ()
     again: datetime | None = None

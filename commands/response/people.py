@@ -25,7 +25,10 @@ def _accepted(incident: Incident, event: Event) -> Incident:
         offers=_others(incident, role),
         people=tuple(dict.fromkeys((*incident.people, user))),
     )
-    return reach(moved, Milestone.COMMANDED, event, event.at) if role is Role.IC else moved
+    if role is not Role.IC:
+        return moved
+    led = tuple(dict.fromkeys((*incident.led, user))) if incident.is_active else incident.led
+    return reach(replace(moved, led=led), Milestone.COMMANDED, event, event.at)
 
 
 def _declined(incident: Incident, event: Event) -> Incident:

@@ -355,6 +355,9 @@ def test_who_commands_does_not_waive_the_postmortem() -> None:
     led = incident(draft(Kind.ACCEPTED, "took it", role="ic", user=ALICE.user))
     with pytest.raises(Denied, match="You commanded"):
         decided("waive x", led)
+    left = grown(led, draft(Kind.ENDED, "ended", role="ic", user=ALICE.user))
+    with pytest.raises(Denied, match="You commanded"):
+        decided("waive x", left)
     two_ids = replace(SITE, team=replace(SITE.team, people={"alice": (ALICE.user, BOB.user)}))
     with pytest.raises(Denied, match="You commanded"):
         decided("waive x", led, BOB, site=two_ids)

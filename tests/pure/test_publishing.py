@@ -136,6 +136,16 @@ def test_who_commanded_it_may_still_when_the_role_has_ended() -> None:
     assert decided("publish --with-deleted", of).runs
 
 
+def test_who_corrects_the_time_or_takes_command_afterwards_did_not_command_it() -> None:
+    ended_role = draft(Kind.ENDED, "lays it down", role="ic", user=ALICE.user)
+    of = drafted(ended(ended_role))
+    corrected = replace(draft(Kind.MILESTONE, "…", name="commanded", at=written(NOW)), by=BOB.user)
+    late = draft(Kind.ACCEPTED, "took it", role="ic", user=BOB.user)
+    for known in (grown(of, corrected), grown(of, late)):
+        with pytest.raises(Denied, match="only if the incident commander"):
+            decided("publish --with-deleted", known, by=BOB)
+
+
 # --- what people write ----------------------------------------------------------------------------
 
 
