@@ -71,9 +71,15 @@ def declare(given: Given) -> Entry:
 def opened(given: Given, wish: Wish, *more: Draft) -> Entry:
     """The incident, with what is asked of the cluster at once."""
     what = f"{{id}} is declared: Sev{wish.severity}, {wish.title}."
-    told = f"{what} Its channel follows." if wish.has_channel else f"{what} It is told in this thread."
+    told = f"{what} Its channel follows." if wish.has_channel else f"{what} It is told {_here(given, wish)}."
     drafts = (_declared(given, wish), *_room(given, wish), *_alerted(given, wish.group), *more)
     return Entry(told, (Write(drafts),), _runs(given, wish), _asked_next(wish))
+
+
+def _here(given: Given, wish: Wish) -> str:
+    if wish.group is not None:
+        return "in the thread of its alert"
+    return "in this thread" if given.place.thread else "here"
 
 
 # --- what is wished -------------------------------------------------------------------------------

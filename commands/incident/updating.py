@@ -12,6 +12,7 @@ from commands.entry import Entry, Given, Write
 from commands.errors import Stale, UsageError
 from commands.form import Field, Form, NeedsForm
 from commands.grammar import duration
+from commands.incident.about import live
 from commands.ledger import Draft
 from commands.phrase import span
 from commands.response.events import Kind, draft, written
@@ -37,7 +38,7 @@ _NEXT = (
 
 def update(given: Given) -> Entry:
     """One update: what is the case, what is done, what is needed."""
-    incident = _incident(given)
+    incident = live(given)
     flags = given.args.flags
     conditions = flags.get("conditions", "") or f"{given.args.name} {given.args.rest}".strip()
     if not conditions:
@@ -139,7 +140,7 @@ def skip(given: Given) -> Entry:
 
 
 def _tick(given: Given, state: ItemState) -> Entry:
-    incident = _incident(given)
+    incident = live(given)
     item = _item(given, incident)
     if item.state is not ItemState.OPEN:
         raise Stale(f"`{item.key}` is {item.state.value} already. Nothing was done.")
@@ -166,14 +167,6 @@ def _item(given: Given, incident: Incident) -> Item:
         listed = "; ".join(still[:8]) or "none is open"
         raise UsageError(f"Which line? {listed}. Nothing was done.")
     return found
-
-
-def _incident(given: Given) -> Incident:
-    if given.incident is None:
-        raise UsageError("No incident is told here. Name one with `--incident INC-…`. Nothing was done.")
-    if given.incident.is_over:
-        raise Stale(f"{given.incident.id} is {given.incident.status.value}. Nothing was done.")
-    return given.incident
 
 
 def _by(told: Draft, given: Given, *, is_told: bool = False) -> Draft:
