@@ -65,6 +65,10 @@ class Book(Generic[R]):
         """What follows by the rules from what was just written; it is written down with that."""
         return ()
 
+    def _with_it(self, events: Sequence[Event], seq: int) -> Sequence[int]:
+        """The events that are erased with this one."""
+        return ()
+
     def _index(self, change: Change, record: R) -> None:
         """By what else it is found."""
 
@@ -133,11 +137,18 @@ class Book(Generic[R]):
         return self.append(id, lambda record: () if record.is_over else making(record))
 
     def erase(self, change: Change, stored: Stored[R], seq: int, saying: Draft) -> R:
-        """Take the content of an event away, together with the event that says who wanted it and why."""
-        (event,) = self.events(stored.record.id, seq - 1, 1)
-        erased = _EVENT.dump_json(replace(event, content=None)).decode()
-        change.pipe.lset(_events(stored.record.id), seq - 1, erased)
-        return self.add(change, stored, (saying,))
+        """Take the content of an event away, and what says the same, together with the event that says who wanted it
+        and why."""
+        events = self.events(stored.record.id)
+        also = self._with_it(events, seq)
+        for number in (seq, *also):
+            event = events[number - 1]
+            erased = _EVENT.dump_json(replace(event, content=None)).decode()
+            change.pipe.lset(_events(stored.record.id), number - 1, erased)
+            for kept in event.content.evidence.files if event.content and event.content.evidence else ():
+                change.forget_file(kept.stored)
+        named = {"also": " ".join(map(str, also))} if also else {}
+        return self.add(change, stored, (replace(saying, facts={**saying.facts, **named}),))
 
     def expect(self, change: Change, register: str) -> None:
         """Let a change happen only if no other was opened since `register` was looked at."""

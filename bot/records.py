@@ -11,7 +11,7 @@ from bot.shelf import Shelf
 from bot.state import THREADS, Change, Stored
 from commands import consequences
 from commands.ledger import Draft, Event
-from commands.response import fold
+from commands.response import fold, said
 from commands.response.incident import Incident
 
 # Which incident is about an alert group, and which one's room this is, by channel.
@@ -31,6 +31,9 @@ class Records(Book[Incident]):
 
     def _consequences(self, before: Incident | None, record: Incident) -> Iterable[Draft]:
         return consequences.of(before, record, self._now(), self._site)
+
+    def _with_it(self, events: Sequence[Event], seq: int) -> Sequence[int]:
+        return said.with_it(events, seq)
 
     def _index(self, change: Change, record: Incident) -> None:
         if record.room.is_own and record.room.channel:

@@ -339,6 +339,12 @@ class Change:
         self.pipe.set(f"sre:file:{name}", packed, px=milliseconds(KEEP))
         return self
 
+    def forget_file(self, name: str) -> "Change":
+        """Take a file away that was kept, "" for none."""
+        if name:
+            self.pipe.delete(f"sre:file:{name}")
+        return self
+
     def keep_for_good(self, name: str) -> "Change":
         """Keep a file that is kept already without an end."""
         self.pipe.persist(f"sre:file:{name}")

@@ -18,6 +18,7 @@ from commands.ledger import Content, Event, Evidence, Head, Kept
 from commands.phrase import counted, span
 from commands.response.events import Kind
 from commands.response.incident import Incident
+from commands.response.said import erased_by
 
 # What only the clock and the rules wrote: of use to who looks whether they were kept, and noise to the others.
 HIDDEN = frozenset({Kind.TIMER, Kind.FIRED, Kind.ITEMS, Kind.NUDGE, Kind.ERASE_ASKED})
@@ -30,8 +31,8 @@ _FORMAT = 1  # of the JSON
 @dataclass(frozen=True, slots=True)
 class Line:
     """One entry as it stands now. text: as it was last said; edits: how often it was changed since. gone: "", or what
-    became of it ("deleted by its author at 14:32", "taken out by @bob", "erased by A, agreed by B"). late: written
-    down so long after it happened, "" within a minute."""
+    became of it ("deleted by its author at 14:32", "taken out by @bob", "erased: a password"). wanted: the two who
+    had it erased. late: written down so long after it happened, "" within a minute."""
 
     seq: int
     at: datetime
@@ -45,6 +46,7 @@ class Line:
     permalink: str = ""
     files: tuple[Kept, ...] = ()
     hash: str = ""
+    wanted: tuple[str, ...] = ()
 
     @property
     def edits(self) -> int:
@@ -57,9 +59,7 @@ def lines(events: Iterable[Event], *, everything: bool = False) -> tuple[Line, .
     said: dict[str, int] = {}  # by message, where its entry is
     for event in events:
         if event.kind in (Kind.REVISED, Kind.REMOVED, Kind.RELEASED, Kind.ERASED):
-            seq = _about(event, said)
-            if seq in found:
-                found[seq] = _with(found[seq], event)
+            found |= {seq: _with(found[seq], event) for seq in _about(event, said) if seq in found}
             continue
         if event.kind in HIDDEN and not everything:
             continue
@@ -69,9 +69,8 @@ def lines(events: Iterable[Event], *, everything: bool = False) -> tuple[Line, .
     return tuple(sorted(found.values(), key=lambda line: (line.at, line.seq)))
 
 
-def _about(event: Event, said: Mapping[str, int]) -> int:
-    facts = event.facts
-    return int(facts.get("seq", "0")) if event.kind == Kind.ERASED else said.get(facts.get("of", ""), 0)
+def _about(event: Event, said: Mapping[str, int]) -> tuple[int, ...]:
+    return erased_by(event) if event.kind == Kind.ERASED else (said.get(event.facts.get("of", ""), 0),)
 
 
 def _line(event: Event) -> Line:
@@ -93,10 +92,8 @@ def _with(line: Line, event: Event) -> Line:
             return replace(line, gone=f"deleted in Slack at {at}; its text is kept")
         case Kind.RELEASED:
             return replace(line, gone=f"taken out at {at}")
-    second = event.facts.get("second", "")
-    return replace(
-        line, text="", earlier=(), gone=f"erased: {event.facts.get('why', '')} (agreed by {second})"
-    )
+    why, wanted = event.facts.get("why", ""), (event.facts.get("asked", ""), event.by)
+    return replace(line, text="", earlier=(), files=(), gone=f"erased: {why}", wanted=wanted)
 
 
 # --- as people read it ----------------------------------------------------------------------------
@@ -120,6 +117,7 @@ def sentence(line: Line, names: Names) -> str:
     notes = [
         *([f"edited ×{line.edits}"] if line.edits else []),
         *([line.gone] if line.gone else []),
+        *([f"agreed by {' and '.join(map(names, filter(None, line.wanted)))}"] if line.wanted else []),
         *([f"added {line.late} later"] if line.late else []),
     ]
     remarks = f" ({'; '.join(notes)})" if notes else ""

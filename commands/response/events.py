@@ -54,7 +54,7 @@ class Kind(StrEnum):
     REMOVED = "message deleted"  # of
     RELEASED = "message released"  # of
     ERASE_ASKED = "erasure asked"  # seq why
-    ERASED = "erased"  # seq why asked (who first wanted it)
+    ERASED = "erased"  # seq why asked (who first wanted it) also (seqs of the same message)
     # Its place and its papers. ROOM: channel name thread own lost
     ROOM = "room"
     SCOPE = "not allowed"  # what

@@ -1,5 +1,6 @@
 """What two people have erased of an incident, in events."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from commands.ledger import Event, Line
@@ -14,7 +15,9 @@ ERASED = "(erased)"
 
 
 # What these say is what somebody did, without their name.
-_DEEDS = frozenset({Kind.OFFERED, Kind.ACCEPTED, Kind.DECLINED, Kind.ENDED, Kind.PAGE_ACKED, Kind.JOINED, Kind.REVIEWED})
+_DEEDS = frozenset(
+    {Kind.OFFERED, Kind.ACCEPTED, Kind.DECLINED, Kind.ENDED, Kind.PAGE_ACKED, Kind.JOINED, Kind.REVIEWED}
+)
 
 
 def line(event: Event) -> Line:
@@ -26,6 +29,14 @@ def line(event: Event) -> Line:
     )  # fmt: skip
 
 
+def with_it(events: Iterable[Event], seq: int) -> tuple[int, ...]:
+    """What else says the message of this event, as it was at another time: with one all are erased."""
+    of = {
+        event.seq: event.facts.get("of", "") for event in events if event.kind in ERASABLE and event.content
+    }
+    return tuple(other for other, named in of.items() if named and named == of.get(seq) and other != seq)
+
+
 def _erase_asked(incident: Incident, event: Event) -> Incident:
     wish = Erasure(int(event.facts["seq"]), event.by, event.facts.get("why", ""))
     others = tuple(each for each in incident.erasures if each.seq != wish.seq)
@@ -33,13 +44,20 @@ def _erase_asked(incident: Incident, event: Event) -> Incident:
 
 
 def _erased(incident: Incident, event: Event) -> Incident:
-    seq = int(event.facts["seq"])
+    gone = erased_by(event)
     return replace(
         incident,
-        erasures=tuple(each for each in incident.erasures if each.seq != seq),
-        erased={**incident.erased, seq: event.hash},
-        lines=tuple(replace(each, text=ERASED) if each.key == str(seq) else each for each in incident.lines),
+        erasures=tuple(each for each in incident.erasures if each.seq not in gone),
+        erased={**incident.erased, **dict.fromkeys(gone, event.hash)},
+        lines=tuple(
+            replace(each, text=ERASED) if each.key in map(str, gone) else each for each in incident.lines
+        ),
     )
+
+
+def erased_by(event: Event) -> tuple[int, ...]:
+    """The events whose content is gone because of this one, the one that was named first."""
+    return tuple(map(int, (event.facts["seq"], *event.facts.get("also", "").split())))
 
 
 STEPS = {

@@ -15,7 +15,8 @@ from bot.scribe import DONE, EVERY, Scribe
 from bot.state import State
 from bot.wire import Wire
 from commands import timeline
-from commands.ledger import Draft, Event
+from commands.ledger import Draft, Event, faults
+from commands.response import fold
 from commands.response.events import Kind, draft
 from commands.site import Site
 from commands.timeline import Line
@@ -401,3 +402,23 @@ def test_what_stays_of_an_edit_that_was_erased_does_not_tell_its_text(desk: Desk
     (revised,) = desk.events(Kind.REVISED)
     stays = replace(revised, content=None)
     assert hashed("4711") in str(revised.content) and hashed("4711") not in repr(stays)
+
+
+def test_with_a_message_its_edits_and_its_files_are_erased(desk: Desk) -> None:
+    ts = desk.slack.upload("bob", desk.room, "notes.txt", b"hunter2", "the password is hunter2").ts
+    desk.pin(ts)
+    desk.slack.edit("bob", desk.room, ts, "the password was hunter2")
+    desk.scribe.catch_up(desk.records.open_incidents()[0])
+    (said,), (revised,) = desk.events(Kind.MESSAGE), desk.events(Kind.REVISED)
+    stored, change = desk.records.incident(desk.id), desk.state.change()
+    assert stored is not None and len(desk.state.redis.keys("sre:file:*")) == 1
+    wish = draft(Kind.ERASED, "erased", seq=str(revised.seq), why="a password", asked=desk.user("alice"))
+    desk.records.erase(change, stored, revised.seq, wish)
+    change.commit()
+    desk.scribe.catch_up(desk.records.open_incidents()[0])
+    events, after = desk.records.events(desk.id), desk.records.incident(desk.id)
+    assert after is not None and after.record.erased.keys() == {said.seq, revised.seq}
+    assert fold.fold(desk.id, events) == after.record
+    assert faults(events, after.record.head, after.record.erased) == ()
+    assert "hunter2" not in repr(events) and desk.state.redis.keys("sre:file:*") == []
+    assert desk.lines()[0].gone == "erased: a password"

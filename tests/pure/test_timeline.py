@@ -84,11 +84,15 @@ def test_what_was_deleted_or_taken_out_stays_and_says_so(kind: Kind, said: str) 
 
 def test_what_was_erased_says_by_whom_and_nothing_more() -> None:
     _, events = recorded(
-        note("secret"), draft(Kind.ERASED, "erased", seq="2", why="a token", second="U0BOB000001")
+        note("secret"),
+        replace(draft(Kind.ERASED, "erased", seq="2", why="a token", asked="U0BOB000001"), by="U0ALICE0001"),
     )
     gone = [replace(event, content=None) if event.seq == 2 else event for event in events]
     line = next(line for line in timeline.lines(gone) if line.seq == 2)
-    assert timeline.sentence(line, called) == "Alice: (erased) (erased: a token (agreed by U0BOB000001))"
+    assert (
+        timeline.sentence(line, called)
+        == "Alice: (erased) (erased: a token; agreed by Bob and Alice)"
+    )
 
 
 def test_what_only_the_clock_wrote_is_left_out_unless_asked_for() -> None:
