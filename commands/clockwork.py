@@ -16,6 +16,7 @@ from commands.ledger import Draft
 from commands.phrase import counted, span
 from commands.response.events import Kind, draft
 from commands.response.incident import ROLE_NAMES, Incident, Item, ItemState, Role, Timer
+from commands.response.seeing import SECURITY, may_see
 from commands.site import Site
 
 # A timer that fires later than that says so: the house was away, or busy.
@@ -49,9 +50,19 @@ def _fired(incident: Incident, timer: Timer, now: datetime, site: Site) -> Itera
     about = _DUE.get(timer.key.partition(":")[0])
     if about is not None and (not incident.is_over or timer.key.startswith(REVIEW)):
         ending = f" (late by {said})" if said else ""
-        for told in about(incident, timer, now, site):
+        for told in (_discreet(incident, each, site) for each in about(incident, timer, now, site)):
             is_said = told.is_told or bool(told.mention)
             yield replace(told, source="timer", text=f"{told.text}{ending}" if is_said else told.text)
+
+
+def _discreet(incident: Incident, told: Draft, site: Site) -> Draft:
+    """Of what is private nobody outside hears: it is said in its room, in one of security to the security team. Who is
+    called by a page is let in."""
+    team = site.role_members(SECURITY)
+    is_in = told.mention in team or may_see(incident, told.mention, ())
+    if not told.mention or is_in or told.kind == Kind.PAGED:
+        return told
+    return replace(told, is_told=True, mention=next(iter(team), "") if incident.is_security else told.mention)
 
 
 def _say(text: str, mention: str = "") -> Draft:

@@ -137,7 +137,7 @@ class ChangeWatch:
         around = walk(baselines.neighbours(service, cluster, t0, excluded), reader, wall)
         limits = cluster.change.rollback
         frozen = draft(
-            Kind.BASELINE, f"📏 baseline frozen: {baselines.errors(own, limits).words} errors, p95 "
+            Kind.BASELINE, f"📏 baseline frozen: errors {baselines.errors(own, limits).words}, p95 "
             f"{baselines.latency(own, limits).words}", baseline=written_baseline({service.name: own, **around}),
         )  # fmt: skip
         told = replace(frozen, key="baseline", is_told=True)
@@ -225,9 +225,11 @@ class ChangeWatch:
         self._changes.append(change.id, lambda _: [changeclock.fired(changeclock.ROLL_BACK, at), told])
 
     def _declare(self, stored: Stored[ChangeRequest], at: datetime) -> None:
-        """A Sev2 with the change as its suspected cause; where one of the service is open, that."""
+        """A Sev2 with the change as its suspected cause; where one of the service is open, that. A change is told to
+        everybody: of a private one it says nothing."""
         record, register = stored.record, self._incidents.register()
-        known = changewatch.of_service(record, self._incidents.open_incidents())
+        public = [each for each in self._incidents.open_incidents() if not each.is_private]
+        known = changewatch.of_service(record, public)
         change = self._state.change()
         incident: Any = None
         if known is not None:

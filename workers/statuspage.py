@@ -112,7 +112,9 @@ def send(http: Http, url: str, token: str, key: str, body: Mapping[str, object])
 
 
 def told(incident: Incident, number: int, update: StatusUpdate) -> dict[str, object]:
-    """The body of a post: what a page shows, and nothing of who said it."""
+    """The body of a post: what a page shows, and nothing of who said it, or of what is needed and of whom."""
+    parts = {name: said for name in ("conditions", "actions") if (said := update.parts.get(name, ""))}
+    message = "\n".join(f"{name.capitalize()}: {said}" for name, said in parts.items())
     return {
         "incident": incident.id,
         "number": number,
@@ -120,7 +122,7 @@ def told(incident: Incident, number: int, update: StatusUpdate) -> dict[str, obj
         "severity": incident.severity,
         "status": incident.status.value,
         "service": incident.service,
-        "message": update.text,
+        "message": message,
         "conditions": update.parts.get("conditions", ""),
         "actions": update.parts.get("actions", ""),
         "at": update.at.astimezone(UTC).isoformat(),

@@ -147,7 +147,7 @@ def _incidents(change: ChangeRequest, open_ones: tuple[Incident, ...] | Gap) -> 
     ]  # fmt: skip
     if not grave:
         return Finding("change.incidents", label, Light.GREEN, "none of this service")
-    told = tuple(f"{each.id}{'' if each.is_private else ': ' + each.title}" for each in grave)
+    told = tuple("one that is private" if each.is_private else f"{each.id}: {each.title}" for each in grave)
     light = Light.YELLOW if change.emergency else Light.RED
     return Finding("change.incidents", label, light, counted(len(grave), "incident"), evidence=told)
 

@@ -1,6 +1,7 @@
 """Who may know of a private incident: the one place that says so, for every list and every verb.
 
-To anybody else it does not exist: it is neither counted nor named. Pure; called by bot/clerk.py and bot/desk.py.
+To anybody else it does not exist: it is neither counted nor named. Pure; called by bot/clerk.py, bot/desk.py and
+commands/clockwork.py.
 """
 
 from collections.abc import Collection

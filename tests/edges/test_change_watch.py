@@ -217,6 +217,16 @@ def test_a_rollback_that_did_not_help_opens_a_sev2_with_the_change_linked(post: 
     assert len(post.records.open_incidents()) == 1
 
 
+def test_it_says_nothing_of_a_private_incident_and_opens_another(post: Changes) -> None:
+    change = failing(post)
+    hidden = post.declare("sev2 keys are out --service backend --private")
+    rolled_back(post, change, Standing.APPLYING)
+    rolled_back(post, change, Standing.FAILED)
+    post.minutes(1)
+    change = post.change(change.id)
+    assert change.incident not in ("", hidden.id) and hidden.id not in str(change.lines)
+
+
 def test_a_rollback_that_failed_itself_is_no_recovery(post: Changes) -> None:
     change = failing(post)
     rolled_back(post, change, Standing.APPLYING)

@@ -59,6 +59,21 @@ def clock(state: State) -> Clock:
     return Clock(state)
 
 
+@pytest.mark.parametrize(("verb", "rings"), [("security", CAROL.user), ("declare", BOB.user)])
+def test_the_clock_tells_nobody_outside_of_a_private_incident(state: State, verb: str, rings: str) -> None:
+    clock = Clock(state)
+    clock.site = replace(SITE, roles=replace(SITE.roles, security=(CAROL.user,)))
+    clock.timers = Timers(state, clock.site, clock.clock)
+    flag = "" if verb == "security" else " --private"
+    assert clock.type(f"incident {verb} sev1 keys are public{flag}", DAVE).accepted
+    (incident,) = clock.records.open_incidents()
+    clock.id = incident.id
+    told = clock.wait(minutes=20)
+    asides = [event for event in clock.records.events(clock.id) if event.mention and not event.is_told]
+    assert {event.mention for event in asides} <= {DAVE.user, CAROL.user}
+    assert [whom for whom, text in told if "nobody leads" in text][:1] == [rings]
+
+
 def test_a_sev1_has_the_lines_of_the_manual_with_absolute_times(clock: Clock) -> None:
     clock.begin()
     incident = clock.incident(clock.id)

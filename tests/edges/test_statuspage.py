@@ -80,6 +80,16 @@ def test_an_update_for_the_public_is_posted_once_with_its_token(public: Public, 
     assert body["message"] == "Conditions: half of the payments fail" and body["next_update"]
 
 
+def test_what_is_needed_and_of_whom_is_not_for_the_public(public: Public, page: Page) -> None:
+    id = public.declare("sev2 checkout is slow").id
+    public.type(
+        f'incident update "it is slow" --actions "more pods" --needs "root on db-1" --to public --incident {id}'
+    )
+    public.poster.post_due()
+    ((_, body),) = page.got
+    assert body["message"] == "Conditions: it is slow\nActions: more pods" and "db-1" not in str(body)
+
+
 def test_what_is_for_the_channel_or_the_stakeholders_is_not_posted(public: Public, page: Page) -> None:
     id = public.declare().id
     public.tell("we look", id, "channel")

@@ -21,7 +21,7 @@ from commands.responsereads import ChangeRequestOf, ChangeRequests, HouseZone, O
 from commands.scheduling import Budgets, BudgetView
 from commands.site import Change, ClusterSite, FreezePeriod
 from commands.workloads import Autoscalers, AutoscalerView, ImageInRegistry, Revisions, Workload
-from tests.build import NOW
+from tests.build import NOW, incident
 from tests.pure.change_world import WELL, standing
 
 CLUSTER = ClusterSite()
@@ -131,6 +131,13 @@ GAP = Gap("HTTP 503")
 )
 def test_each_line_says_what_was_seen(key: str, other: Mapping[type[Read], Any], seen: Light) -> None:
     assert light(checked(PENDING, other), key) is seen
+
+
+def test_a_private_incident_speaks_against_it_and_is_not_named() -> None:
+    hidden = incident(service="backend", private="yes")
+    section = checked(PENDING, {OpenIncidents: (hidden,)})
+    assert light(section, "incidents") is Light.RED
+    assert hidden.id not in str(section) and hidden.title not in str(section)
 
 
 def test_a_freeze_in_its_window_speaks_against_it() -> None:
