@@ -464,11 +464,13 @@ class AuditLine:
 @dataclass(frozen=True, slots=True)
 class AuditPage:
     """lines: newest first. is_whole: nothing older was left out, neither by the limit nor for want of time.
-    called: what people call those who did it, by user id, as far as that is known."""
+    called: what people call those who did it, by user id, as far as that is known. withheld: how many lines are
+    missing because they are about a private incident."""
 
     lines: tuple[AuditLine, ...]
     is_whole: bool
     called: Mapping[str, str] = field(default_factory=dict)
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,12 +478,14 @@ class AuditTrail(Read):
     """The newest lines that are not older than `since`, of this user and about this object → AuditPage.
 
     who: a Slack user id; object: "node/n1", "pod/shop/web-1", or without its kind or namespace; "" for any.
+    is_private: nobody but the asker reads the answer, so what is about private incidents is in it, too.
     """
 
     since: timedelta
     limit: int
     who: str = ""
     object: str = ""
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from workers.signing import Signer
 from workers.silencing import Silencing
 from workers.tasks import TasksSource
 from workers.trail import TrailSource
+from workers.withheld import Withheld
 
 
 class Own:
@@ -105,7 +106,10 @@ class Clients:
         containing = AwsWrites(site.region) if site.eks_name else None
         self._effects[site.name] = Effects(cluster.api, silencing, containing)
         own = Own(self._state, f"webhook-{site.name}" if len(self._settings.site.clusters) > 1 else "webhook")
-        trail = TrailSource(self._state.trail, self.bucket(site.name), called=self._state.called)
+        withheld = Withheld(self._state, Records(self._state, self._settings.site)).among
+        trail = TrailSource(
+            self._state.trail, self.bucket(site.name), called=self._state.called, withheld=withheld
+        )
         return (
             cluster,
             Rehearsals(cluster.api, silencing, containing),
@@ -118,7 +122,9 @@ class Clients:
             CasebookSource(Casebook(self._state, self._settings.site), called=self._state.called),
             RecordsSource(Records(self._state, self._settings.site), self._settings.site.timezone),
             TasksSource(TaskRecords(self._state, self._settings.site)),
-            DeedsSource(self._state.trail, ChangeRecords(self._state, self._settings.site), self._settings.site),
+            DeedsSource(
+                self._state.trail, ChangeRecords(self._state, self._settings.site), self._settings.site
+            ),
             ChangeSource(ChangeRecords(self._state, self._settings.site)),
         )
 

@@ -26,6 +26,8 @@ from commands.reads import (
     AuditCopies,
     AuditCopy,
     AuditKept,
+    AuditLine,
+    AuditPage,
     AuditProgress,
     AuditTrail,
     KeepAudit,
@@ -49,7 +51,8 @@ class Bucket(Protocol):
 
 
 class TrailSource:
-    """bucket: where the copies are; None where no bucket is configured. called: what people call a user."""
+    """bucket: where the copies are; None where no bucket is configured. called: what people call a user. withheld: the
+    places of those lines that are not for everybody; None where all are."""
 
     def __init__(
         self,
@@ -58,12 +61,14 @@ class TrailSource:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         in_one: int = IN_ONE,
         called: Callable[[str], str] = lambda user: "",
+        withheld: Callable[[tuple[AuditLine, ...]], frozenset[str]] | None = None,
     ) -> None:
         self._trail = trail
         self._bucket = bucket
         self._now = now
         self._in_one = in_one
         self._called = called
+        self._withheld = withheld
 
     def lanes(self) -> tuple[tuple[type[Read], ...], ...]:
         return ((AuditTrail, AuditChain), (AuditCopies, KeepAudit))
@@ -77,7 +82,7 @@ class TrailSource:
     def _answer(self, read: Read, is_late: Callable[[], bool]) -> Any:
         match read:
             case AuditTrail():
-                page = self._trail.search(read, self._now(), is_late)
+                page = self._discreet(self._trail.search(read, self._now(), is_late), read)
                 people = {line.facts["by"] for line in page.lines if line.facts.get("by")}
                 return replace(page, called={user: self._called(user) for user in people})
             case AuditChain():
@@ -87,6 +92,13 @@ class TrailSource:
             case KeepAudit():
                 return None if self._bucket is None else self._keep(self._bucket)
         raise LookupError(f"not a read of the audit trail: {read}")
+
+    def _discreet(self, page: AuditPage, read: AuditTrail) -> AuditPage:
+        if read.is_private or self._withheld is None:
+            return page
+        hidden = self._withheld(page.lines)
+        kept = tuple(line for line in page.lines if line.entry not in hidden)
+        return replace(page, lines=kept, withheld=len(page.lines) - len(kept))
 
     def _keep(self, bucket: Bucket) -> AuditKept:
         known = copies(bucket)

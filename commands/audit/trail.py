@@ -8,7 +8,7 @@ from commands.command import Part, Parts
 from commands.errors import UsageError
 from commands.finding import Finding, Light
 from commands.model import Args, Attachment, Gap, Inquiry, Section
-from commands.phrase import span
+from commands.phrase import counted, span
 from commands.reads import AuditLine, AuditPage, AuditTrail
 from commands.site import ClusterSite
 from commands.wording import KEPT, one_line, unread
@@ -29,6 +29,7 @@ def parts(args: Args, site: ClusterSite) -> Parts:
         limit=_limit(args.flags.get("limit", str(LIMIT))),
         who=_who(args.flags.get("who", "")),
         object=args.flags.get("object", ""),
+        is_private="private" in args.flags,
     )
     return {"trail": Part(_TITLE, inquiry(read))}
 
@@ -64,11 +65,18 @@ def _section(read: AuditTrail, page: AuditPage) -> Section:
         "AL-49",
         "Lines",
         Light.GREEN if page.is_whole else Light.YELLOW,
-        f"{len(page.lines):,} in the last {span(read.since)}{'' if page.is_whole else ', and older ones left out'}",
+        f"{len(page.lines):,} in the last {span(read.since)}{'' if page.is_whole else ', and older ones left out'}"
+        f"{_withheld(page)}",
         evidence=tuple(told(line, page.called) for line in page.lines[:KEPT]),
         mend="" if page.is_whole else "Narrow it by --since, --who or --object, or raise --limit.",
     )
     return Section("trail", _TITLE, True, (found,), attachments=_files(page))
+
+
+def _withheld(page: AuditPage) -> str:
+    if not page.withheld:
+        return ""
+    return f"; {counted(page.withheld, 'line')} may be about private incidents: with `--private` you alone read them"
 
 
 def _files(page: AuditPage) -> tuple[Attachment, ...]:

@@ -1,5 +1,6 @@
 """The verbs of an incident on a real Redis: from the typed line, button or window into the record, and who may not."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from commands.form import FieldErrors
 from commands.ledger import faults
 from commands.model import Actor, AlertGroup, Args, Place, Request, Severity
 from commands.model import State as Standing
+from commands.reads import AuditPage, AuditTrail
 from commands.response import fold
 from commands.response.events import Kind as K
 from commands.response.events import draft
@@ -25,6 +27,8 @@ from commands.site import AccessRule, Roles, Site
 from sandbox.redis_server import RedisServer
 from tests import build
 from tests.build import ALICE, BOB, TEAM
+from workers.trail import TrailSource
+from workers.withheld import Withheld
 
 CAROL, DAVE = Actor("U0CAROL0001", TEAM), Actor("U0DAVE00001", TEAM)
 ELSEWHERE, OTHER_ROOM = "C0SREDAILY1", "C0INCROOM02"
@@ -333,6 +337,7 @@ def test_a_merged_one_hands_over_its_alerts_for_good(post: Post, alert: AlertGro
     assert f"was merged into {two.id}" in post.type("incident ack", BOB, ROOM).text
     done(post.type("incident unmerge", BOB, ROOM))
     assert post.incident(one.id).is_active and post.incident(two.id).merged == ()
+    done(post.type("incident note stands by itself", BOB, OTHER_ROOM))
     assert post.records.of_group(alert.id) == one.id
     holds(post, one.id)
     holds(post, two.id)
@@ -447,6 +452,23 @@ def test_the_audit_that_everybody_reads_does_not_say_what_it_is_about(hidden: tu
     refused = post.type("incident resolve again", DAVE, ELSEWHERE)
     assert "a key is public" in refused.text
     assert "a key is public" not in str(build.audit_lines(post.state)) and incident.id in refusals(post)[-1]
+
+
+def test_the_trail_shows_lines_of_it_only_where_nobody_else_reads_them(hidden: tuple[Post, Incident]) -> None:
+    post, _ = hidden
+    done(post.type("pod list", ALICE, ROOM))
+    done(post.type("pod list -n other", BOB))
+    post.state.change().audit("succeeded", id="RLONGAGO01", text="pod isolate keys").commit()
+    trail = TrailSource(post.state.trail, None, withheld=Withheld(post.state, post.records).among)
+
+    def shown(*, is_private: bool) -> tuple[list[str], int]:
+        read = AuditTrail(since=timedelta(days=400), limit=100, is_private=is_private)
+        page: AuditPage = trail.read(read, time.monotonic() + 5)
+        return [line.facts.get("act") or line.facts["text"] for line in reversed(page.lines)], page.withheld
+
+    everything = ["incident declare", "pod list", "pod list --namespace other", "pod isolate keys"]
+    assert shown(is_private=True) == (everything, 0)
+    assert shown(is_private=False) == (["pod list --namespace other"], 3)
 
 
 def test_who_is_asked_to_help_sees_it(hidden: tuple[Post, Incident]) -> None:

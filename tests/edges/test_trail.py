@@ -327,6 +327,20 @@ def said(state: State, line: str) -> Section:
     )
 
 
+def test_what_is_not_for_everybody_is_counted(state: State) -> None:
+    tell(state, "U0ALICE0001", "U0BOB000001")
+    source = TrailSource(state.trail, None, withheld=lambda lines: frozenset({lines[0].entry}))
+    reader = Reader((source,), timedelta(seconds=60))
+    for flag, value in (
+        ("", "1 in the last 1 d; 1 line may be about private incidents"),
+        (" --private", "2 in the last"),
+    ):
+        parsed = grammar.parse(f"audit trail{flag}", COMMANDS)
+        (part,) = parsed.command.parts(parsed.args, ClusterSite()).values()
+        (finding,) = walk(part.inquiry, reader, time.monotonic() + 60).findings
+        assert finding.value.startswith(value)
+
+
 def test_the_trail_is_told_in_lines_and_kept_as_a_file(state: State) -> None:
     tell(state, "U0ALICE0001", "U0BOB000001")
     section = said(state, "audit trail --since 1h --who <@U0BOB000001|bob>")
