@@ -96,8 +96,10 @@ class Clerk:
             attempt = Attempt(self.records.register(), id)
             try:
                 return self._try(wanted, attempt)
-            except (Conflict, Taken):
+            except Taken:
                 id = attempt.id
+            except Conflict as conflict:  # a number that is given already is drawn anew
+                id = "" if attempt.id and str(conflict).endswith(f":{attempt.id}") else attempt.id
         raise Stale("Others are writing this record. Nothing was done. Please try again.")
 
     def _try(self, wanted: Wanted, attempt: Attempt) -> Entered:

@@ -285,3 +285,12 @@ def test_of_a_time_those_are_told_that_were_open_or_written_in_then(post: Post) 
     assert [each.id for each in post.records.told_between(*span)] == [old.id, then.id]
     assert [each.id for each in post.records.named("001")] == [new.id, then.id, old.id]
     assert post.records.whole(new.id.lower()) == new.id and post.records.whole("001") == ""
+
+
+def test_a_number_that_is_given_already_is_drawn_anew(post: Post) -> None:
+    """The store was restored from a copy in which fewer had been counted."""
+    first = post.declare("sev2 checkout is slow")
+    post.state.redis.delete(f"sre:number:INC:{NOW.date()}")
+    second = post.declare("sev2 login fails --anyway")
+    assert (first.id, second.id) == (f"INC-{NOW.date()}-001", f"INC-{NOW.date()}-002")
+    assert post.incident(first.id).title == "checkout is slow"
