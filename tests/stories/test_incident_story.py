@@ -117,20 +117,21 @@ def learn(world: ResponseWorld, id: str, room: str) -> None:
     said = world.type("bob", room, "incident action 'limit every pool' --owner me --due 2w")
     assert "is written down: limit every pool" in said
     world.ask("bob", room, "incident postmortem")
-    draft = world.wait(lambda: newest(world.shared(room, name)), "a draft with what was learned")
     world.wait_incident(
         id, lambda incident: incident.report.seq >= incident.report.moved, "the draft is of now"
     )
+    drafted = world.incident(id).report.sha256
+    read = world.wait(lambda: of_hash(world.shared(room, name), drafted), "the last draft is in the room")
+    assert "every pool needs a limit" in read and "limit every pool" in read
     assert "is published: version" in world.type("bob", room, "incident publish")
-    report = world.incident(id).report
-    assert report.editions[-1].sha256 == hashlib.sha256(draft.encode()).hexdigest()
+    assert world.incident(id).report.editions[-1].sha256 == drafted
     world.type("bob", room, "incident leave all")
     assert f"{id} is closed" in world.type("bob", room, "incident close")
 
 
-def newest(draft: str) -> str:
-    """The draft that holds what was learned and what follows, "" for one before."""
-    return draft if "every pool needs a limit" in draft and "limit every pool" in draft else ""
+def of_hash(text: str, sha256: str) -> str:
+    """The text, "" for another one."""
+    return text if hashlib.sha256(text.encode()).hexdigest() == sha256 else ""
 
 
 # What happened, as the timeline tells it: each once, in this order; the note is of some minutes before.
