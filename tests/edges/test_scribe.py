@@ -390,8 +390,9 @@ def test_an_edit_told_late_does_not_take_the_place_of_the_one_after_it(desk: Des
     edited = {"user": desk.user("bob"), "ts": "5.0"}
     first = {"ts": ts, "text": "two", "user": desk.user("bob"), "edited": edited}
     desk.hears({"type": "message", "subtype": "message_changed", "channel": desk.room, "message": first})
+    assert (desk.lines()[0].text, desk.lines()[0].earlier) == ("three", ("one",))
     desk.scribe.catch_up(desk.records.open_incidents()[0])
-    assert desk.lines()[0].text == "three"
+    assert desk.lines()[0].edits == 1
 
 
 def test_what_stays_of_an_edit_that_was_erased_does_not_tell_its_text(desk: Desk) -> None:
