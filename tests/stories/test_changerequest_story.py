@@ -27,6 +27,15 @@ def world() -> Iterator[ResponseWorld]:
         yield world
 
 
+# What its card says of where it stands, where that is not the name of the stage.
+STANDS = {
+    Stage.PENDING: "wants approval",
+    Stage.APPROVED: "approved, not begun",
+    Stage.EXECUTING: "under way",
+    Stage.VALIDATING: "done, is it well?",
+}
+
+
 class Played:
     """One change request, as its card in Slack shows it."""
 
@@ -43,7 +52,7 @@ class Played:
 
     def stands(self, stage: Stage) -> None:
         self.world.wait(lambda: self.change.stage is stage, f"{self.id} is {stage.value}")
-        self.world.wait_card(CHANGES, self.of, f"· {stage.value}" if stage else "")
+        self.world.wait_card(CHANGES, self.of, f"· {STANDS.get(stage, stage.value)}")
 
     def press(self, user: str, label: str) -> None:
         """The button with this label, once the card has it."""
