@@ -23,7 +23,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.ears import HEARD, Heard
 from bot.outbox import Outbox, Sent
 from bot.records import Records
-from bot.state import Conflict, State, TooLarge
+from bot.state import KEEP, Conflict, State, TooLarge
 from bot.wire import Refusal, Wire
 from commands import tasking, transcript
 from commands.finding import Suggestion
@@ -158,7 +158,7 @@ class Scribe:
         before = self._records.incident(id) if id else None
         if before is None:
             return
-        said = self._whole(said) if self._is_new(before.record, said) else said
+        said = self._whole(id, said) if self._is_new(before.record, said) else said
         then = _as_it_was(heard, said)
         written = self._write(
             id, lambda incident: transcript.followed(said, then, self._known(incident, of), heard.by)
@@ -242,11 +242,22 @@ class Scribe:
 
     # --- files ---
 
-    def _whole(self, said: Said) -> Said:
+    def _whole(self, id: str, said: Said) -> Said:
         """What is captured anew, with a link to it and the content of its files."""
-        return replace(
-            said, permalink=self._link(said), files=tuple(self._fetched(kept) for kept in said.files)
-        )
+        files = tuple(self._within(id, kept) for kept in said.files)
+        return replace(said, permalink=self._link(said), files=files)
+
+    def _within(self, id: str, kept: Kept) -> Kept:
+        """Of one incident so many bytes are kept: the store is in memory, and nothing is accepted once that is full."""
+        sum_of = f"said-bytes-{id}"
+        before = int(self._state.recall(sum_of) or 0)
+        if not kept.missing and before + kept.size > transcript.ALL:
+            full = f"{transcript.ALL >> 20} MiB of files are kept of this incident already"
+            return replace(kept, stored="", missing=full)
+        fetched = self._fetched(kept)
+        if fetched.stored:
+            self._state.remember(sum_of, str(before + fetched.size), KEEP)
+        return fetched
 
     def _link(self, said: Said) -> str:
         """Without one the message is captured all the same."""
@@ -311,7 +322,8 @@ class Scribe:
         """Compare all that was said in its room with what the record has of it. Raises what Slack says instead."""
         known = self._records.said(incident.id)  # before: what is captured meanwhile is not gone
         seen = self._seen(incident)
-        new = {of: self._whole(said) for of, said in seen.said.items() if said.pinned_by and of not in known}
+        marked = {of: said for of, said in seen.said.items() if said.pinned_by and of not in known}
+        new = {of: self._whole(incident.id, said) for of, said in marked.items()}
         seen = replace(seen, said={**seen.said, **new})
 
         def making(now: Incident) -> tuple[Draft, ...]:

@@ -127,6 +127,7 @@ def moment(ts: str) -> datetime:
 # --- files ----------------------------------------------------------------------------------------
 
 MOST = 5 * 1024 * 1024  # bytes of one file that are fetched
+ALL = 100 * 1024 * 1024  # of all of an incident, as they lie in the store for a month
 _KINDS = ("image/", "text/", "application/pdf", "application/json", "application/yaml", "application/x-yaml")
 
 

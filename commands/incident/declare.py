@@ -11,19 +11,22 @@ from datetime import timedelta
 from commands import grammar
 from commands.command import Command, Flag
 from commands.entry import Entry, Given, Otherwise, Write
-from commands.errors import UsageError
+from commands.errors import Denied, UsageError
 from commands.finding import Suggestion
 from commands.form import Field, FieldErrors, Form, NeedsForm
 from commands.incident.about import NOTHING, aloud, event, line, where
 from commands.incident.subject import cluster_of, service_of, site_of
 from commands.ledger import Draft
 from commands.model import AlertGroup, Args, Severity
+from commands.phrase import span
 from commands.response.events import Kind, written
 from commands.response.incident import Detection, Incident
 
 TITLE = 200  # characters
 SAME = timedelta(minutes=30)  # an open incident of the same service this young is probably the same
 _LOOK_BACK = "2h"
+# So many that are open one person may have declared in so short a time.
+MOST, FLOOD = 5, timedelta(minutes=10)
 
 # As people measure it (a budget's burn, the share of requests that fail), the graver one where they are unsure.
 SEVERITIES = (
@@ -70,10 +73,25 @@ def declare(given: Given) -> Entry:
 
 def opened(given: Given, wish: Wish, *more: Draft) -> Entry:
     """The incident, with what is asked of the cluster at once."""
+    _refuse_flood(given)
     what = f"{{id}} is declared: Sev{wish.severity}, {wish.title}."
     told = f"{what} Its channel follows." if wish.has_channel else f"{what} It is told {_here(given, wish)}."
     drafts = (_declared(given, wish), *_room(given, wish), *_alerted(given, wish.group), *more)
-    return Entry(told, (Write(drafts),), _runs(given, wish), _asked_next(wish))
+    past = _past(given, wish)
+    if past is None:
+        return Entry(told, (Write(drafts),), _runs(given, wish), _asked_next(wish))
+    after = event(given, Kind.LINKED, f"{past.id} was about the same alert", id=past.id)
+    here = event(given, Kind.LINKED, "its alert fires again, as another incident: {id}", id="{id}")
+    writes = (Write((*drafts, after)), Write((aloud(here),), past.id))
+    return Entry(f"{told} {past.id} was about the same alert.", writes, _runs(given, wish), _asked_next(wish))
+
+
+def _past(given: Given, wish: Wish) -> Incident | None:
+    """The one that the alert belonged to and that is over; neither tells of the other where only one is private."""
+    past = given.other
+    if wish.group is None or past is None or past.is_active or not _is_about(past, wish.group):
+        return None
+    return past if past.is_private == wish.is_private else None
 
 
 def _here(given: Given, wish: Wish) -> str:
@@ -174,7 +192,7 @@ def _joined(given: Given, group: AlertGroup | None) -> Entry | None:
     """Whoever declares what an alert tells, and it is declared, wants to help there."""
     if group is None or "anyway" in given.args.flags:
         return None
-    other = next((each for each in given.open if _is_about(each, group)), None)
+    other = next((each for each in given.open if each.is_active and _is_about(each, group)), None)
     if other is None:
         return None
     joined = aloud(event(given, Kind.JOINED, "joined", user=given.actor.user))
@@ -204,6 +222,18 @@ def _refuse_twice(given: Given, wish: Wish) -> None:
                 Suggestion(f"Join {other.id}", f"incident join {other.id}"),
                 _anyway(given, "Open anyway", wish),
             )
+
+
+def _refuse_flood(given: Given) -> None:
+    """Each takes a channel of the workspace and calls people: one person does not open them by the dozen."""
+    person = given.site.person
+    own = [each for each in given.open if each.by and person(each.by) == person(given.actor.user)]
+    young = [each.id for each in own if given.now - each.opened < FLOOD]
+    if len(young) >= MOST:
+        raise Denied(
+            f"You declared {len(young)} incidents in {span(FLOOD)}, all of them open: {', '.join(young)}. Say there what is "
+            f"new with `/sre incident note`; somebody else may declare another. {NOTHING}"
+        )
 
 
 def _is_same(other: Incident, wish: Wish, given: Given) -> bool:

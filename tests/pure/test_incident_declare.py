@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot import render
 from commands.entry import Entry, Otherwise
-from commands.errors import UsageError
+from commands.errors import Denied, UsageError
 from commands.form import FieldErrors, Form, NeedsForm
 from commands.ledger import START, Draft, sealed
 from commands.model import AlertGroup, Args, Care, Place, Severity
@@ -329,3 +329,17 @@ def test_no_title_calls_anybody_or_makes_a_link(title: str) -> None:
     made = replace(folded(entry), room=build.incident().room)
     shown = [f"{each.text} {each.blocks}" for each in render.messages(made, lambda text: text)]
     assert shown and all(title[:8] not in each for each in shown)
+
+
+def test_one_person_does_not_open_them_by_the_dozen_and_another_still_may() -> None:
+    open_ones = tuple(replace(build.incident(title=f"no {n}"), id=f"INC-2026-11-23-00{n}") for n in range(5))
+    with pytest.raises(
+        Denied, match="You declared 5 incidents in 10 min, all of them open: INC-2026-11-23-000"
+    ):
+        decided("declare sev3 one more", open=open_ones)
+    with pytest.raises(Denied, match="You declared 5 incidents"):
+        decided("security one more", open=open_ones)
+    assert decided("declare sev3 one more", open=open_ones[1:]).writes
+    assert decided("declare sev3 one more", by=BOB, open=open_ones).writes
+    old = tuple(replace(each, opened=NOW - timedelta(minutes=10)) for each in open_ones)
+    assert decided("declare sev3 one more", open=old).writes

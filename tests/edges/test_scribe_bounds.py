@@ -1,0 +1,20 @@
+"""How much of what people mark is kept: the files of one incident do not fill the store of all."""
+
+from datetime import timedelta
+
+from commands import transcript
+from tests.edges.test_scribe import Desk, desk, standing_slack
+
+__all__ = ["desk", "standing_slack"]  # fixtures
+
+
+def test_files_of_one_incident_are_kept_up_to_a_bound_and_the_rest_says_why(desk: Desk) -> None:
+    first = desk.slack.upload("bob", desk.room, "graph.png", b"\x89PNG" + b"0" * 5000).ts
+    desk.pin(first)
+    assert desk.state.recall(f"said-bytes-{desk.id}") == "5004"
+    desk.state.remember(f"said-bytes-{desk.id}", str(transcript.ALL - 10), timedelta(hours=1))
+    second = desk.slack.upload("bob", desk.room, "other.png", b"\x89PNG" + b"1" * 50).ts
+    desk.pin(second)
+    kept, refused = (line.files[0] for line in desk.lines())
+    assert kept.stored and not refused.stored and "100 MiB of files are kept" in refused.missing
+    assert refused.name == "other.png"
