@@ -1,117 +1,75 @@
-"""Carries out the commands that enter something into a change request (commands/changes), as bot/clerk.py does for
-incidents: it reads what is given now, lets the command decide, and commits events, requests that follow and the audit line
-together.
+"""Carries out the commands that enter something into a change request (commands/changes), on the road of
+bot/entryclerk.py.
 
-Whoever was slower decides anew, and every write counts the register of change requests on: of two that begin on one
-service at once, the second sees the first. Every member of the workspace may, unless the command says no; a refusal is
-told to the actor alone and written to the audit. Called by bot/desk.py.
+Every write counts the register of change requests on: of two that begin on one service at once, the second sees the
+first. Called by bot/desk.py.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from bot.changerecords import ChangeRecords, following
-from bot.clerk import Entered
-from bot.givens import Wanted
+from bot.entryclerk import Entered, EntryClerk
+from bot.givens import Attempt, Wanted
 from bot.people import People
 from bot.records import Records
-from bot.state import JOB_TIMEOUT, Change, Conflict, State, Stored, Taken
+from bot.state import Change, State, Stored
 from commands.catalog import Catalog
-from commands.entry import Entry, Given, Road, Write
-from commands.errors import Denied, SayBack, Stale, UsageError
-from commands.form import NeedsForm
+from commands.entry import Given, Road, Write
+from commands.errors import Stale, UsageError
 from commands.model import Args, Place
 from commands.response.changerequest import ChangeRequest
 from commands.response.seeing import may_see
 from commands.site import Site
 
-# Slack repeats an event for about six minutes.
-_REMEMBER_DELIVERY = timedelta(hours=1)
-_TRIES = 100
 _LISTED = 5
 
 
-class ChangeClerk:
+class ChangeClerk(EntryClerk):
     def __init__(
         self, state: State, catalog: Catalog, site: Site, people: People, now: Callable[[], datetime]
     ) -> None:
-        self._state = state
-        self._catalog = catalog
-        self._site = site
-        self._people = people
-        self._now = now
+        super().__init__(state, catalog, site, people, now)
         self._incidents = Records(state, site, now)
         self.changes = ChangeRecords(state, site, now)
 
-    def enter(self, wanted: Wanted) -> Entered:
-        """Do it, and say what was done. Raises NeedsForm where something must still be said, and SayBack after writing
-        the refusal down. RedisError: nothing was entered."""
-        try:
-            return self._enter(wanted)
-        except NeedsForm:
-            raise
-        except SayBack as refusal:
-            self._refused(wanted, str(refusal))
-            raise
+    def _register(self) -> str:
+        return self.changes.register()
 
-    def _enter(self, wanted: Wanted) -> Entered:
-        may = self._people.may_act(wanted.actor)
-        if not may.ok:
-            raise Denied(may.reason)
-        id = ""
-        for _ in range(_TRIES):
-            if earlier := self._state.mark(f"delivery:{wanted.delivery}"):
-                return Entered(earlier)
-            register = self.changes.register()
-            stored, args = self.meant(wanted.args, wanted.place)
-            given = self._given(replace(wanted, args=args), stored.record if stored else None)
-            assert wanted.command.entry is not None
-            entry = wanted.command.entry(given)
-            if any(not write.id for write in entry.writes):
-                id = id or self._next_id(given)
-            try:
-                return self._commit(wanted, entry, stored, register, id)
-            except (Conflict, Taken):
-                continue
-        raise Stale("Others are writing this record. Nothing was done. Please try again.")
-
-    def _next_id(self, given: Given) -> str:
-        """Numbered by the day in the zone of the configuration, once for all attempts."""
-        day = self._now().astimezone(ZoneInfo(self._site.timezone)).date()
-        return self.changes.next_id(day, self._site.cluster_for("", given.cluster).change.id)
-
-    def _commit(
-        self, wanted: Wanted, entry: Entry, stored: Stored[ChangeRequest] | None, register: str, id: str
-    ) -> Entered:
+    def _try(self, wanted: Wanted, attempt: Attempt) -> Entered:
+        stored, args = self.meant(wanted.args, wanted.place)
+        given = self._given(replace(wanted, args=args), stored.record if stored else None)
+        assert wanted.command.entry is not None
+        entry = wanted.command.entry(given)
         if not entry.writes:
             return Entered(entry.answer)
         change = self._state.change()
-        (record, *_) = [self._write(change, write, stored, register, id) for write in entry.writes]
+        (record, *_) = [self._write(change, write, stored, given, attempt) for write in entry.writes]
         for line in entry.runs:
-            line = line.replace("{id}", record.id)
-            request = following(self._catalog, self._site, line, record, self._now())
-            if request is not None:
-                change.put(request, was="").show(request, priority=2).work(request, timeout=JOB_TIMEOUT)
-        answer = entry.answer.replace("{id}", record.id)
-        act = f"{wanted.args.word} {wanted.args.verb}"
-        who = {"by": wanted.actor.user, "team": wanted.actor.team}
-        change.audit(
-            "entered", id=record.id, act=act, cluster=record.payload.cluster, digest=record.digest, **who
-        )
-        change.once(f"delivery:{wanted.delivery}", answer, _REMEMBER_DELIVERY).commit()
-        return Entered(answer)
+            text = line.replace("{id}", record.id)
+            self._ask(change, following(self._catalog, self._site, text, record, self._now()))
+        answer = Entered(entry.answer.replace("{id}", record.id))
+        cluster = record.payload.cluster
+        self._commit(change, wanted, answer, id=record.id, cluster=cluster, digest=record.digest)
+        return answer
 
     def _write(
-        self, change: Change, write: Write, stored: Stored[ChangeRequest] | None, register: str, id: str
+        self,
+        change: Change,
+        write: Write,
+        stored: Stored[ChangeRequest] | None,
+        given: Given,
+        attempt: Attempt,
     ) -> ChangeRequest:
         if not write.id:
-            return self.changes.open(change, id, write.drafts, register)
+            form = self._site.cluster_for("", given.cluster).change.id
+            attempt.id = attempt.id or self.changes.next_id(self._today(), form)
+            return self.changes.open(change, attempt.id, write.drafts, attempt.register)
         if stored is None or stored.record.id != write.id:
             raise Stale(f"There is no change request {write.id}. Nothing was done.")
-        self.changes.expect(change, register)
+        self.changes.expect(change, attempt.register)
         return self.changes.add(change, stored, write.drafts)
 
     # --- what it is about ---
@@ -158,11 +116,8 @@ class ChangeClerk:
             return "changes"
         return "enters" if command.entry or command.decides or command.immediate else "looks"
 
-    def _refused(self, wanted: Wanted, reason: str) -> None:
-        act = f"{wanted.args.word} {wanted.args.verb}"
-        who = {"by": wanted.actor.user, "team": wanted.actor.team}
-        line = self._state.change()
-        line.audit("refused", id=wanted.args.name[:40], act=act, reason=reason, **who).commit()
+    def _named(self, wanted: Wanted) -> str:
+        return wanted.args.name[:40]
 
 
 def is_id(text: str) -> bool:

@@ -10,14 +10,14 @@ from datetime import date, datetime
 from pydantic import TypeAdapter, ValidationError
 
 from bot.book import Book
+from bot.following import following as asked
 from bot.shelf import Shelf
-from bot.state import THREADS, card_of, lane_of, new_id
+from bot.state import THREADS, card_of, lane_of
 from commands import changeclock
 from commands.baseline import Baseline
 from commands.catalog import Catalog
-from commands.errors import UsageError
 from commands.ledger import Draft, Event
-from commands.model import SCHEDULER, Place, Request, Section
+from commands.model import Place, Request
 from commands.response import changefold
 from commands.response.changeevents import Kind
 from commands.response.changerequest import ChangeRequest
@@ -25,8 +25,6 @@ from commands.site import Site
 from commands.watch import Judged
 
 _BASELINES, _SAMPLE = TypeAdapter(dict[str, Baseline]), TypeAdapter(Judged)
-# What the ids of requests begin with that follow from a record by themselves.
-_FOLLOWING = "F"
 _MOST = 1e9  # times the baseline: of one that was zero nothing is so many times
 
 Making = Callable[[ChangeRequest], Iterable[Draft]]
@@ -84,18 +82,6 @@ def written_sample(judged: Judged) -> str:
 def following(
     catalog: Catalog, site: Site, line: str, change: ChangeRequest, now: datetime
 ) -> Request | None:
-    """A request that the bot makes by itself because of a change request, told in the thread of its card; None for a
-    line that does not parse any more, or that would change something: nobody asked for it."""
-    try:
-        parsed = catalog.parse(line)
-        cluster = site.cluster_for("", change.payload.cluster)
-        parts = parsed.command.parts(parsed.args, cluster)
-    except UsageError:
-        return None
-    if not parts or parsed.command.change is not None or parsed.command.immediate:
-        return None
-    return Request(
-        id=new_id(_FOLLOWING), text=line, args=parsed.args, actor=SCHEDULER,
-        place=Place(lane_of(change), under=f"{card_of(change)} card"), cluster=cluster.name, created=now,
-        sections=tuple(Section(key, part.title) for key, part in parts.items()),
-    )  # fmt: skip
+    """What the bot asks for by itself because of a change request."""
+    place = Place(lane_of(change), under=f"{card_of(change)} card")
+    return asked(catalog, site, line, change.payload.cluster, place, now)

@@ -40,6 +40,13 @@ def test_a_change_request_is_numbered_by_the_day_of_the_zone_and_says_so(post: C
     assert post.type(f"change new {LINE}").text.startswith("CR-2026-11-24-001")
 
 
+def test_a_number_that_was_given_already_is_given_to_no_other_request(post: Changes) -> None:
+    """The store was restored from a copy in which fewer had been counted."""
+    first = post.ask()
+    post.state.redis.delete(f"sre:number:CR:{NOW.date()}")
+    assert post.ask().id == f"CR-{NOW.date()}-002" != first.id
+
+
 def test_the_pre_checks_tick_themselves_and_put_it_before_people(post: Changes) -> None:
     change = post.ask()
     assert change.stage is Stage.PENDING and change.checks is not None

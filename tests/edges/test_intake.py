@@ -21,9 +21,9 @@ from slack_sdk import WebClient
 
 from bot import slack as slack_intake
 from bot import web
-from bot.clerk import FOLLOWING
 from bot.courier import Courier
 from bot.desk import Desk, Said
+from bot.following import FOLLOWING
 from bot.intake import Intake
 from bot.people import People
 from bot.state import State, connect
