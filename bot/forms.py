@@ -1,7 +1,7 @@
 """Pure: a commands.form.Form as a Slack window, and what was filled in as the command it completes.
 
-private_metadata carries the command and the place it was asked for in, because a window comes back without one. Each
-field is a block of its own name with one element "value". Opened and read by bot/slack.py.
+private_metadata carries the command, the place it was asked for in and where its asker looks, because a window comes
+back without them. Each field is a block of its own name with one element "value". Opened and read by bot/slack.py.
 """
 
 from collections.abc import Iterable
@@ -19,10 +19,11 @@ _NAMES = {"name", "rest"}
 _METADATA = 3000  # characters Slack takes of private_metadata
 
 
-def view(form: Form, place: Place) -> Block:
-    """callback_id "form"; raises ValueError when the command is longer than a window can carry."""
+def view(form: Form, place: Place, beside: Place | None = None) -> Block:
+    """callback_id "form"; raises ValueError when the command is longer than a window can carry. beside: where its asker
+    looks, if not in that place."""
     fields = [_as_typed(field, form.args) for field in form.fields]
-    metadata = _carried(form.args, fields, place)
+    metadata = _carried(form.args, fields, place, (beside or place).thread)
     intro = [paragraph(escape(form.intro))] if form.intro else []
     return modal("form", metadata, form.title, form.submit, *intro, *map(_block, fields))
 
@@ -34,11 +35,11 @@ def _as_typed(field: Field, args: Args) -> Field:
     return replace(field, initial=typed) if typed and is_shown else field
 
 
-def _carried(args: Args, fields: Iterable[Field], place: Place) -> str:
+def _carried(args: Args, fields: Iterable[Field], place: Place, thread: str) -> str:
     """Without what a field shows: who empties that field wants it gone."""
     shown = {field.name for field in fields if field.initial and field.initial == args.flags.get(field.name)}
     flags = {name: value for name, value in args.flags.items() if name not in shown}
-    told = [args.word, args.verb, args.name, args.rest, flags, place.channel, place.thread]
+    told = [args.word, args.verb, args.name, args.rest, flags, place.channel, place.thread, thread]
     metadata = orjson.dumps(told).decode()
     if len(metadata) > _METADATA:
         raise ValueError(f"{len(metadata)} characters do not fit into a window")
@@ -52,11 +53,17 @@ def first(view: dict[str, Any]) -> str:
 
 def read(view: dict[str, Any]) -> tuple[Args, Place]:
     """The command with the fields filled in, empty ones left out, and the place it was asked for in."""
-    word, verb, name, rest, flags, channel, thread = orjson.loads(view["private_metadata"])
+    word, verb, name, rest, flags, channel, thread, _ = orjson.loads(view["private_metadata"])
     filled = {field: _filled(state["value"]) for field, state in view["state"]["values"].items()}
     places = {"name": name, "rest": rest} | {key: filled[key] for key in _NAMES & set(filled)}
     flags |= {key: value for key, value in filled.items() if key not in _NAMES and value}
     return Args(word, verb, places["name"], flags, places["rest"]), Place(channel, thread)
+
+
+def beside(view: dict[str, Any]) -> Place:
+    """Where whoever sent it looks."""
+    *_, channel, _, thread = orjson.loads(view["private_metadata"])
+    return Place(channel, thread)
 
 
 def _filled(element: dict[str, Any]) -> str:

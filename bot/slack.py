@@ -110,7 +110,9 @@ class _Listeners:
         said = Said(_presser(body), _pressed_in(body), pressed, body["trigger_id"])
         try:
             receipt = self._desk.submit(said)
-            is_asked = not receipt.accepted and self._is_asked(receipt, body["trigger_id"], said.place)
+            is_asked = not receipt.accepted and self._is_asked(
+                receipt, body["trigger_id"], said.place, _beside(body)
+            )
             if receipt.entered or not (receipt.accepted or is_asked):
                 self._desk.whisper(replace(said, place=_beside(body)), receipt)
         except RedisError:
@@ -196,12 +198,12 @@ class _Listeners:
         else:
             ack(response_action="errors", errors={"reason": self._redact(receipt.text)})
 
-    def _is_asked(self, receipt: Receipt, trigger: str, place: Place) -> bool:
+    def _is_asked(self, receipt: Receipt, trigger: str, place: Place, beside: Place | None = None) -> bool:
         """Whether the window that the receipt needs was opened."""
         if receipt.form is None:
             return False
         try:
-            window = forms.view(receipt.form, place)
+            window = forms.view(receipt.form, place, beside)
         except ValueError as error:  # the line to type is told instead
             log.warning("no window opened: %s", error)
             return False
@@ -215,7 +217,7 @@ class _Listeners:
             receipt = self._desk.fill(actor, place, args, view["id"])
             errors = {} if receipt.accepted or receipt.suggestions else {forms.first(view): receipt.text}
             if receipt.entered or receipt.suggestions:  # a window that closes has no place for an answer
-                self._desk.whisper(Said(actor, place, "", view["id"]), receipt)
+                self._desk.whisper(Said(actor, forms.beside(view), "", view["id"]), receipt)
         except FieldErrors as wrong:
             errors = wrong.errors
         except RedisError:

@@ -70,7 +70,9 @@ def test_the_button_of_a_critical_alert_leads_through_the_window_to_the_incident
     made = open_one(house)
     assert (made.title, made.severity, made.by) == ("checkout is down", 2, BOB.user)
     assert [link.group for link in made.alerts] == [id]
-    assert f"{made.id} is declared" in told(house, "bob")["text"]
+    answer = told(house, "bob")
+    assert f"{made.id} is declared" in answer["text"]
+    assert not answer.get("thread_ts")  # where the button was pressed, and no thread is open
 
 
 def test_the_second_who_submits_is_in_the_first_ones_incident(house: House) -> None:
