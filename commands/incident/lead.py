@@ -251,6 +251,8 @@ def leave(given: Given) -> Entry:
         raise Stale(f"{incident.id} is not over: name the role that ends. {NOTHING}")
     if not said:
         ended = [each for each in ended if incident.holder(each) == given.actor.user]
+    if not (ended or said):
+        raise Stale(f"You hold no role in {incident.id}. {NOTHING}")
     if not ended:
         raise Stale(f"Nobody holds that role in {incident.id}. {NOTHING}")
     for each in ended:
