@@ -73,6 +73,18 @@ def _refuse(given: Given, incident: Incident) -> None:
         raise Denied(
             f"Only the incident commander may approve alone. `/sre incident assign ic me` makes you that. {NOTHING}"
         )
+    if incident.is_private and not _others(given, incident):
+        raise Denied(
+            f"{incident.id} is private and nobody but you is in it, so nobody would see it. Call somebody first: "
+            f"`/sre incident page WHO WHY`. {NOTHING}"
+        )
+
+
+def _others(given: Given, incident: Incident) -> frozenset[str]:
+    """Everybody else who is in it."""
+    person = given.site.person
+    users = (incident.by, *incident.people, *(held.user for held in incident.roles.values()))
+    return frozenset(person(user) for user in users if user) - {person(given.actor.user)}
 
 
 def _request(given: Given, incident: Incident) -> Request:
@@ -105,8 +117,8 @@ def _drafts(given: Given, incident: Incident, request: Request) -> tuple[Draft, 
     why = reason(given, given.args.rest)
     because = f": {why}" if why else ""
     told = event(
-        given, Kind.BROKEN, f"🔨 approved alone, break-glass: `{request.text}` ({request.id}){because}. Somebody else "
-        f"reviews it: `/sre incident review {request.id}`",
+        given, Kind.BROKEN, f"🔨 approved alone, break-glass: `{request.text}` ({request.id}){because}."
+        f"{_own(given, incident, request)} Somebody else reviews it: `/sre incident review {request.id}`",
         request=request.id, line=request.text, requester=request.actor.user, why=why,
     )  # fmt: skip
     timer = event(
@@ -116,7 +128,25 @@ def _drafts(given: Given, incident: Incident, request: Request) -> tuple[Draft, 
         key=key(request.id),
         due=written(given.now + WITHIN),
     )
-    return (aloud(told), timer)
+    return (aloud(told, _witness(given)), timer)
+
+
+def _own(given: Given, incident: Incident, request: Request) -> str:
+    """What else of it is the doing of the same person, so that nobody has to look it up."""
+    person = given.site.person
+    mine = person(given.actor.user)
+    deeds = (
+        ("declared the incident", incident.by and person(incident.by) == mine),
+        ("asked for the change", person(request.actor.user) == mine),
+    )
+    said = " and ".join(deed for deed, is_own in deeds if is_own)
+    return f" The same person {said}." if said else ""
+
+
+def _witness(given: Given) -> str:
+    """Who is called at once: somebody else who leads or is on call, "" where there is nobody."""
+    person, ladder = given.site.person, (*given.site.roles.sre_lead, *given.site.rota(given.now))
+    return next((each for each in ladder if person(each) != person(given.actor.user)), "")
 
 
 # --- review ---------------------------------------------------------------------------------------

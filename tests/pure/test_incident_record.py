@@ -248,6 +248,23 @@ def test_the_commander_approves_one_change_alone_and_it_is_to_be_reviewed() -> N
     assert (timer.key, timer.due) == ("review:R1A2B", NOW + timedelta(hours=24))
 
 
+def test_it_says_what_else_the_same_person_did_and_calls_another() -> None:
+    site = Site(roles=replace(Site().roles, sre_lead=(ALICE.user, CAROL.user)))
+    entry = decided(GLASS, led(), request=change(actor=ALICE), site=site)
+    (told, _) = entry.writes[0].drafts
+    assert "The same person declared the incident and asked for the change." in told.text
+    assert told.is_told and told.mention == CAROL.user
+    (told, _) = decided(GLASS, led(), request=change()).writes[0].drafts
+    assert "The same person declared the incident. Somebody else" in told.text and told.mention == ""
+
+
+def test_where_nobody_else_sees_it_no_glass_is_broken() -> None:
+    with pytest.raises(Denied, match="nobody but you is in it"):
+        decided(GLASS, led(private="yes"), request=change())
+    joined = draft(Kind.JOINED, "joined", user=CAROL.user)
+    assert decided(GLASS, led(joined, private="yes"), request=change()).breaks
+
+
 @pytest.mark.parametrize("line", ["break-glass R1A2B", "break-glass R1A2B --confirm R1A2C"])
 def test_its_id_is_typed_twice(line: str) -> None:
     assert "--confirm R1A2B" in str(window(line, led(), request=change()))
