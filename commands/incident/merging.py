@@ -75,7 +75,15 @@ def _handed(given: Given, link: AlertLink) -> Draft:
     )  # fmt: skip
 
 
+def _left(given: Given, link: AlertLink) -> Draft:
+    """What is told of an alert is written into the one record that it belongs to."""
+    return event(
+        given, Kind.ALERT, f"{link.name} went with it", group=link.group, name=link.name, state="left"
+    )
+
+
 def unmerge(given: Given) -> Entry:
+    """The alerts go back as they are now."""
     incident, other = the(given), given.other
     if incident.status is not Status.MERGED:
         raise Stale(f"{incident.id} is not merged: it is {incident.status}. {NOTHING}")
@@ -83,10 +91,13 @@ def unmerge(given: Given) -> Entry:
         raise Stale(f"Who is in what {incident.id} was merged into takes that back. {NOTHING}")
     back = event(given, Kind.UNMERGED, f"stands by itself again: it is not {other.id}", **{"from": other.id})
     gave = event(given, Kind.UNMERGED, f"{incident.id} was another one after all", gave=incident.id)
-    alerts = [_handed(given, link) for link in incident.alerts]
+    theirs = {link.group: link for link in other.alerts}
+    shared = [theirs[link.group] for link in incident.alerts if link.group in theirs]
+    left = [_left(given, link) for link in shared]
+    alerts = [_handed(given, link) for link in shared]
     return Entry(
         f"{incident.id} is open again, and {other.id} goes on without it.",
-        (Write((aloud(gave),), other.id), Write((aloud(back), *alerts), incident.id)),
+        (Write((aloud(gave), *left), other.id), Write((aloud(back), *alerts), incident.id)),
     )
 
 

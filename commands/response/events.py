@@ -40,7 +40,7 @@ class Kind(StrEnum):
     FIRED = "timer fired"  # key, late (in words, "" when on time)
     NUDGE = "reminder"
     UPDATE = "status update"  # conditions actions needs audience channels next (due)
-    # What belongs to it. ALERT: group name state(firing, resolved, silenced, acked, told) started ended
+    # What belongs to it. ALERT: group name state(firing, resolved, silenced, acked, told, left) started ended
     ALERT = "alert"
     RUN = "command"  # id line state changes("yes")
     ROLLOUT = "deploy seen"  # object

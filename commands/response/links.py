@@ -12,6 +12,9 @@ def _alert(incident: Incident, event: Event) -> Incident:
     facts = event.facts
     started = read(facts.get("started", "")) or event.at
     known = next((link for link in incident.alerts if link.group == facts["group"]), None)
+    others = tuple(each for each in incident.alerts if each.group != facts["group"])
+    if facts.get("state") == "left":
+        return replace(incident, alerts=others)
     link = known or AlertLink(facts["group"], facts.get("name", ""), started)
     match facts.get("state", "firing"):
         case "firing":
@@ -23,7 +26,6 @@ def _alert(incident: Incident, event: Event) -> Incident:
             link = replace(link, is_silenced=True)
         case "acked" if event.by:
             incident = reach(incident, Milestone.ACKNOWLEDGED, event, event.at)
-    others = tuple(each for each in incident.alerts if each.group != link.group)
     return reach(replace(incident, alerts=(*others, link)), Milestone.ALERTED, event, started)
 
 

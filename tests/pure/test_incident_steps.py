@@ -230,9 +230,18 @@ def test_this_one_goes_into_that_one_with_its_alerts_and_can_be_taken_back() -> 
     assert stays.merged == (INCIDENT,) and [link.group for link in stays.firing] == ["ATEST"]
     back = decided(f"unmerge {INCIDENT}", gone, other=stays)
     assert [write.id for write in back.writes] == [OTHER, INCIDENT]
-    assert grown(stays, *back.writes[0].drafts).merged == ()
+    left = grown(stays, *back.writes[0].drafts)
+    assert (left.merged, left.alerts) == ((), ())
     alone = grown(gone, *back.writes[1].drafts)
     assert alone.is_active and [link.group for link in alone.firing] == ["ATEST"]
+
+
+def test_an_alert_that_ended_while_it_belonged_to_another_comes_back_ended() -> None:
+    this, that = decided(f"merge {OTHER}", linked(), other=another()).writes
+    ended = draft(Kind.ALERT, "is resolved", group="ATEST", state="resolved", ended=written(NOW))
+    gone, stays = grown(linked(), *this.drafts), grown(another(), *that.drafts, ended)
+    back = decided(f"unmerge {INCIDENT}", gone, other=stays).writes[1]
+    assert [link.ended for link in grown(gone, *back.drafts).alerts] == [NOW]
 
 
 @pytest.mark.parametrize(
