@@ -2,7 +2,7 @@
 
 An event's hash covers its frame (who, when, what kind) and the seal of its content, not the content itself: two
 people may have a secret erased from it, and the chain still holds. What an incident is now is a fold over its events
-(commands/incidents.py); bot/ledger.py keeps both. Pure: the salts and the time come from there.
+(commands/response/fold.py); bot/book.py keeps both. Pure: the salts and the time come from there.
 """
 
 import hashlib

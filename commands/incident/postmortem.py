@@ -59,7 +59,7 @@ def entered(given: Given) -> Entry:
     incident, name = the(given), _section(given.args)
     if incident.status in NONE:
         raise Stale(f"{incident.id} is {incident.status.value}: it has no postmortem. {NOTHING}")
-    said, before = lines(text(given)), _before(incident, name)
+    said, before = lines(text(given)), incident.section(name)
     if not said:
         field = Field("rest", SECTIONS[name][0], "text", initial=before, most=LONGEST)
         typed = f"Type it: `/sre incident postmortem --{name} …`."
@@ -83,13 +83,6 @@ def _section(args: Args) -> str:
     if len(named) > 1:
         raise UsageError(f"One section at a time: {' or '.join(f'`--{each}`' for each in named)}. {NOTHING}")
     return named[0]
-
-
-def _before(incident: Incident, name: str) -> str:
-    if name == "lessons":
-        return incident.lessons
-    said = incident.report.sections.get(name)
-    return said.text if said else ""
 
 
 # --- the draft ------------------------------------------------------------------------------------

@@ -24,20 +24,13 @@ SECTIONS = {
 
 def written(name: str, facts: Facts) -> Lines:
     """What people wrote, byte for byte, between its marks."""
-    text = _text(facts.incident, name)
+    text = facts.incident.section(name)
     missing = f"_To be written by the {ROLE_NAMES[SECTIONS[name][1]]}: `/sre incident postmortem --{name}`._"
     return (f"<!-- {name}: written by people -->", text or missing, f"<!-- end of {name} -->")
 
 
-def _text(incident: Incident, name: str) -> str:
-    if name == "lessons":  # `incident set lessons` is the same
-        return incident.lessons
-    said = incident.report.sections.get(name)
-    return said.text if said else ""
-
-
 def is_written(incident: Incident, name: str) -> bool:
-    return bool(_text(incident, name).strip())
+    return bool(incident.section(name).strip())
 
 
 def has_lost_data(incident: Incident) -> bool:

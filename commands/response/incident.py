@@ -284,10 +284,10 @@ class Incident:
     impact: what users feel, "" while nobody said. merged_into, reopened, related: ids and counts. runs: requests
     asked for in its room, by id. changes: of them and of change requests those that changed something. tasks: ids;
     no_tasks: why there are none.
-    people: users who are in its room or hold a role. led: who took command while it went on, the first first. impacts: the times users felt it before it was opened again, and
-    again: when it last was. scopes: what Slack did not let the bot do, in words, each once. places: where it was told
-    before, the first first. shown: what the bot has posted of what is asked for ("changes"). heard: when a person last
-    did or said anything.
+    people: users who are in its room or hold a role. led: who took command while it went on, the first first.
+    impacts: the times users felt it before it was opened again, and again: when it last was. scopes: what Slack did not
+    let the bot do, in words, each once. places: where it was told before, the first first. shown: what the bot has
+    posted of what is asked for ("changes"). heard: when a person last did or said anything.
     """
 
     id: str
@@ -363,6 +363,13 @@ class Incident:
     def at(self, milestone: Milestone) -> datetime | None:
         marked = self.milestones.get(milestone)
         return marked.at if marked else None
+
+    def section(self, name: str) -> str:
+        """What people wrote into this section of its postmortem, "" where nobody did."""
+        if name == "lessons":  # `incident set lessons` is the same
+            return self.lessons
+        said = self.report.sections.get(name)
+        return said.text if said else ""
 
     def holder(self, role: Role) -> str:
         """The user who holds it, "" for nobody."""
