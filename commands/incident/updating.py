@@ -8,16 +8,15 @@ from dataclasses import replace
 
 from commands.checklists import next_update
 from commands.command import Command, Flag
-from commands.entry import Entry, Given, Write
+from commands.entry import Entry, Given
 from commands.errors import Stale, UsageError
 from commands.form import Field, Form, NeedsForm
 from commands.grammar import duration
-from commands.incident.about import live
+from commands.incident.about import NOTHING, WHY, aloud, event, lines, live, reason, text, unset, write
 from commands.ledger import Draft
 from commands.phrase import span
 from commands.response.events import Kind, draft, written
 from commands.response.incident import Incident, Item, ItemState
-from commands.wording import one_line
 
 LONGEST = 2000  # characters of each of the three
 CHANNEL, STAKEHOLDERS, PUBLIC = "channel", "stakeholders", "public"
@@ -40,30 +39,30 @@ def update(given: Given) -> Entry:
     """One update: what is the case, what is done, what is needed."""
     incident = live(given)
     flags = given.args.flags
-    conditions = flags.get("conditions", "") or f"{given.args.name} {given.args.rest}".strip()
+    conditions = lines(flags.get("conditions", "") or text(given))
     if not conditions:
         raise NeedsForm(
             _form(given, incident),
             'Say how it stands: `/sre incident update "half of the payments fail" --actions "rolling back" --next 30m`. '
-            "Nothing was done.",
+            f"{NOTHING}",
         )
     audience = flags.get("to", "") or CHANNEL
     if audience not in dict(_AUDIENCES):
-        raise UsageError(f"`--to` is one of {', '.join(dict(_AUDIENCES))}. Nothing was done.")
+        raise UsageError(f"`--to` is one of {', '.join(dict(_AUDIENCES))}. {NOTHING}")
     following = given.now + duration(flags["next"]) if flags.get("next") else next_update(incident, given.now)
     parts = {"Conditions": conditions, "Actions": flags.get("actions", ""), "Needs": flags.get("needs", "")}
-    text = "\n".join(f"{name}: {said[:LONGEST]}" for name, said in parts.items() if said)
-    told = draft(
-        Kind.UPDATE, text, conditions=conditions[:LONGEST], actions=parts["Actions"][:LONGEST],
+    said = "\n".join(f"{name}: {each[:LONGEST]}" for name, each in parts.items() if each)
+    told = event(
+        given, Kind.UPDATE, said, conditions=conditions[:LONGEST], actions=parts["Actions"][:LONGEST],
         needs=parts["Needs"][:LONGEST], audience=audience, next=written(following),
         channels=" ".join(_channels(given, incident, audience)),
     )  # fmt: skip
-    drafts = (_by(told, given, is_told=True), *_published(given, incident, audience))
+    drafts = (aloud(told), *_published(given, incident, audience))
     answer = (
         f"{_told(given, incident, audience)} The next update is due in {span(following - given.now)}."
         f"{_by_hand(given, incident, audience)}"
     )
-    return Entry(answer, (Write(drafts, incident.id),))
+    return Entry(answer, write(incident, *drafts))
 
 
 def _channels(given: Given, incident: Incident, audience: str) -> tuple[str, ...]:
@@ -132,10 +131,8 @@ def done(given: Given) -> Entry:
 
 
 def skip(given: Given) -> Entry:
-    if not _note(given):
-        raise UsageError(
-            f"Say why: `/sre incident skip {given.args.name or 'LINE'} --why …`. Nothing was done."
-        )
+    if not reason(given, given.args.rest):
+        raise UsageError(f"Say why: `/sre incident skip {given.args.name or 'LINE'} --why …`. {NOTHING}")
     return _tick(given, ItemState.SKIPPED)
 
 
@@ -143,21 +140,16 @@ def _tick(given: Given, state: ItemState) -> Entry:
     incident = live(given)
     item = _item(given, incident)
     if item.state is not ItemState.OPEN:
-        raise Stale(f"`{item.key}` is {item.state.value} already. Nothing was done.")
+        raise Stale(f"`{item.key}` is {item.state.value} already. {NOTHING}")
     if item.evidence and state is ItemState.DONE:
         raise UsageError(
             f"`{item.key}` ({item.text}) ticks itself when the record shows it. If it is not needed: "
-            f"`/sre incident skip {item.key} --why …`. Nothing was done."
+            f"`/sre incident skip {item.key} --why …`. {NOTHING}"
         )
-    why = _note(given)
-    told = draft(Kind.ITEM, f"{item.text}: {state.value}" + (f" ({why})" if why else ""),
+    why = reason(given, given.args.rest)
+    told = event(given, Kind.ITEM, f"{item.text}: {state.value}" + (f" ({why})" if why else ""),
                  key=item.key, state=state.value, why=why)  # fmt: skip
-    timer = draft(Kind.TIMER, f"item:{item.key} is not due any more", key=f"item:{item.key}")
-    return Entry(f"{item.text}: {state.value}.", (Write((_by(told, given), timer), incident.id),))
-
-
-def _note(given: Given) -> str:
-    return one_line(given.args.flags.get("why", "") or given.args.rest, 300).strip()
+    return Entry(f"{item.text}: {state.value}.", write(incident, told, unset(given, f"item:{item.key}")))
 
 
 def _item(given: Given, incident: Incident) -> Item:
@@ -165,15 +157,9 @@ def _item(given: Given, incident: Incident) -> Item:
     if found is None:
         still = [f"`{item.key}` {item.text}" for item in incident.items if item.state is ItemState.OPEN]
         listed = "; ".join(still[:8]) or "none is open"
-        raise UsageError(f"Which line? {listed}. Nothing was done.")
+        raise UsageError(f"Which line? {listed}. {NOTHING}")
     return found
 
-
-def _by(told: Draft, given: Given, *, is_told: bool = False) -> Draft:
-    return replace(told, at=given.now, by=given.actor.user, is_told=is_told)
-
-
-_WHY = Flag("why", "the reason, for the record", "TEXT")
 
 UPDATE = Command(
     word="incident",
@@ -200,7 +186,7 @@ DONE = Command(
     summary="A line of the checklist is done.",
     rows=("EM-1.0", "IN-28"),
     examples=("incident done case 4711 at AWS",),
-    flags=(_WHY,),
+    flags=(WHY,),
     names="LINE NOTE",
     entry=done,
 )
@@ -210,7 +196,7 @@ SKIP = Command(
     summary="A line of the checklist is left out, with the reason.",
     rows=("IN-28",),
     examples=('incident skip case --why "AWS is not involved"',),
-    flags=(_WHY,),
+    flags=(WHY,),
     names="LINE",
     entry=skip,
 )
