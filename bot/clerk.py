@@ -44,8 +44,8 @@ class Clerk(EntryClerk):
         assert wanted.command.entry is not None
         entry = wanted.command.entry(given)
         change = self._state.change()
-        new_first = sorted(enumerate(entry.writes), key=lambda each: bool(each[1].id))  # the others may name it
-        records = {n: self._write(change, write, attempt) for n, write in new_first}
+        writes = sorted(enumerate(entry.writes), key=lambda each: bool(each[1].id))  # others may name the new
+        records = {n: self._write(change, write, attempt) for n, write in writes}
         about = records.get(0, given.incident)
         named = attempt.id or (about.id if about else "")
         told = tuple(replace(each, text=each.text.replace("{id}", named)) for each in entry.suggestions)

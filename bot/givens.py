@@ -71,13 +71,14 @@ class Givens:
         cluster = self._site.cluster_for(channel, wanted.args.flags.get("cluster", "")).name
         roles = frozenset(self._people.holder(wanted.actor.user).roles)
         incident = self._meant(wanted, roles, attempt)
-        other = self._other(wanted, incident, roles, attempt)
+        groups = self._groups(wanted, incident)
+        other = self._other(wanted, incident, roles, attempt) or self._last(wanted, groups, roles, attempt)
         everything = self.records.open_incidents()
         visible = tuple(each for each in everything if self._may_see(each, wanted, roles))
         return Given(
             args=wanted.args, actor=wanted.actor, place=wanted.place, now=now, site=self._site,
             cluster=incident.cluster if incident else cluster, roles=roles, incident=incident, other=other,
-            open=visible, groups=self._groups(wanted, incident), around=self._around(incident),
+            open=visible, groups=groups, around=self._around(incident),
             request=self._change(wanted) if CHANGE in places else None,
             event=self._event(wanted, incident) if EVENT in places else None,
             names=dict(self._names(incident, now)),
@@ -106,6 +107,16 @@ class Givens:
         if OTHER in wanted.command.names.split() and wanted.args.name:
             return self._named(wanted.args.name, wanted, roles, attempt)
         found = self._loaded(incident.merged_into, attempt) if incident and incident.merged_into else None
+        return found if found and self._may_see(found, wanted, roles) else None
+
+    def _last(
+        self, wanted: Wanted, groups: tuple[AlertGroup, ...], roles: frozenset[str], attempt: Attempt
+    ) -> Incident | None:
+        """Of an alert that an incident is to be opened for: the one it belonged to last."""
+        if wanted.args.verb not in _OPENING or len(groups) != 1:
+            return None
+        id = self.records.of_group(groups[0].id)
+        found = self._loaded(id, attempt) if id else None
         return found if found and self._may_see(found, wanted, roles) else None
 
     def _named(self, text: str, wanted: Wanted, roles: frozenset[str], attempt: Attempt) -> Incident:

@@ -7,16 +7,21 @@ answer nothing when asked again about what it has already answered.
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from commands import checklists
 from commands.ledger import Draft
 from commands.response.events import Kind, draft, written
-from commands.response.incident import Incident, Item, ItemState, Milestone, Status
+from commands.response.incident import Incident, Item, ItemState, Milestone, Role, Status
+from commands.response.standing import is_resolved
 from commands.site import Site
 
 OFFER = timedelta(minutes=3)  # to accept a role
 QUIET = timedelta(minutes=30)  # a Sev1 in which nobody says anything is asked after
+
+# What comes back so soon after it was called over is the same one (commands/incident/resolving.py).
+REOPEN = timedelta(minutes=30)
 
 # The end of each phase, in minutes, of which the lead is told what is still open.
 PHASES = ("immediate", "investigation", "recovery")
@@ -26,6 +31,7 @@ def of(before: Incident | None, after: Incident, now: datetime, site: Site) -> t
     """The events to be added behind those that made `after` of `before` (None: it was declared just now)."""
     return (
         *_begun(before, after),
+        *_relapsed(before, after, now),
         *_lines(before, after, now),
         *_phases(before, after, now, site),
         *_offers(before, after),
@@ -47,6 +53,24 @@ def _begun(before: Incident | None, after: Incident) -> Iterator[Draft]:
     """Once somebody is on it, it is looked into."""
     if after.status is Status.DECLARED and checklists.is_taken(after):
         yield draft(Kind.STATUS, "investigation begins", to=Status.INVESTIGATING.value)
+
+
+def _relapsed(before: Incident | None, after: Incident, now: datetime) -> Iterator[Draft]:
+    """Of one that was resolved a short while ago an alert fires again: it was not over."""
+    resolved = after.at(Milestone.RESOLVED)
+    if before is None or not is_resolved(after) or resolved is None or now - resolved > REOPEN:
+        return
+    was = {link.group: link.refired for link in before.alerts}
+    again = (link for link in after.firing if link.refired > was.get(link.group, link.refired))
+    names = [link.name or link.group for link in again]
+    if names:
+        why = f"{', '.join(names)} fires again"
+        told = replace(draft(Kind.REOPENED, f"opened again: {why}", why=why), is_told=True)
+        yield replace(told, mention="" if after.is_drill else _leads(after))
+
+
+def _leads(incident: Incident) -> str:
+    return incident.holder(Role.IC) or next(reversed(incident.led), "")
 
 
 # --- the checklist --------------------------------------------------------------------------------

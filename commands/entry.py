@@ -30,7 +30,8 @@ class Given:
 
     args, actor, place, now: who typed or pressed what, where and when. roles: the keys of `roles:` that the actor
     holds. cluster: the name of the one meant. incident: the one that is named, or whose room this is, None for none.
-    other: the one named by a command that is about two, else the one that `incident` was merged into. open: all that
+    other: the one named by a command that is about two, else the one that `incident` was merged into; for a
+    declaration the one that its alert belonged to last. open: all that
     are not over and that the actor may see, newest first. groups: the alert groups of `incident`, or for a
     declaration the group named by --alert or whose thread this is. around: the groups that fire in its service.
     request: the change that the line names; event: the event of `incident` whose number it names. names: what people
@@ -81,7 +82,8 @@ class Entry:
     left out. breaks: the id of a change that is approved by this, by the actor alone. keeps: files that are kept for
     good from now on.
 
-    {id} in answer, runs, buttons, and in the writes behind the first, stands for the id of a record that is new.
+    {id} in answer, buttons, and in the writes to others, stands for the id of a record that is new; in runs for that of
+    the first write.
     """
 
     answer: str

@@ -7,6 +7,7 @@ Opened again within half an hour it goes on as it was; later it is another one, 
 from datetime import datetime, timedelta
 
 from commands.command import Command, Flag
+from commands.consequences import REOPEN
 from commands.entry import Entry, Given, Write
 from commands.errors import Stale
 from commands.finding import Suggestion
@@ -27,11 +28,14 @@ from commands.incident.about import (
 )  # fmt: skip
 from commands.ledger import Draft
 from commands.model import AlertGroup, Severity
+from commands.numbers.coverage import GAPS, Signal, covered, signals
 from commands.phrase import span
 from commands.response.events import Kind, written
-from commands.response.incident import Incident, Milestone, Status
+from commands.response.incident import Incident, Milestone, Role, Status
+from commands.tasking import Wish, opened, today
+from commands.wording import one_line
 
-REOPEN = timedelta(minutes=30)
+DETECTION = timedelta(days=14)  # to have an alert for what none told of
 GRAVE = 2  # up to this severity a postmortem is drafted at once
 
 
@@ -54,7 +58,23 @@ def resolve(given: Given) -> Entry:
     said = f"resolved after {length}" + (f": {why}" if why else "") + override
     told = aloud(event(given, Kind.STATUS, said, to=Status.RESOLVED.value, why=why))
     runs = ("incident postmortem {id}",) if incident.severity <= GRAVE else ()
-    return Entry(_answer(given, incident), write(incident, told), runs, _after(incident))
+    answer, owed = _answer(given, incident), _owed(given, incident)
+    if not owed:
+        return Entry(answer, write(incident, told), runs, _after(incident))
+    task, action = owed
+    answer += " No alert told of it in time: {id} is to add one."
+    return Entry(answer, (Write((told, *action.drafts), incident.id), task), runs, _after(incident))
+
+
+def _owed(given: Given, incident: Incident) -> tuple[Write, ...]:
+    """Of one that no alert announced, the first time it is over: the task to have one, and that it is its action."""
+    around = tuple(Signal(incident.service, group.name, group.lead.starts_at) for group in given.around)
+    is_gap = covered(incident, (*signals((incident,)), *around)) in GAPS
+    if not is_gap or incident.is_drill or incident.reopened:
+        return ()
+    title = f"add detection: no alert told of “{one_line(incident.title, 100)}” in time"
+    until = today(given.now, given.site) + DETECTION
+    return opened(given, Wish(title, incident.holder(Role.IC) or given.actor.user, until), incident)
 
 
 def _answer(given: Given, incident: Incident) -> str:

@@ -95,6 +95,48 @@ def test_an_alert_about_its_service_joins_an_open_incident_by_itself(told: Told)
     assert told.records.of_group(group.id) == id
 
 
+def over(told: Told, group: AlertGroup, *, drill: bool = False) -> str:
+    """An incident of this alert that Bob led and resolved once it was quiet."""
+    told.fires(group)
+    id = told.declare(f"sev2 checkout is slow --alert {group.id}{' --drill' if drill else ''}").id
+    told.type("incident assign ic me", BOB, ROOM)
+    told.book.ends(group)
+    told.state.change().audit("alert", id=group.id, cluster=group.cluster, firing="0", resolved="1").commit()
+    told.follow()
+    assert told.type("incident resolve", BOB, ROOM).accepted
+    return id
+
+
+@pytest.mark.parametrize(("drill", "mention"), [(False, BOB.user), (True, "")])
+def test_an_alert_that_fires_again_within_half_an_hour_opens_it_again(
+    told: Told, drill: bool, mention: str
+) -> None:
+    group = numbered(1)
+    id = over(told, group, drill=drill)
+    told.later(minutes=29)
+    told.fires(group)
+    told.follow()
+    incident = told.incident(id)
+    assert incident.is_active and incident.reopened == 1 and incident.alerts[0].refired == 1
+    assert told.texts(id, Kind.REOPENED) == [f"opened again: {group.name} fires again"]
+    assert [(line.text, line.mention) for line in incident.lines][-1:] == [
+        (f"opened again: {group.name} fires again", mention)
+    ]
+
+
+def test_an_alert_that_fires_again_later_does_not_and_makes_another_one_that_is_linked(told: Told) -> None:
+    group = numbered(1)
+    first = over(told, group)
+    told.later(minutes=31)
+    told.fires(group)
+    told.follow()
+    assert told.texts(first, Kind.REOPENED) == [] and told.incident(first).alerts[0].refired == 1
+    assert told.type(f"incident declare sev2 checkout again --alert {group.id}", BOB).accepted
+    (second,) = (each for each in told.records.open_incidents() if each.id != first)
+    assert second.related == (first,) and told.incident(first).related == (second.id,)
+    assert told.records.of_group(group.id) == second.id
+
+
 def test_an_incident_that_is_over_hears_nothing_more(told: Told) -> None:
     id = told.declare().id
     told.records.append(id, lambda _: [Draft(Kind.STATUS, "closed", by=ALICE.user, facts={"to": "closed"})])

@@ -85,7 +85,6 @@ def test_an_incident_is_run_from_its_room_and_the_record_holds(post: Post) -> No
         (BOB, "incident resolve"),
         (BOB, "incident leave all"),
         (CAROL, "incident waive same cause as yesterday"),
-        (CAROL, "incident action --none the pool is gone tomorrow"),
         (BOB, "incident close"),
     )
     for by, line in lines:

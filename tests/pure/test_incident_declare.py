@@ -235,6 +235,17 @@ def test_the_same_alert_is_joined_and_another_is_one_press_away() -> None:
     assert build.kinds(again)[0] == Kind.DECLARED
 
 
+@pytest.mark.parametrize(("flag", "others"), [("", [build.INCIDENT]), (" --private", [])])
+def test_what_comes_back_is_linked_with_what_was_before_unless_one_of_them_is_private(
+    flag: str, others: list[str]
+) -> None:
+    group = alert()
+    fired = draft(Kind.ALERT, "fires", group=group.id, name=group.name, state="firing")
+    past = build.incident(fired, draft(Kind.STATUS, "resolved", to="resolved"))
+    entry = decided(f"declare sev2 checkout again{flag}", groups=(group,), other=past, open=(past,))
+    assert [write.id for write in entry.writes] == ["", *others]
+
+
 def test_who_is_in_it_already_changes_nothing_by_declaring_it_again() -> None:
     known = opened(
         draft(Kind.ALERT, "fires", group="ATEST", state="firing"), draft(Kind.JOINED, "joined", user=BOB.user)

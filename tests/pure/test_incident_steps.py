@@ -162,10 +162,36 @@ def test_it_is_over_when_all_is_quiet_and_the_lengths_are_told() -> None:
         reached("started", NOW - timedelta(minutes=52)), reached("mitigated", NOW - timedelta(minutes=12))
     )
     entry = decided("resolve", known, around=(replace(fires(), severity=Severity.WARNING),))
-    assert entry.answer == (
+    assert entry.answer.startswith(
         f"{INCIDENT} is resolved after 52 min. Users felt it for 40 min. The postmortem is next."
     )
     assert "How long users felt it is not known" in decided("resolve", incident()).answer
+
+
+def test_one_that_no_alert_told_of_in_time_opens_the_action_to_have_an_alert() -> None:
+    led = incident(draft(Kind.ACCEPTED, "leads", role="ic", user=BOB.user))
+    entry = decided("resolve", led)
+    own, new = entry.writes
+    (opened,) = new.drafts
+    assert (new.word, new.id, opened.facts["owner"]) == ("task", "", BOB.user)
+    assert "add detection" in opened.facts["title"] and opened.facts["due"] == "2026-12-07"
+    assert opened.facts["incident"] == INCIDENT == own.id
+    assert [each.facts.get("id") for each in own.drafts if each.kind == Kind.TASK] == ["{id}"]
+    assert entry.answer.endswith("No alert told of it in time: {id} is to add one.")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        incident(drill="yes"),
+        incident(status("resolved"), draft(Kind.REOPENED, "again", why="x")),
+        incident(draft(Kind.ALERT, "f", group="A", name="n", state="firing", started=written(NOW - timedelta(minutes=6))),
+                 draft(Kind.ALERT, "r", group="A", name="n", state="resolved", ended=written(NOW))),
+    ],
+    ids=["a drill", "told already", "an alert told of it"],
+)  # fmt: skip
+def test_no_such_action_follows_from(known: Incident) -> None:
+    assert [write.word for write in decided("resolve", known).writes] == ["incident"]
 
 
 def test_what_is_resolved_is_not_resolved_again() -> None:
