@@ -52,7 +52,15 @@ def _fired(incident: Incident, timer: Timer, now: datetime, site: Site) -> Itera
         ending = f" (late by {said})" if said else ""
         for told in (_discreet(incident, each, site) for each in about(incident, timer, now, site)):
             is_said = told.is_told or bool(told.mention)
-            yield replace(told, source="timer", text=f"{told.text}{ending}" if is_said else told.text)
+            text = f"{told.text}{ending}" if is_said else told.text
+            yield _spared(replace(told, source="timer", text=text), incident)
+
+
+def _spared(told: Draft, incident: Incident) -> Draft:
+    """Of a drill nobody hears but who takes part; whoever would be called is left out, in the room."""
+    if not (incident.is_drill and told.mention) or told.mention in (incident.by, *incident.people):
+        return told
+    return replace(told, is_told=True, mention="", text=f"drill, nobody is called: {told.text}")
 
 
 def _discreet(incident: Incident, told: Draft, site: Site) -> Draft:
@@ -90,7 +98,11 @@ def _line(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterat
     if item.key == "ic":
         yield from _leaderless(incident, now, site)
         return
-    yield _ask(f"⏰ due now: {item.text} ({called(item.role)})", _whom(incident, item, now, site))
+    text = f"⏰ due now: {item.text} ({called(item.role)})"
+    yield _ask(text, _whom(incident, item, now, site))
+    lead = next(iter(site.roles.sre_lead), "")
+    if item.key == "published" and lead:
+        yield _ask(text, lead)
 
 
 def _whom(incident: Incident, item: Item, now: datetime, site: Site) -> str:

@@ -476,6 +476,7 @@ SHORTCUTS: Mapping[str, Shortcut] = {
         Shortcut("uncordon", "node", "uncordon"),
         Shortcut("drain", "node", "drain"),
         Shortcut("declare", "incident", "declare"),
+        Shortcut("page", "incident", "page"),
         Shortcut("ack", "alert", "ack"),
         Shortcut("resolve", "incident", "resolve"),
         Shortcut("approve", "task", "approve"),

@@ -175,6 +175,28 @@ def test_nobody_is_called_in_a_drill(clock: Clock) -> None:
     ]
 
 
+def test_whoever_has_no_part_in_a_drill_is_not_reminded_of_it(clock: Clock) -> None:
+    clock.begin("sev1 checkout is down --drill")
+    told = clock.wait(40)
+    assert {whom for whom, _ in told} == {"", ALICE.user}  # who declared it
+    assert "drill, nobody is called: still nobody leads this incident" in [text for _, text in told]
+
+
+def test_a_postmortem_that_is_not_published_in_time_is_told_to_the_lead_as_well(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    for to in ("mitigated", "resolved"):
+        clock.add(Kind.STATUS, to, ALICE.user, to=to)
+    told = clock.wait(60 * 49, step=60)
+    asked = [(whom, text.partition(":")[2].partition("(")[0].strip()) for whom, text in told if "⏰" in text]
+    assert asked == [
+        (ALICE.user, "all milestones are known and in order"),
+        (ALICE.user, "the postmortem is published"),
+        (DAVE.user, "the postmortem is published"),
+        (ALICE.user, "what follows has an owner and a date"),
+    ]
+
+
 def test_a_missed_update_goes_to_its_writer_then_the_deputy_then_the_lead_and_an_update_ends_it(
     clock: Clock,
 ) -> None:
@@ -243,11 +265,17 @@ def test_an_update_is_told_and_the_next_one_promised(clock: Clock) -> None:
     clock.begin()
     said = '"half of the payments fail" --actions "rolling back" --next 30m --to stakeholders'
     receipt = clock.type(f"incident update {said} --incident {clock.id}")
-    assert receipt.accepted and receipt.text == "Told here and in #general-status. The next update is due in 30 min."
+    assert (
+        receipt.accepted
+        and receipt.text == "Told here and in #general-status. The next update is due in 30 min."
+    )
     (told,) = clock.incident(clock.id).updates
     assert told.parts == {"conditions": "half of the payments fail", "actions": "rolling back"}
     assert (told.by, told.audience, told.next_due) == (ALICE.user, "stakeholders", clock.now + 30 * MINUTE)
-    assert clock.incident(clock.id).lines[-1].text == "Conditions: half of the payments fail\nActions: rolling back"
+    assert (
+        clock.incident(clock.id).lines[-1].text
+        == "Conditions: half of the payments fail\nActions: rolling back"
+    )
 
 
 def test_a_bare_update_asks_by_a_window_that_holds_what_was_said_last(clock: Clock) -> None:
@@ -290,7 +318,10 @@ def test_outside_an_incident_its_verbs_say_what_to_name(clock: Clock) -> None:
 
 
 def test_what_the_stakeholders_are_told_goes_to_their_channels_and_of_a_drill_nothing(clock: Clock) -> None:
-    for text, channels in (("sev1 checkout is down", ["#general-status"]), ("sev1 login is down --drill", [])):
+    for text, channels in (
+        ("sev1 checkout is down", ["#general-status"]),
+        ("sev1 login is down --drill", []),
+    ):
         clock.begin(text)
         clock.type(f'incident update "half <!channel> fail" --to stakeholders --incident {clock.id}')
         told = render.messages(clock.incident(clock.id), lambda said: said)
