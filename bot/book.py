@@ -176,7 +176,11 @@ class Book(Generic[R]):
         """What is kept for good holds no secret: an event cannot be mended later."""
         mask = self._state.redact
         facts = {name: mask(value) for name, value in draft.facts.items()}
-        return replace(draft, text=mask(draft.text), facts=facts)
+        evidence = draft.evidence
+        if evidence is not None:
+            files = tuple(replace(file, name=mask(file.name)) for file in evidence.files)
+            evidence = replace(evidence, files=files)
+        return replace(draft, text=mask(draft.text), facts=facts, evidence=evidence)
 
     def _fresh(self, id: str, drafts: Iterable[Draft]) -> list[Draft]:
         drafts = list(drafts)

@@ -4,6 +4,7 @@ wrong named with what would be right.
 Used by `change new` and `change edit`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any
@@ -12,8 +13,10 @@ from commands.changes import window
 from commands.entry import Given
 from commands.errors import UsageError
 from commands.form import Field, FieldErrors, Form
+from commands.grammar import visible
 from commands.model import Args
 from commands.response.changerequest import Payload, Risk, lines_in
+from commands.site import Site
 from commands.wording import one_line
 
 SHORTEST_WAY_BACK, SHORTEST_WHY = 10, 15  # characters
@@ -26,6 +29,8 @@ RISKS = (
     (Risk.HIGH.value, "high: data, several services, or hard to take back"),
 )
 _YES_NO = (("no", "no"), ("yes", "yes"))
+
+_USER = re.compile(r"[UW][A-Z0-9]{2,}")
 
 # Without these there is nothing to check.
 _NEEDED = ("title", "at", "for", "why")
@@ -60,7 +65,7 @@ def form(args: Args, fields: Mapping[str, str], title: str, submit: str) -> Form
         field("auto", "May the bot roll back by itself?", "choice", options=_YES_NO),
         field("image", "Image that it brings", is_optional=True),
         field("approvers", "Who should look at it?", hint="by comma", is_optional=True),
-        field("authors", "Who else made it?", hint="They cannot approve it", is_optional=True),
+        field("authors", "Who else made it?", hint="Their ids (U…), by comma. They cannot approve it", is_optional=True),
     )  # fmt: skip
     return Form(title, submit, args, drawn)
 
@@ -81,6 +86,7 @@ def payload(given: Given, fields: Mapping[str, str]) -> Payload:
     at = read("at", lambda text: window.begins(text, given.now, given.site.timezone))
     lasts = read("for", window.lasts, "none")
     risk = read("risk", _risk, Risk.MEDIUM.value)
+    authors = read("authors", lambda text: _people(text, given.site))
     steps, verify = _lines(fields.get("steps", "")), _lines(fields.get("verify", ""))
     errors |= _wrong_texts(given, fields, steps, verify)
     if errors:
@@ -90,7 +96,7 @@ def payload(given: Given, fields: Mapping[str, str]) -> Payload:
         namespace=service.namespace, at=at.astimezone(UTC).replace(microsecond=0), duration=lasts,
         rollback=fields.get("rollback", "").strip()[:_LONGEST], why=fields["why"].strip()[:_LONGEST], risk=risk,
         steps=steps, verify=verify, expected=_names(fields.get("expected", "")),
-        approvers=_names(fields.get("approvers", "")), authors=_names(fields.get("authors", "")),
+        approvers=_names(fields.get("approvers", "")), authors=authors,
         image=fields.get("image", "").strip(), is_irreversible=_is_yes(fields, "irreversible"),
         is_auto=_is_yes({"auto": usual_auto(given, fields), **fields}, "auto"),
     )  # fmt: skip
@@ -157,6 +163,19 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(name.strip().lstrip("@") for name in text.replace("\n", ",").split(",") if name.strip())
     )
+
+
+def _people(text: str, site: Site) -> tuple[str, ...]:
+    """Users: whom nobody can tell from others nobody could keep from approving their own work."""
+    known = {name.casefold(): ids[0] for name, ids in site.team.people.items() if ids}
+    found = {name: name if _USER.fullmatch(name) else known.get(name.casefold(), "") for name in _names(text)}
+    strange = [one_line(visible(name), 40).replace("`", "") for name, user in found.items() if not user]
+    if strange:
+        raise UsageError(
+            f"`{strange[0]}` is nobody the bot knows, so they could approve it: mention them in the line, or give the id of "
+            "their profile (U…)."
+        )
+    return tuple(dict.fromkeys(found.values()))
 
 
 def _is_yes(fields: Mapping[str, str], name: str) -> bool:

@@ -304,6 +304,13 @@ def test_what_was_an_emergency_is_not_begun_once_it_is_none(post: Changes) -> No
     assert "no open Sev1 or Sev2 any more" in refused(post, f"change start {change.id}", ALICE)
 
 
+def test_who_made_it_too_is_somebody_the_bot_can_tell_from_others(post: Changes) -> None:
+    for nobody in ("carol", "S0TEAM00001", "<!subteam^S0TEAM00001>"):
+        assert "is nobody the bot knows" in refused(post, f"change new {LINE} --authors {nobody}", ALICE)
+    change = post.ask(f"{LINE} --authors @ALICE,<@{CAROL.user}|carol>")
+    assert change.payload.authors == (ALICE.user, CAROL.user)
+
+
 def test_a_secret_in_a_payload_is_masked_before_it_is_kept(state: State) -> None:
     state.redact = lambda text: text.replace("hunter2", "[redacted]")
     post = Changes(state)

@@ -1,4 +1,4 @@
-"""How much of what people mark is kept: the files of one incident do not fill the store of all."""
+"""How much of what people mark is kept, and what not: the files of one incident do not fill the store of all."""
 
 from datetime import timedelta
 
@@ -18,3 +18,11 @@ def test_files_of_one_incident_are_kept_up_to_a_bound_and_the_rest_says_why(desk
     kept, refused = (line.files[0] for line in desk.lines())
     assert kept.stored and not refused.stored and "100 MiB of files are kept" in refused.missing
     assert refused.name == "other.png"
+
+
+def test_a_secret_in_the_name_of_a_file_is_masked_before_it_is_kept(desk: Desk) -> None:
+    desk.state.redact = lambda text: text.replace("hunter2", "[redacted]")
+    desk.pin(desk.slack.upload("bob", desk.room, "hunter2.png", b"\x89PNG").ts)
+    (kept,) = desk.lines()[0].files
+    assert kept.name == "[redacted].png"
+    assert b"hunter2" not in b"".join(desk.state.redis.lrange(f"sre:events:{desk.id}", 0, -1))
