@@ -87,7 +87,7 @@ def _with(line: Line, event: Event) -> Line:
     at = event.at.astimezone(UTC).strftime("%H:%M UTC")
     match event.kind:
         case Kind.REVISED:
-            return replace(line, text=event.text, earlier=(*line.earlier, line.text), gone="")
+            return replace(line, text=event.text, earlier=(*line.earlier, line.text))
         case Kind.REMOVED:
             return replace(line, gone=f"deleted in Slack at {at}; its text is kept")
         case Kind.RELEASED:

@@ -97,6 +97,7 @@ def test_false_alarms_and_canceled_ones_are_left_out_by_name():
         "canceled": ("INC-canceled",),
         "false alarm": ("INC-false alarm",),
     }
+    assert population(made, window.month(BERLIN, 2026, 12)).excluded == {}
 
 
 def test_one_that_was_opened_again_takes_what_users_felt_and_not_the_pause():
@@ -197,6 +198,13 @@ def test_what_users_still_feel_counts_up_to_the_end_and_is_named():
     still = incident("INC-1", at(30, "10:00:00"), 1, "checkout", milestone("started", at(30, "10:00:00")))
     found = failures((still,), "checkout", NOVEMBER)
     assert (found.down, found.ongoing) == (14 * HOUR, ("INC-1",))
+
+
+def test_what_is_mitigated_is_no_longer_felt_although_it_goes_on():
+    better = incident("INC-1", at(30, "10:00:00"), 1, "checkout", milestone("started", at(30, "10:00:00")),
+                      milestone("mitigated", at(30, "11:00:00")))  # fmt: skip
+    found = failures((better,), "checkout", NOVEMBER)
+    assert (found.down, found.ongoing) == (HOUR, ())
 
 
 def test_a_failure_that_nobody_dated_is_named_and_not_counted():
@@ -358,9 +366,15 @@ def test_the_hours_are_those_of_the_person(day, clock, kind):
 def test_the_busiest_shift_goes_through_midnight():
     calls = [
         Call(ALICE, at(day, clock))
-        for day, clock in ((3, "20:00:00"), (3, "23:30:00"), (4, "06:30:00"), (4, "08:00:00"))
+        for day, clock in (
+            (3, "19:30:00"),
+            (3, "20:00:00"),
+            (3, "23:30:00"),
+            (4, "06:30:00"),
+            (4, "08:00:00"),
+        )
     ]
-    assert load(calls).busiest == 3
+    assert load(calls).busiest == 4
 
 
 def test_two_incidents_at_once_are_worked_at_once():
@@ -379,6 +393,12 @@ def test_work_is_from_taking_notice_to_the_end():
                     acked=at(3, "10:32:00"), acked_by=ALICE)  # fmt: skip
     found = oncall.work((made,), (alert,), WEEK.end)
     assert found == {ALICE: [(at(3, "10:05:00"), at(3, "10:50:00"))]}
+
+
+def test_nobody_works_at_an_alert_before_it_began():
+    early = replace(occurrence(lasted=20 * MINUTE), starts_at=at(3, "10:30:00"), ends_at=at(3, "10:50:00"),
+                    acked=at(3, "10:20:00"), acked_by=ALICE)  # fmt: skip
+    assert oncall.work((), (early,), WEEK.end) == {ALICE: [(at(3, "10:30:00"), at(3, "10:50:00"))]}
 
 
 def test_person_weeks_are_of_seconds_on_call_and_not_of_heads():

@@ -58,6 +58,8 @@ def test_what_comes_too_late_is_named_with_what_it_should_come_before() -> None:
     begun = draft(Kind.MILESTONE, "began", name="started", at=written(NOW))
     better = draft(Kind.MILESTONE, "…", name="mitigated", at=written(NOW - timedelta(minutes=1)))
     assert inverted(times(incident(begun, better))) == ((Milestone.STARTED, Milestone.MITIGATED),)
+    over = draft(Kind.MILESTONE, "…", name="resolved", at=written(NOW - timedelta(minutes=1)))
+    assert inverted(times(incident(begun, better, over)))[1:] == ((Milestone.STARTED, Milestone.RESOLVED),)
     at_once = draft(Kind.MILESTONE, "…", name="mitigated", at=written(NOW))
     assert inverted(times(incident(begun, at_once))) == ()
 

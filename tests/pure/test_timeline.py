@@ -89,10 +89,15 @@ def test_what_was_erased_says_by_whom_and_nothing_more() -> None:
     )
     gone = [replace(event, content=None) if event.seq == 2 else event for event in events]
     line = next(line for line in timeline.lines(gone) if line.seq == 2)
-    assert (
-        timeline.sentence(line, called)
-        == "Alice: (erased) (erased: a token; agreed by Bob and Alice)"
-    )
+    assert timeline.sentence(line, called) == "Alice: (erased) (erased: a token; agreed by Bob and Alice)"
+
+
+def test_of_what_was_erased_no_earlier_text_is_shown_either() -> None:
+    said = replace(draft(Kind.ERASED, "erased", seq="2", also="3", why="a token"), by="U0ALICE0001")
+    _, events = recorded(message("the token is x", "1.1"), about(Kind.REVISED, "1.1", "the token is y"), said)
+    line = timeline.lines(events)[-1]
+    assert (line.seq, line.text, line.earlier, line.files) == (2, "", (), ())
+    assert line.gone == "erased: a token"
 
 
 def test_what_only_the_clock_wrote_is_left_out_unless_asked_for() -> None:
