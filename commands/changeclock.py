@@ -60,7 +60,9 @@ def _timers(
         yield from ((f"{VALIDATE}{each}", after.done + timedelta(minutes=each)) for each in LOOKS)
     if is_moved and after.is_over and after.stage is not Stage.SUCCEEDED:
         yield from ((f"{VALIDATE}{each}", None) for each in LOOKS)
-    if is_moved and after.is_over:
+    if is_moved and after.stage is Stage.ROLLING_BACK:
+        yield HELD, after.updated + DECIDED
+    if (is_moved and after.is_over) or _is_newly_undone(before, after):
         yield HELD, None
     if is_moved and after.emergency and after.stage is Stage.EXECUTING and after.started:
         yield REVIEW, after.started + REVIEWED
@@ -74,6 +76,11 @@ def _timers(
         if after.stage in _TOLD and after.is_on_page:
             yield PAGE, after.updated
         yield REMIND, _reminder(after)
+
+
+def _is_newly_undone(before: ChangeRequest | None, after: ChangeRequest) -> bool:
+    """Taken back; whether that helped is decided within ten minutes by the samples."""
+    return after.undone is not None and (before is None or before.undone != after.undone)
 
 
 def expires(change: ChangeRequest, site: Site) -> datetime | None:
@@ -110,6 +117,11 @@ def _held(change: ChangeRequest, now: datetime, site: Site) -> Iterator[Draft]:
     if at is not None and at <= now:
         yield fired(HELD, at)
         text = f"📟 nobody has decided for {span(DECIDED)}: {change.verdict_why}. Close it or roll it back."
+        if change.stage is Stage.ROLLING_BACK:
+            text = (
+                f"📟 it is being taken back for {span(DECIDED)}, and nothing says that it is. See to its rollback; when "
+                f"it is done: `/sre change rollback {change.id} --done`."
+            )
         yield replace(draft(Kind.NOTE, text), is_told=True, mention=site.oncall(now) or change.started_by)
 
 

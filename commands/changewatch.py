@@ -87,6 +87,8 @@ def _then(change: ChangeRequest, found: Verdict, at: datetime, site: Site) -> It
                 )
             elif found.is_final and is_news:
                 yield from _held(change, found, at)
+            elif not found.is_final and change.timer(HELD):
+                yield timer(HELD, None)  # it is seen again: nobody has to decide
         case _:
             if found.outcome is Outcome.FAIL and is_news:
                 yield _told(
@@ -110,12 +112,14 @@ def _failed(change: ChangeRequest, found: Verdict, at: datetime, site: Site) -> 
         yield timer(ROLL_BACK, at)
     elif not change.payload.is_irreversible:
         yield _told(change, f"{said} Roll back now? Its card has the button.", at, site)
+        yield from _to_decide(change, at)
     elif change.stage is Stage.VALIDATING:
         why = f"{found.reason}; it cannot be taken back"
         failed = moving(Move.GIVE_UP, f"{said} It cannot be taken back: declare an incident.", why=why)
         yield replace(failed, mention=site.oncall(at))
     else:
         yield _told(change, f"{said} It cannot be taken back: stop, and declare an incident.", at, site)
+        yield from _to_decide(change, at)
 
 
 def may_roll_back(change: ChangeRequest) -> bool:
@@ -145,8 +149,29 @@ def _held(change: ChangeRequest, found: Verdict, at: datetime) -> Iterator[Draft
     blind = "nobody sees how it does" if found.outcome is Outcome.BLIND else "its samples prove nothing"
     text = f"🙈 {blind}: {found.reason}. Look yourself, then close it or roll it back."
     yield replace(draft(Kind.NOTE, text), is_told=True, mention=change.started_by)
+    yield from _to_decide(change, at)
+
+
+def _to_decide(change: ChangeRequest, at: datetime) -> Iterator[Draft]:
+    """Who does not within half an hour has whoever is on call beside them."""
     if change.timer(HELD) is None:
         yield timer(HELD, at + DECIDED)
+
+
+def lost(change: ChangeRequest, why: str, at: datetime, site: Site) -> Iterator[Draft]:
+    """It cannot be watched any more. What is not seen is neither carried on nor passed; whether a rollback helped that
+    nobody sees is not known, and counts as if it had not."""
+    yield timer(SAMPLE, None)
+    text = f"🙈 {change.payload.service} cannot be watched any more: {why}."
+    if change.stage is Stage.ROLLING_BACK:
+        yield moving(Move.NOT_RECOVER, f"{text} Nobody sees whether it recovers.", why=why)
+    elif change.stage in (Stage.EXECUTING, Stage.VALIDATING):
+        told = _told(change, f"{text} Look yourself, then close it or roll it back.", at, site)
+        is_begun = change.stage is Stage.EXECUTING
+        yield replace(told, kind=Kind.MOVED, facts={"move": Move.LOSE, "why": why}) if is_begun else told
+        yield from _to_decide(change, at)
+    else:
+        yield _told(change, text, at, site)
 
 
 def _told(change: ChangeRequest, text: str, at: datetime, site: Site) -> Draft:
@@ -158,8 +183,9 @@ def _told(change: ChangeRequest, text: str, at: datetime, site: Site) -> Draft:
 _BEGUN = frozenset({State.APPLYING, State.SUCCEEDED, State.PARTIAL, State.FAILED})
 
 
-def linked(change: ChangeRequest, request: Request) -> tuple[Draft, ...]:
-    """A change whose reason names this one: how it stands, and what its rollback means."""
+def linked(change: ChangeRequest, request: Request, *, is_own: bool = False) -> tuple[Draft, ...]:
+    """A change whose reason names this one: how it stands, and what its rollback means. is_own: the bot asked for it by
+    itself."""
     back = request.why.startswith(f"{change.id} rollback")
     known = next((each for each in change.linked if each.request == request.id), None)
     state = "" if request.is_open else request.state.value
@@ -170,7 +196,7 @@ def linked(change: ChangeRequest, request: Request) -> tuple[Draft, ...]:
         ended = f" {state}" if state else " is asked for"
         told = draft(
             Kind.RUN, f"🔗 `{request.text}` ({request.id}){ended}", id=request.id, line=request.text, state=state,
-            back="yes" if back else "",
+            back="yes" if back else "", own="yes" if is_own else "",
         )  # fmt: skip
         drafts.append(replace(told, key=f"run:{request.id}:{state}", is_told=bool(state)))
     is_running = change.stage is Stage.ROLLING_BACK or any(

@@ -39,12 +39,14 @@ class Value:
 @dataclass(frozen=True, slots=True)
 class Check:
     """A function that must always work. is_up: None where that was not read. is_silent: what speaks against it is
-    silence alone, which may also be ours."""
+    silence alone, which may also be ours. is_late: it was looked at long after the sample was due, and says nothing of
+    that time."""
 
     name: str
     is_up: bool | None
     why: str = ""
     is_silent: bool = False
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,11 +83,19 @@ class Judged:
 
 
 def look(
-    service: ServiceSite, site: ClusterSite, at: datetime, of: Baseline, around: Mapping[str, Baseline]
+    service: ServiceSite,
+    site: ClusterSite,
+    at: datetime,
+    of: Baseline,
+    around: Mapping[str, Baseline],
+    *,
+    is_late: bool = False,
 ) -> Generator[Reads, Seen, Judged]:
-    """One sample, with its neighbours at the same time. around: their baselines (baseline.neighbours)."""
+    """One sample, with its neighbours at the same time. around: their baselines (baseline.neighbours). is_late: it is
+    taken long after that time; what was measured is still there, while a critical check only says how it is now."""
     rules = site.change.rollback
     own: Sample = yield from sampled(service, site, at)
+    own = replace(own, checks=tuple(replace(each, is_late=is_late) for each in own.checks))
     others: dict[str, Judged] = {}
     for name, base in around.items():
         if name in site.services:  # the configuration may have changed meanwhile
@@ -238,6 +246,9 @@ def _critical(sample: Sample, of: Baseline) -> Iterator[Measure]:
 def _checked(check: Check, *, held: bool, is_dark: bool) -> Measure:
     """is_dark: nothing else was read either, so silence may be our own."""
     name, why = f"{_CRITICAL}{check.name}", f": {check.why}" if check.why else ""
+    if check.is_late:
+        text = f"{check.name} was not looked at then, this sample was taken late"
+        return Measure(name, Reading.INCONCLUSIVE, text, is_needed=False)
     if check.is_up:
         return Measure(name, Reading.CLEAN, f"{check.name}: works")
     if not held:

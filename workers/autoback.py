@@ -43,20 +43,22 @@ def is_planned(request: Request) -> bool:
     return request.state is not Standing.READING
 
 
-def approve(state: State, stored: Stored[Request], change: ChangeRequest, now: datetime) -> bool:
-    """Approve it with what the change request was approved by; False where people must look at it first."""
+def approve(state: State, stored: Stored[Request], change: ChangeRequest, now: datetime, asker: str) -> bool:
+    """Approve it with what the change request was approved by; False where people must look at it first. asker: the
+    person it is asked for by, who counts no more than anybody who asks."""
     request, asking = stored.record, stored.record.asking
     if request.state is not Standing.AWAITING or asking is None or request.plan is None:
         return False
     if request.plan.go is not Go.GO or not _is_within(request, request.plan, change):
         return False
-    approvals = tuple(Approval(each.user, now, person=each.person) for each in change.agreed)
+    agreed = tuple(each for each in change.agreed if (each.person or each.user) != asker)
+    approvals = tuple(Approval(each.user, now, person=each.person) for each in agreed)
     granted = request.move(Standing.APPROVED, asking=replace(asking, approvals=approvals))
     if granted.asking is None or not granted.asking.is_granted:
         return False
     writing = state.change().put(granted, was=stored.version).show(granted, priority=0).line_up(granted)
     writing.work(granted, timeout=JOB_TIMEOUT, first=True)
-    by = " ".join(each.user for each in change.agreed)
+    by = " ".join(each.user for each in agreed)
     writing.audit(
         "approved", id=request.id, by=by, requester=request.actor.user, text=request.text, reason=change.id
     )

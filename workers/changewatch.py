@@ -42,6 +42,8 @@ _WALL = 20.0  # seconds one sample may take
 _FROZEN_WALL = 45.0  # and a baseline
 _WEEK = timedelta(days=8)  # how far back incidents matter to a baseline
 
+_NOTHING_DONE = (Standing.BLOCKED, Standing.REJECTED, Standing.EXPIRED, Standing.CANCELLED)
+
 # Where the audit trail was left, and how much of it is read in a turn.
 _PLACE = "sre:changes:trail"
 _LINES = 500
@@ -122,7 +124,7 @@ class ChangeWatch:
         cluster = self._site.clusters.get(change.payload.cluster)
         service = cluster.services.get(change.payload.service) if cluster else None
         if cluster is None or service is None:
-            self._changes.append(change.id, lambda _: [timer(changeclock.SAMPLE, None)])
+            self._lose(change, "it is not configured any more", at)
         elif change.baseline is None:
             self._freeze(change, cluster, service)
         else:
@@ -149,11 +151,12 @@ class ChangeWatch:
         frozen = dict(self._changes.baseline(change.id) or {})
         own = frozen.pop(service.name, None)
         if own is None:
-            self._changes.append(change.id, lambda _: [timer(changeclock.SAMPLE, None)])
-            log.error("the baseline of %s cannot be read: it is not watched", change.id)
+            self._lose(change, "its baseline cannot be read", at)
             return
         wall = time.monotonic() + _WALL
-        taken = walk(look(service, cluster, at, own, frozen), self._reader(cluster.name), wall)
+        is_late = self._now() - at > cluster.change.rollback.interval
+        looking = look(service, cluster, at, own, frozen, is_late=is_late)
+        taken = walk(looking, self._reader(cluster.name), wall)
         samples = (*self._changes.samples(change.id), taken)
 
         def making(now: ChangeRequest) -> tuple[Draft, ...]:
@@ -161,6 +164,13 @@ class ChangeWatch:
                 return ()  # another worker took it
             found = changewatch.judged(now, samples, own, cluster.change.rollback, at)
             return changewatch.sampled(now, found, written_sample(taken), at, self._site)
+
+        self._changes.append(change.id, making)
+
+    def _lose(self, change: ChangeRequest, why: str, at: datetime) -> None:
+        def making(now: ChangeRequest) -> tuple[Draft, ...]:
+            is_due = now.timer(changeclock.SAMPLE) == at
+            return tuple(changewatch.lost(now, why, self._now(), self._site)) if is_due else ()
 
         self._changes.append(change.id, making)
 
@@ -204,16 +214,23 @@ class ChangeWatch:
                 return
             again = timer(changeclock.ROLL_BACK, now + autoback.AGAIN)
             change = autoback.put(self._state.change(), request)
-            self._changes.add(change, stored, (*changewatch.linked(record, request), again))
+            self._changes.add(change, stored, (*changewatch.linked(record, request, is_own=True), again))
             change.commit()
             return
-        asked = self._state.request(record.linked_back[0].request)
+        first, asker = record.linked_back[0], self._site.person(record.started_by)
+        if not first.is_own:
+            self._leave(record, at, f"somebody asked for {first.request} first")
+            return
+        asked = self._state.request(first.request)
         if asked is not None and not autoback.is_planned(asked.record):
             self._changes.append(record.id, lambda _: [timer(changeclock.ROLL_BACK, now + autoback.AGAIN)])
-        elif asked is not None and autoback.approve(self._state, asked, record, now):
+        elif asked is not None and autoback.approve(self._state, asked, record, now, asker):
             self._changes.append(record.id, lambda _: [changeclock.fired(changeclock.ROLL_BACK, at)])
         elif asked is not None and asked.record.state is Standing.AWAITING:
             self._leave(record, at, f"the plan of {asked.record.id} must be looked at by somebody first")
+        elif asked is None or asked.record.state in _NOTHING_DONE:
+            stands = asked.record.state.value if asked else "gone"
+            self._leave(record, at, f"{first.request} is {stands}")
         else:
             self._changes.append(record.id, lambda _: [changeclock.fired(changeclock.ROLL_BACK, at)])
 

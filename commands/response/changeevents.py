@@ -25,7 +25,7 @@ class Kind(StrEnum):
     TICKED = "ticked"  # item state note
     STANDBY = "standby"  # yes ("yes", "no")
     STEP = "step"  # number state note
-    RUN = "command"  # id line state
+    RUN = "command"  # id line state back own (each "yes")
     NOTIFIED = "notified"  # channels page ("yes")
     BASELINE = "baseline"  # baseline (JSON)
     SAMPLE = "sample"  # sample (JSON), outcome why

@@ -108,6 +108,11 @@ def _finished(change: ChangeRequest, event: Event) -> ChangeRequest:
     return replace(change, done=event.at)
 
 
+def _lost(change: ChangeRequest, event: Event) -> ChangeRequest:
+    """As the verdict of samples that nobody could read."""
+    return replace(change, done=event.at, verdict="blind", verdict_why=event.facts.get("why", ""))
+
+
 def _recovered(change: ChangeRequest, event: Event) -> ChangeRequest:
     return replace(change, restored=event.at)
 
@@ -119,7 +124,7 @@ _ABOUT: Mapping[Move, _Step] = {
     Move.GRANT: _granted,
     Move.START: _started,
     Move.FINISH: _finished,
-    Move.LOSE: _finished,
+    Move.LOSE: _lost,
     Move.RECOVER: _recovered,
 }
 
@@ -180,8 +185,10 @@ def _run(change: ChangeRequest, event: Event) -> ChangeRequest:
     """A change that was asked of the bot for it; told again when it has ended. What took it back, did."""
     facts = event.facts
     is_back = facts.get("back") == "yes"
-    linked = Linked(facts["id"], facts.get("line", ""), facts.get("state", ""), event.at, is_back)
     known = {each.request: each for each in change.linked}
+    before = known.get(facts["id"])
+    is_own = facts.get("own") == "yes" or (before is not None and before.is_own)
+    linked = Linked(facts["id"], facts.get("line", ""), facts.get("state", ""), event.at, is_back, is_own)
     return replace(
         change,
         linked=tuple({**known, linked.request: linked}.values()),

@@ -180,13 +180,14 @@ class Validated:
 @dataclass(frozen=True, slots=True)
 class Linked:
     """A change that was asked of the bot for it: its request, what was typed, and how it ended ("" while it goes).
-    is_back: it takes the change back."""
+    is_back: it takes the change back; is_own: the bot asked for that by itself."""
 
     request: str
     line: str
     state: str = ""
     at: datetime | None = None
     is_back: bool = False
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

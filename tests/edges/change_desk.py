@@ -41,7 +41,7 @@ class Shop(FakeReader):
 
     def __init__(self, post: Post, records: ChangeRecords) -> None:
         super().__init__(WELL)
-        self.bad, self.requests, self.is_dark = 4.0, 2000.0, False
+        self.bad, self.requests, self.is_dark, self.is_empty = 4.0, 2000.0, False, False
         self._source, self._post = ChangeSource(records), post
 
     def _answer(self, read: Read) -> Any:
@@ -58,6 +58,8 @@ class Shop(FakeReader):
     def _measured(self, expr: str) -> Any:
         if self.is_dark:
             return Gap("prometheus: HTTP 503")
+        if self.is_empty:
+            return Vector(())
         told = (
             ("/ 0.001", 0.2), ('status=~"5.."', self.bad), ("increase(", self.requests),
             ("histogram_quantile", 0.2), ("up{", 1), ("cpu_usage", 0.1), ("working_set", 1e8),
@@ -74,6 +76,10 @@ class Changes(Post):
         self.shop = Shop(self, self.changes)
         self.engine = Engine(state, CATALOG, site, lambda cluster: self.shop, now=self.clock)
         self.watching = ChangeWatch(state, CATALOG, site, lambda cluster: self.shop, now=self.clock)
+
+    def later(self, **span: float) -> "Changes":
+        super().later(**span)
+        return self
 
     def work(self) -> None:
         """Answer all that is open."""
