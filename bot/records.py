@@ -41,7 +41,7 @@ class Records(Book[Incident]):
         if record.room.thread:  # of an alert's thread it is known already
             told_in = f"{record.room.channel} {record.room.thread}"
             change.pipe.hsetnx(THREADS, told_in, f"incident:{record.id} card")
-        for link in record.alerts if record.is_active else ():  # of one that ended they may be another's by now
+        for link in record.alerts if record.is_active else ():  # later they may be another's
             change.pipe.hset(_OF_GROUP, link.group, record.id)
 
     def incident(self, id: str) -> Stored[Incident] | None:
