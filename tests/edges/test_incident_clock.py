@@ -338,3 +338,25 @@ def test_who_is_to_act_is_asked_alone_and_the_room_stays_quiet(clock: Clock) -> 
     asked = [each for each in drawn if "faulty service and impact are said" in each.text]
     assert [each.channel for each in asked if each.key.startswith("line")] == [f"@{ALICE.user}"]
     assert f"<#{clock.incident(clock.id).room.channel}>" in asked[-1].text
+
+
+def test_of_a_whole_sev1_the_room_hears_but_people_timers_and_what_came_back(clock: Clock) -> None:
+    """At most one message in five minutes that nobody typed and no timer fired: all else edits the card."""
+    clock.begin()
+    clock.lead()
+    for minute in range(0, 100, 5):
+        clock.wait(5, step=5)
+        for state in ("resolved", "firing"):
+            clock.add(Kind.ALERT, f"5xx is {state}", group="A1", name="5xx", state=state)
+        clock.add(Kind.RUN, "`health` is answered", id=f"R{minute}", line="health", state="answered")
+        clock.add(Kind.ROLLOUT, "deployment shop/web: image", object=f"deployment/shop/web-{minute}")
+        clock.add(Kind.FIELD, "impact", ALICE.user, name="impact", value=f"{minute} % fail")
+    for to in ("mitigated", "resolved"):
+        clock.add(Kind.STATUS, to, ALICE.user, to=to)
+    for state in ("resolved", "firing"):
+        clock.add(Kind.ALERT, f"5xx is {state}", group="A1", name="5xx", state=state)
+    events = clock.records.events(clock.id)
+    unasked = [event.text for event in events if event.is_told and not event.by and event.source != "timer"]
+    assert unasked == ["opened again: 5xx fires again"]
+    drawn = render.messages(clock.incident(clock.id), lambda said: said)
+    assert [each.key for each in drawn if each.key == "card"] == ["card"]
