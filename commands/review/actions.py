@@ -12,7 +12,7 @@ from commands.model import Gap, Inquiry, Section
 from commands.numbers.population import population, reason_against
 from commands.numbers.window import Window
 from commands.phrase import counted, span
-from commands.response.incident import Incident, Milestone
+from commands.response.incident import Glass, Incident, Milestone
 from commands.response.task import Task
 from commands.responsereads import OpenIncidents, Tasks
 from commands.review.facts import Facts
@@ -35,13 +35,17 @@ def inquiry(site: ClusterSite, facts: Facts, window: Window) -> Inquiry:
     else:
         real = [each for each in waiting if not reason_against(each) and not each.is_private]
         findings += [_active(real, facts.now), _owed(real, facts.now)]
+    known = [] if isinstance(tasks, Gap) else [each for each in tasks if _is_meant(each, site)]
+    alone = _alone(facts, window)
+    users = {*(each.owner for each in known), *(glass.by for _, glass in alone)}
+    owners = Called(tuple(sorted(users)))
+    answer = (yield (owners,))[owners] if users else {}
+    names: Mapping[str, str] = {} if isinstance(answer, Gap) else answer
     if isinstance(tasks, Gap):
         findings.append(unread("OM-4.6", "Actions", tasks))
     else:
-        known = [each for each in tasks if _is_meant(each, site)]
-        owners = Called(tuple(sorted({each.owner for each in known})))
-        names = (yield (owners,))[owners] if known else {}
-        findings.append(_actions(known, {} if isinstance(names, Gap) else names, facts))
+        findings.append(_actions(known, names, facts))
+    findings += [_glass(alone, names)] if alone else []
     return Section("actions", TITLE, True, (*findings, *_lessons(facts, window)))
 
 
@@ -87,6 +91,30 @@ def _actions(open_ones: Sequence[Task], names: Mapping[str, str], facts: Facts) 
     said = f"{len(open_ones)} open, {len(late)} late" if open_ones else "none"
     light = Light.YELLOW if late else Light.GREEN
     return Finding("OM-4.6", "Actions", light, said, "none late", lines)
+
+
+def _alone(facts: Facts, window: Window) -> list[tuple[Incident, Glass]]:
+    """What one person approved alone in the window, or before it and nobody has reviewed."""
+    every = ((each, glass) for each in facts.known_incidents() for glass in each.glass)
+    return [(each, glass) for each, glass in every if window.has(glass.at) or glass.reviewed is None]
+
+
+def _glass(alone: Sequence[tuple[Incident, Glass]], names: Mapping[str, str]) -> Finding:
+    open_ones = [glass for _, glass in alone if glass.reviewed is None]
+    lines = tuple(
+        f"{_where(each, glass)}, by {names.get(glass.by, glass.by)}: "
+        + ("reviewed" if glass.reviewed else "not reviewed")
+        for each, glass in sorted(alone, key=lambda pair: pair[1].at)
+    )
+    light = Light.YELLOW if open_ones else Light.GREEN
+    said = f"{counted(len(alone), 'change')} approved by one alone, {len(open_ones)} not reviewed"
+    return Finding("EM-3.1", "Break-glass", light, said, "every one reviewed", lines)
+
+
+def _where(incident: Incident, glass: Glass) -> str:
+    if incident.is_private:
+        return "one in a private incident"
+    return f"{incident.id} {glass.request} {one_line(glass.line, 80)}"
 
 
 def _lessons(facts: Facts, window: Window) -> Iterable[Finding]:

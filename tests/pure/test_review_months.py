@@ -23,6 +23,7 @@ from review_world import NOW, given, monthly, review
 from commands.alertreads import Called, Matrix, OccurrencePage, Series
 from commands.errors import UsageError
 from commands.finding import Light
+from commands.response.incident import Glass
 from commands.response.task import Task
 
 # --- month by month -------------------------------------------------------------------------------
@@ -119,6 +120,26 @@ def test_a_private_incident_counts_and_is_named_nowhere():
     assert line(found["operations"], "Time to restore").value == "1 min (n=1)"
     assert line(found["actions"], "Postmortems missing").value == "none"
     assert "vault" not in repr(found) and "INC-9" not in repr(found)
+
+
+def test_what_one_person_approved_alone_is_in_the_week_until_it_is_reviewed():
+    begun = at(30, "20:00:00")
+    made = incident("INC-7", begun, 1, "checkout")
+    glass = Glass("R1A2B", ALICE, begun, "deploy rollback web")
+    seen = replace(glass, request="R2", reviewed=begun, reviewed_by=BOB)
+    old = replace(seen, request="R3", at=begun - 60 * DAY)
+    hidden = replace(incident("INC-9", begun, 1, "vault", private="yes"), glass=(glass,))
+    world = {Called: {ALICE: "alice"}}
+    both = given(Incidents=(replace(made, glass=(glass, seen, old)), hidden)) | world
+    found = line(typed("review weekly", both)["actions"], "Break-glass")
+    assert (found.light, found.value) == (Light.YELLOW, "3 changes approved by one alone, 2 not reviewed")
+    assert set(found.evidence) == {
+        "INC-7 R1A2B deploy rollback web, by alice: not reviewed",
+        "INC-7 R2 deploy rollback web, by alice: reviewed",
+        "one in a private incident, by alice: not reviewed",
+    }
+    well = given(Incidents=(replace(made, glass=(seen,)),)) | world
+    assert line(typed("review weekly", well)["actions"], "Break-glass").light is Light.GREEN
 
 
 def action(id, due, **changes):
