@@ -451,6 +451,9 @@ def test_the_audit_that_everybody_reads_does_not_say_what_it_is_about(hidden: tu
     refused = post.type("incident resolve again", DAVE, ELSEWHERE)
     assert "a key is public" in refused.text
     assert "a key is public" not in str(build.audit_lines(post.state)) and incident.id in refusals(post)[-1]
+    done(post.type("incident join", ALICE, ROOM))
+    there = post.type("incident join", ALICE, ROOM)
+    assert f"{incident.id} already in #inc-x" in there.text and "#(private)" in refusals(post)[-1]
 
 
 def test_the_trail_shows_lines_of_it_only_where_nobody_else_reads_them(hidden: tuple[Post, Incident]) -> None:

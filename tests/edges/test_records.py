@@ -1,6 +1,7 @@
 """The records of incidents on a real Redis: opened once, added to in order, folded alike, sealed, found again."""
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Barrier, Thread
@@ -11,7 +12,7 @@ from bot.access import Kind
 from bot.desk import Desk, Receipt, Said
 from bot.people import People
 from bot.records import Records
-from bot.state import Change, State, connect
+from bot.state import THREADS, Change, State, connect
 from commands.catalog import Catalog
 from commands.ledger import Draft, faults, sealed
 from commands.model import Actor, Place
@@ -143,6 +144,36 @@ def test_two_who_declare_the_same_at_once_open_one(post: Post, redis_server: Red
     (refusal,) = [receipt.text for receipt in told if not receipt.accepted]
     (open_one,) = post.records.open_incidents()
     assert f"{open_one.id} is open" in refusal
+
+
+def test_those_who_declare_at_once_use_numbers_one_after_another(
+    post: Post, redis_server: RedisServer
+) -> None:
+    start = Barrier(len(MEMBERS))
+
+    def declare(by: Actor) -> None:
+        desk = Post(State(connect(redis_server.url, patient=True)))
+        start.wait()
+        said = f"declare sev3 disk of {by.user} fills --anyway"
+        receipt = desk.desk.submit(Said(by, Place("C0SREDAILY1"), said, by.user))
+        assert receipt.accepted, receipt.text
+
+    with ThreadPoolExecutor(len(MEMBERS)) as pool:
+        list(pool.map(declare, MEMBERS))
+    numbers = sorted(each.id[-3:] for each in post.records.open_incidents())
+    assert numbers == [f"{number:03d}" for number in range(1, len(MEMBERS) + 1)]
+
+
+def test_the_thread_of_an_alert_stays_its_own_when_an_incident_is_told_there(post: Post) -> None:
+    ts = "1700000000.000100"
+    place = f"C0SREDAILY1 {ts}"
+    post.state.redis.hset(THREADS, place, "alert:ATEST 1:card")
+    id = post.declare().id
+    room = draft(K.ROOM, "in the alert's thread", channel="C0SREDAILY1", thread=ts)
+    link = draft(K.ALERT, "fires", group="ATEST", name="Checkout5xx", state="firing")
+    post.records.append(id, lambda _: [link, room])
+    assert post.state.redis.hget(THREADS, place) == b"alert:ATEST 1:card"
+    assert post.records.in_room("C0SREDAILY1", ts) == id
 
 
 def test_a_line_delivered_twice_declares_once(post: Post) -> None:
