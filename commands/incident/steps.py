@@ -6,7 +6,7 @@ taken at once, a milder one needs a reason: who is unsure takes the graver.
 
 from commands.command import Command
 from commands.entry import Entry, Given
-from commands.errors import Stale, UsageError
+from commands.errors import Denied, Stale, UsageError
 from commands.finding import Suggestion
 from commands.form import Field
 from commands.incident.about import (
@@ -26,9 +26,10 @@ from commands.incident.about import (
     write,
 )  # fmt: skip
 from commands.incident.declare import SEVERITIES
+from commands.incident.ending import GRAVE
 from commands.ledger import Draft
 from commands.response.events import Kind
-from commands.response.incident import WAY, Incident, Milestone, Status
+from commands.response.incident import WAY, Incident, Milestone, Role, Status
 
 _TO = {
     "investigate": Status.INVESTIGATING,
@@ -67,7 +68,19 @@ def sev(given: Given) -> Entry:
             f"Less grave needs a reason: `/sre incident sev {to} REASON`.",
             Field("why", "Why is it less grave?", hint="It stands in the timeline.", most=REASON), name=level,
         )  # fmt: skip
+    _demand_second(given, incident, to)
     return _changed(given, incident, to, why)
+
+
+def _demand_second(given: Given, incident: Incident, to: int) -> None:
+    """Of one that has ended as a grave one a postmortem is owed: who led it does not make it a milder one alone."""
+    person = given.site.person
+    own = {person(user) for user in (incident.holder(Role.IC), *incident.led) if user}
+    if not incident.is_active and incident.severity <= GRAVE < to and person(given.actor.user) in own:
+        raise Denied(
+            f"You commanded {incident.id}, and it ended as a Sev{incident.severity}: somebody else must agree that it was "
+            f"less. {NOTHING}"
+        )
 
 
 def _graver(given: Given, incident: Incident) -> Exception:
