@@ -60,7 +60,7 @@ def update(given: Given) -> Entry:
     drafts = (aloud(told), *_published(given, incident, audience))
     answer = (
         f"{_told(given, incident, audience)} The next update is due in {span(following - given.now)}."
-        f"{_by_hand(given, incident, audience)}"
+        f"{_on_page(given, incident, audience)}"
     )
     return Entry(answer, write(incident, *drafts))
 
@@ -96,10 +96,14 @@ def _webhook(given: Given, incident: Incident) -> str:
     return given.site.clusters.get(incident.cluster, given.site).urls.status_page_webhook
 
 
-def _by_hand(given: Given, incident: Incident, audience: str) -> str:
-    """What nobody but a person can do: no page is configured that takes it."""
-    if audience != PUBLIC or _webhook(given, incident):
+def _on_page(given: Given, incident: Incident, audience: str) -> str:
+    """Of the status page: that a worker posts it, or that nobody but a person can, for none is configured."""
+    if audience != PUBLIC:
         return ""
+    if _published(given, incident, audience):
+        return " The status page has it in a few seconds."
+    if _webhook(given, incident):
+        return ""  # a drill, or private: what was said of the stakeholders holds for it, too
     return " No status page is configured (`urls.status_page_webhook`): write it there by hand."
 
 
