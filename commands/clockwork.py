@@ -200,6 +200,16 @@ def _quiet(incident: Incident, timer: Timer, now: datetime, site: Site) -> Itera
         yield set_timer("quiet:ask", now + QUIET)
 
 
+def _stable(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
+    """Without an alert for as long as it is watched it may be over; else it is looked at again by then."""
+    last = max((link.ended or now for link in incident.alerts), default=timer.due - QUIET)
+    if now - last < QUIET:
+        yield set_timer(timer.key, last + QUIET)
+        return
+    lead = checklists.owner(incident, Role.IC) or site.oncall(now)
+    yield _ask(f"no alert of it fired for {span(QUIET)}: if users are well, `incident resolve`", lead)
+
+
 # --- status updates -------------------------------------------------------------------------------
 
 
@@ -230,5 +240,6 @@ _DUE: Mapping[str, Due] = {
     "page": _page,
     "review": _review,
     "quiet": _quiet,
+    "stable": _stable,
     "update": _update,
 }

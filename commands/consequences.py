@@ -23,6 +23,8 @@ QUIET = timedelta(minutes=30)  # a Sev1 in which nobody says anything is asked a
 # What comes back so soon after it was called over is the same one (commands/incident/resolving.py).
 REOPEN = timedelta(minutes=30)
 
+STABLE = "stable:monitoring"
+
 # The end of each phase, in minutes, of which the lead is told what is still open.
 PHASES = ("immediate", "investigation", "recovery")
 
@@ -32,6 +34,7 @@ def of(before: Incident | None, after: Incident, now: datetime, site: Site) -> t
     return (
         *_begun(before, after),
         *_relapsed(before, after, now),
+        *_watched(before, after, now),
         *_lines(before, after, now),
         *_phases(before, after, now, site),
         *_offers(before, after),
@@ -56,17 +59,30 @@ def _begun(before: Incident | None, after: Incident) -> Iterator[Draft]:
 
 
 def _relapsed(before: Incident | None, after: Incident, now: datetime) -> Iterator[Draft]:
-    """Of one that was resolved a short while ago an alert fires again: it was not over."""
+    """An alert fires again of one that is watched, or was resolved a short while ago: it was not over."""
+    names = _fires_again(before, after)
     resolved = after.at(Milestone.RESOLVED)
-    if before is None or not is_resolved(after) or resolved is None or now - resolved > REOPEN:
-        return
-    was = {link.group: link.refired for link in before.alerts}
+    why, mention = f"{', '.join(names)} fires again", "" if after.is_drill else _leads(after)
+    if names and is_resolved(after) and resolved and now - resolved <= REOPEN:
+        told = draft(Kind.REOPENED, f"opened again: {why}", why=why)
+        yield replace(told, is_told=True, mention=mention)
+    if names and after.status is Status.MONITORING:
+        told = draft(Kind.STATUS, f"looked into again: {why}", to=Status.INVESTIGATING.value, why=why)
+        yield replace(told, is_told=True, mention=mention)
+        yield draft(Kind.MILESTONE, "it was not mitigated after all", name=Milestone.MITIGATED.value)
+
+
+def _fires_again(before: Incident | None, after: Incident) -> list[str]:
+    was = {link.group: link.refired for link in before.alerts} if before else {}
     again = (link for link in after.firing if link.refired > was.get(link.group, link.refired))
-    names = [link.name or link.group for link in again]
-    if names:
-        why = f"{', '.join(names)} fires again"
-        told = replace(draft(Kind.REOPENED, f"opened again: {why}", why=why), is_told=True)
-        yield replace(told, mention="" if after.is_drill else _leads(after))
+    return [link.name or link.group for link in again]
+
+
+def _watched(before: Incident | None, after: Incident, now: datetime) -> Iterator[Draft]:
+    """Half an hour without an alert is what it is watched for."""
+    is_watched = after.status is Status.MONITORING
+    if is_watched != (before is not None and before.status is Status.MONITORING):
+        yield set_timer(STABLE, now + QUIET if is_watched else None)
 
 
 def _leads(incident: Incident) -> str:

@@ -10,7 +10,7 @@ from bot.state import State
 from commands.ledger import Draft
 from commands.response import fold
 from commands.response.events import Kind, draft, written
-from commands.response.incident import ItemState, Role, Status
+from commands.response.incident import ItemState, Milestone, Role, Status
 from commands.site import OnCall, Roles, Site
 from tests.build import ALICE, BOB, NOW
 from tests.edges.test_records import MEMBERS, Post
@@ -221,6 +221,34 @@ def test_silence_in_a_sev1_is_asked_after_and_then_calls_the_next(clock: Clock) 
     assert not [each for each in clock.wait(28) if "nothing was heard" in each[1]]
 
 
+def test_half_an_hour_of_watching_without_an_alert_is_told_to_who_leads(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    for state in ("firing", "resolved"):
+        clock.add(Kind.ALERT, state, group="A1", name="5xx", state=state)
+    clock.add(Kind.STATUS, "watched", ALICE.user, to="monitoring")
+    assert not [each for each in clock.wait(29, step=1) if "no alert of it fired" in each[1]]
+    told = [each for each in clock.wait(2, step=1) if "no alert of it fired" in each[1]]
+    assert told == [(ALICE.user, "no alert of it fired for 30 min: if users are well, `incident resolve`")]
+
+
+def test_an_alert_that_comes_back_while_it_is_watched_opens_the_search_again(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    for state in ("firing", "resolved"):
+        clock.add(Kind.ALERT, state, group="A1", name="5xx", state=state)
+    for to in ("mitigated", "monitoring"):
+        clock.add(Kind.STATUS, to, ALICE.user, to=to)
+    clock.add(Kind.ALERT, "fires", group="A1", name="5xx", state="firing")
+    incident = clock.incident(clock.id)
+    assert incident.status is Status.INVESTIGATING and Milestone.MITIGATED not in incident.milestones
+    assert (incident.lines[-1].text, incident.lines[-1].mention) == (
+        "looked into again: 5xx fires again",
+        ALICE.user,
+    )
+    assert not [timer for timer in incident.timers if timer.key.startswith("stable:") and timer.fired is None]
+
+
 def test_nothing_urgent_is_due_of_one_that_is_resolved_and_the_report_is(clock: Clock) -> None:
     clock.begin()
     clock.lead()
@@ -314,7 +342,8 @@ def test_a_tick_that_says_too_little_is_refused_with_what_to_type(clock: Clock, 
 
 
 def test_outside_an_incident_its_verbs_say_what_to_name(clock: Clock) -> None:
-    assert "Name one with `--incident INC-…`" in clock.type("incident update all is lost").text
+    said = clock.type("incident update all is lost").text
+    assert "This is no incident's channel" in said and "Nothing was done." in said
 
 
 def test_what_the_stakeholders_are_told_goes_to_their_channels_and_of_a_drill_nothing(clock: Clock) -> None:
