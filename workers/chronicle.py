@@ -26,6 +26,7 @@ from workers.alone import alone
 _PLACE = "sre:chronicle"
 _LINES = 500
 _TRIES = 100  # others may be writing the same record
+_AHEAD = 1000  # milliseconds by which the clocks of two machines may differ
 
 
 # What a line says of the incident as it is then; None where that is no news.
@@ -62,15 +63,24 @@ class Chronicle:
             return is_ours and self.read(self.left())
 
     def left(self) -> _Place:
-        """The first time it begins with what comes next: there can be no incident of before."""
+        """The first time it begins before the oldest open incident, for the bot may have been quicker than any worker;
+        where there is none, with what comes next."""
         version, entry = self._state.redis.hmget(_PLACE, "v", "entry")
         if version is not None:
             return _Place(entry.decode(), version.decode())
-        change, last = self._state.change(), self._state.trail.last()
-        _Place(last, "").moved(change, last)
+        change, first = self._state.change(), self._first()
+        _Place(first, "").moved(change, first)
         with suppress(Conflict):  # another began a moment ago
             change.commit()
         return self.left()
+
+    def _first(self) -> str:
+        last = self._state.trail.last()
+        opened = [incident.opened for incident in self._records.open_incidents()]
+        if not opened:
+            return last
+        before = int(min(opened).timestamp() * 1000) - _AHEAD
+        return min(last, f"{before}-0", key=lambda entry: int(entry.partition("-")[0]))
 
     def read(self, place: _Place) -> bool:
         """The page from there on; nothing when another was quicker."""

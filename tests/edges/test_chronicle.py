@@ -1,6 +1,7 @@
 """The timeline writes itself: what the audit says of an incident's room and its alerts becomes its events, once."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from threading import Thread
 
 import pytest
@@ -209,3 +210,16 @@ def test_a_line_that_cannot_be_read_holds_up_none_behind_it(told: Told) -> None:
     told.type("health", BOB, ROOM)
     told.follow()
     assert told.texts(id, Kind.RUN) == ["asked for `health`"]
+
+
+def test_the_first_follower_of_all_tells_what_was_asked_before_it_came(state: State) -> None:
+    post = Post(state)
+    post.type("health", BOB, ROOM)
+    post.now = datetime.now(UTC)
+    id = post.declare().id
+    post.type("health cluster", BOB, ROOM)
+    chronicle = Chronicle(state, post.site, post.clock)
+    while chronicle.follow():
+        pass
+    asked = [event.text for event in post.records.events(id) if event.kind == Kind.RUN]
+    assert asked[-1] == "asked for `health cluster`"

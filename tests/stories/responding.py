@@ -113,7 +113,6 @@ class ResponseWorld:
                 )
             )  # fmt: skip
             self.wait(lambda: self.state.recall("group-S0APPROVERS"), "the groups are read")
-            self.wait(lambda: self.state.redis.exists("sre:chronicle"), "the first round is made")
             self._closing = closing.pop_all()
         return self
 
