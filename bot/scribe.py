@@ -30,6 +30,7 @@ from commands.finding import Suggestion
 from commands.ledger import Draft, Kept
 from commands.response.events import Kind, draft
 from commands.response.incident import Incident
+from commands.response.seeing import may_see
 from commands.transcript import Known, Said, Seen
 
 log = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class Scribe:
             return
         id = self._records.in_room(said.channel, said.thread or said.ts)
         before = self._records.incident(id) if id else None
-        if before is None:
+        if before is None or (self._is_new(before.record, said) and not _may_mark(before.record, heard)):
             return
         said = self._whole(id, said) if self._is_new(before.record, said) else said
         then = _as_it_was(heard, said)
@@ -186,7 +187,7 @@ class Scribe:
         said = self._read(heard)
         id = self._records.in_room(said.channel, said.thread or said.ts) if said else ""
         stored = self._records.incident(id) if id else None
-        if said and stored and not stored.record.is_over:
+        if said and stored and not stored.record.is_over and _may_mark(stored.record, heard):
             self._offer(
                 replace(heard, thread=said.thread), *tasking.offer(said.text, heard.by, stored.record)
             )
@@ -369,6 +370,12 @@ class Scribe:
             cursor = (answer.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 return
+
+
+def _may_mark(incident: Incident, heard: Heard) -> bool:
+    """In the thread of an alert others read along: of a private incident they learn nothing there, by no check mark
+    either."""
+    return may_see(incident, heard.by, (), heard.channel)
 
 
 def _as_it_was(heard: Heard, said: Said) -> Said | None:

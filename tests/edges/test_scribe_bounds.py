@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
+from bot.state import THREADS
 from commands import transcript
+from commands.response.events import Kind, draft
 from tests.edges.test_scribe import Desk, desk, standing_slack
 
 __all__ = ["desk", "standing_slack"]  # fixtures
@@ -26,3 +28,19 @@ def test_a_secret_in_the_name_of_a_file_is_masked_before_it_is_kept(desk: Desk) 
     (kept,) = desk.lines()[0].files
     assert kept.name == "[redacted].png"
     assert b"hunter2" not in b"".join(desk.state.redis.lrange(f"sre:events:{desk.id}", 0, -1))
+
+
+def test_in_the_thread_of_its_alert_nobody_else_learns_of_a_private_incident(desk: Desk) -> None:
+    hidden = draft(Kind.FIELD, "private", name="private", value="yes")
+    elsewhere = draft(Kind.ROOM, "room", channel="C0ELSEWHERE", name="inc", own="yes")
+    desk.records.append(desk.id, lambda _: [hidden, elsewhere])
+    ts = desk.say("keys are public")
+    desk.state.redis.hset(THREADS, f"{desk.room} {ts}", f"incident:{desk.id} card")
+    desk.state.redis.hdel("sre:incidents:rooms", desk.room)
+    box = {"reaction": transcript.TASK}
+    desk.slack.react("bob", desk.room, ts, "pushpin")
+    desk.hears(desk.marked(ts, "bob"), {**desk.marked(ts, "bob"), **box})
+    assert desk.lines() == [] and desk.offered == []
+    desk.slack.react("alice", desk.room, ts, "pushpin")
+    desk.hears(desk.marked(ts, "alice"), {**desk.marked(ts, "alice"), **box})
+    assert len(desk.lines()) == 1 and [by for by, *_ in desk.offered] == [desk.user("alice")]
