@@ -32,7 +32,8 @@ _FORMAT = 1  # of the JSON
 class Line:
     """One entry as it stands now. text: as it was last said; edits: how often it was changed since. gone: "", or what
     became of it ("deleted by its author at 14:32", "taken out by @bob", "erased: a password"). wanted: the two who
-    had it erased. late: written down so long after it happened, "" within a minute."""
+    had it erased. late: written down so long after it happened, "" within a minute. origin: the incident that was
+    merged into this one and whose entry it is, "" for an own one."""
 
     seq: int
     at: datetime
@@ -47,6 +48,7 @@ class Line:
     files: tuple[Kept, ...] = ()
     hash: str = ""
     wanted: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def edits(self) -> int:
@@ -67,6 +69,12 @@ def lines(events: Iterable[Event], *, everything: bool = False) -> tuple[Line, .
         if event.kind == Kind.MESSAGE and event.content and event.content.evidence:
             said[f"{event.content.evidence.channel} {event.content.evidence.ts}"] = event.seq
     return tuple(sorted(found.values(), key=lambda line: (line.at, line.seq)))
+
+
+def together(own: Iterable[Line], others: Mapping[str, Iterable[Line]]) -> tuple[Line, ...]:
+    """With the entries of what was merged into it, by id, each where it happened and by whose it is."""
+    theirs = (replace(line, origin=id) for id, told in others.items() for line in told)
+    return tuple(sorted((*own, *theirs), key=lambda line: (line.at, line.origin, line.seq)))
 
 
 def _about(event: Event, said: Mapping[str, int]) -> tuple[int, ...]:
@@ -121,7 +129,8 @@ def sentence(line: Line, names: Names) -> str:
         *([f"added {line.late} later"] if line.late else []),
     ]
     remarks = f" ({'; '.join(notes)})" if notes else ""
-    return f"{by}{what}{files}{remarks}"
+    origin = f"[{line.origin}] " if line.origin else ""
+    return f"{origin}{by}{what}{files}{remarks}"
 
 
 def markdown(incident: Incident, told: Sequence[Line], zone: tzinfo, names: Names) -> str:

@@ -4,6 +4,7 @@ It is not over while an alert of it fires or its service is red: whoever knows b
 Opened again within half an hour it goes on as it was; later it is another one, and both know of each other.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from commands.command import Command, Flag
@@ -60,10 +61,15 @@ def resolve(given: Given) -> Entry:
     runs = ("incident postmortem {id}",) if incident.severity <= GRAVE else ()
     answer, owed = _answer(given, incident), _owed(given, incident)
     if not owed:
-        return Entry(answer, write(incident, told), runs, _after(incident))
+        return Entry(answer, write(incident, told), runs, (*_after(incident), *_silenced(given)))
     task, action = owed
     answer += " No alert told of it in time: {id} is to add one."
-    return Entry(answer, (Write((told, *action.drafts), incident.id), task), runs, _after(incident))
+    return Entry(
+        answer,
+        (Write((told, *action.drafts), incident.id), task),
+        runs,
+        (*_after(incident), *_silenced(given)),
+    )
 
 
 def _owed(given: Given, incident: Incident) -> tuple[Write, ...]:
@@ -84,6 +90,13 @@ def _answer(given: Given, incident: Incident) -> str:
     unknown = "" if felt else " How long users felt it is not known: set `started` and `mitigated`."
     length = span(given.now - (started or incident.opened))
     return f"{incident.id} is resolved after {length}.{felt}{unknown} The postmortem is next."
+
+
+def _silenced(given: Given) -> Iterator[Suggestion]:
+    """What was made quiet while people worked is to be heard again."""
+    for group in given.groups:
+        if any(not each.ended and each.until > given.now for each in group.care.silences):
+            yield Suggestion(f"End the silence of {one_line(group.name, 30)}", f"alert unsilence {group.id}")
 
 
 def _after(incident: Incident) -> tuple[Suggestion, ...]:

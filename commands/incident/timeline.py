@@ -4,7 +4,7 @@ The record is read whole and nothing of it is left out silently: a page says how
 them all.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from zoneinfo import ZoneInfo
@@ -35,6 +35,13 @@ class _Told:
     events: tuple[Event, ...]
     zone: tzinfo
     names: Names
+    merged: Mapping[str, tuple[Event, ...]]
+
+    def lines(self, *, everything: bool = False) -> tuple[timeline.Line, ...]:
+        """Of this one and of what was merged into it."""
+        own = timeline.lines(self.events, everything=everything)
+        others = {id: timeline.lines(events, everything=everything) for id, events in self.merged.items()}
+        return timeline.together(own, others)
 
 
 Look = Callable[[Args, str, _Told], Section]
@@ -71,12 +78,19 @@ def _read(args: Args) -> Generator[Reads, Seen, _Told | Finding]:
     if incident is None:
         return missing(KEY, "incident", args.name, "", (), "incident timeline")
     events: tuple[Event, ...] = seen[EventsOf(args.name)]
-    users = tuple(sorted({event.by for event in events if event.by}))
+    merged: dict[str, tuple[Event, ...]] = {}
+    if incident.merged and args.verb != "verify":
+        found = yield tuple(EventsOf(id) for id in incident.merged)
+        dark = next((gap for gap in found.values() if isinstance(gap, Gap)), None)
+        if dark is not None:
+            return unread(KEY, "Records that were merged into it", dark)
+        merged = {id: found[EventsOf(id)] for id in incident.merged}
+    users = tuple(sorted({each.by for told in (events, *merged.values()) for each in told if each.by}))
     known = yield (Called(users),)
     called = known[Called(users)]
     names = {} if isinstance(called, Gap) else called
     zone = _zone(args.flags.get("zone", "") or seen[HouseZone()])
-    return _Told(incident, events, zone, lambda user: names.get(user, user))
+    return _Told(incident, events, zone, lambda user: names.get(user, user), merged)
 
 
 def _zone(name: str) -> tzinfo:
@@ -99,7 +113,7 @@ def _number(args: Args) -> int:
 
 
 def _page(args: Args, title: str, read: _Told) -> Section:
-    told = timeline.lines(read.events, everything="all" in args.flags)
+    told = read.lines(everything="all" in args.flags)
     of = timeline.pages(told, SIZE)
     number = min(_number(args) or of, of)
     shown = timeline.page(told, number, SIZE)
@@ -112,7 +126,7 @@ def _row(line: timeline.Line, read: _Told) -> tuple[str, str]:
     local = line.at.astimezone(read.zone)
     return (
         f"{local:%a %d %b}",
-        f"{local:%H:%M:%S}  {line.seq:>3}  {one_line(timeline.sentence(line, read.names), 220)}",
+        f"{local:%H:%M:%S}  {'' if line.origin else line.seq:>3}  {one_line(timeline.sentence(line, read.names), 220)}",
     )
 
 
@@ -142,7 +156,7 @@ def _where(args: Args, number: int, of: int, count: int) -> Finding:
 def _files(args: Args, title: str, read: _Told) -> Section:
     told = timeline.lines(read.events, everything=True)
     name = read.incident.id
-    documents = timeline.lines(read.events)
+    documents = read.lines()
     files = (
         Attachment(f"{name}.md", "Timeline", timeline.markdown(read.incident, documents, read.zone, read.names)),
         Attachment(f"{name}.csv", "Timeline as a table", timeline.as_csv(told, read.zone, read.names)),

@@ -9,7 +9,7 @@ from commands.entry import Entry, Otherwise
 from commands.errors import Denied, SayBack, Stale, UsageError
 from commands.form import NeedsForm
 from commands.ledger import Draft
-from commands.model import AlertGroup, Severity
+from commands.model import AlertGroup, Care, Severity, Silenced
 from commands.response.events import Kind, draft, written
 from commands.response.incident import Incident, Milestone, Status
 from commands.site import OnCall, Roles, Site
@@ -166,6 +166,14 @@ def test_it_is_over_when_all_is_quiet_and_the_lengths_are_told() -> None:
         f"{INCIDENT} is resolved after 52 min. Users felt it for 40 min. The postmortem is next."
     )
     assert "How long users felt it is not known" in decided("resolve", incident()).answer
+
+
+@pytest.mark.parametrize(("hours", "offered"), [(1, ["alert unsilence ATEST"]), (-1, [])])
+def test_what_was_silenced_for_it_is_offered_to_be_heard_again(hours: int, offered: list[str]) -> None:
+    until = NOW + timedelta(hours=hours)
+    quiet = replace(fires(), alerts=(), care=Care(silences=(Silenced("s1", ALICE.user, until),)))
+    entry = decided("resolve --force it is over", linked(), groups=(quiet,))
+    assert [each.text for each in entry.suggestions if "unsilence" in each.text] == offered
 
 
 def test_one_that_no_alert_told_of_in_time_opens_the_action_to_have_an_alert() -> None:

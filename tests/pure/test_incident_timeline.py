@@ -69,6 +69,21 @@ def test_an_export_is_three_files_that_hold_everything() -> None:
     assert section.light is Light.GREEN
 
 
+def test_what_was_merged_into_it_stands_in_its_timeline_by_time_and_says_whose_it_is() -> None:
+    answers, other = world(1), "INC-2026-11-23-002"
+    _, theirs = recorded(note("seen there too", by="U0CAROL0001"))
+    answers |= {EventsOf(other): theirs, IncidentOf(ID): replace(answers[IncidentOf(ID)], merged=(other,))}
+    table = [line.split(maxsplit=1)[1] for line in asked("timeline", answers).table if ":" in line]
+    assert [each for each in table if other in each] == [
+        f"[{other}] declared Sev1: checkout", f"[{other}] U0CAROL0001: seen there too",
+    ]  # fmt: skip
+    assert other in table[1] and "n0" in table[2], "by their time"
+    (markdown, table_file, whole) = asked("export", answers).attachments
+    assert "seen there too" in markdown.content and "seen there too" not in whole.content + table_file.content
+    dark = asked("timeline", {**answers, EventsOf(other): Gap("the store does not answer")})
+    assert dark.light is Light.UNKNOWN
+
+
 def test_a_changed_event_makes_the_record_red_and_is_named() -> None:
     answers = world()
     events = list(answers[EventsOf(ID)])
