@@ -81,6 +81,7 @@ def notify(given: Given) -> Entry:
     """Tell the stakeholders; what is told follows the record from then on."""
     change = about(given)
     _demand_open(change)
+    _demand_voice(given, change)
     channels = given.site.channels.stakeholders
     if not channels:
         raise UsageError(
@@ -99,6 +100,16 @@ def notify(given: Given) -> Entry:
         page=page,
     )
     return entered(change, f"{where} is told now, and again one hour before it begins.{said}", (told,))
+
+
+def _demand_voice(given: Given, change: ChangeRequest) -> None:
+    """What stakeholders and the public read is not everybody's to say."""
+    if not (
+        is_author(given, change) or may_approve(change, given.roles, given.site) or "comms" in given.roles
+    ):
+        raise Denied(
+            f"{change.id} is for who asked for it, may approve it, or holds the role `comms` to tell of. {NOTHING}"
+        )
 
 
 def _by_hand(given: Given) -> str:
