@@ -111,10 +111,12 @@ class ChangeClerk(EntryClerk):
 
     def road(self, line: str) -> Road:
         """What a line would do; raises UsageError where it does not parse."""
-        command = self._catalog.parse(line).command
+        parsed = self._catalog.parse(line)
+        command = parsed.command
         if command.change is not None:
             return "changes"
-        return "enters" if command.entry or command.decides or command.immediate else "looks"
+        is_entry = command.entry is not None and command.enters(parsed.args)
+        return "enters" if is_entry or command.decides or command.immediate else "looks"
 
     def _named(self, wanted: Wanted) -> str:
         return wanted.args.name[:40]

@@ -19,10 +19,10 @@ from commands.site import Site
 
 # Keys of timers. VALIDATE is followed by minutes after the last step. HELD: somebody must decide by then; DECLARE: an
 # incident is due of it. PAGE: the status page is to be told. ROLL_BACK: it
-# is to be taken back by itself. REVIEW: what nobody had approved is to be looked at.
+# is to be taken back by itself. REVIEW: what nobody had approved is to be looked at. ANEW: its baseline is to be taken.
 EXPIRE, POST, REMIND, SAMPLE, VALIDATE = "expire", "post", "remind", "sample", "validate:"
 HELD, DECLARE, PAGE, ROLL_BACK = "held", "declare", "page", "rollback"
-REVIEW = "review"
+REVIEW, ANEW = "review", "baseline"
 
 LOOKS = (5, 15, 60)  # minutes after the change
 REMINDED = timedelta(hours=1)  # before it begins

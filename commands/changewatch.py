@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from commands.baseline import Baseline, Interval
+from commands.baseline import LENGTH, WEEK, Baseline, Interval, errors, latency
 from commands.changeclock import DECIDED, HELD, ROLL_BACK, SAMPLE, WATCHED, rules
 from commands.changelines import WAY_BACK
 from commands.finding import Light
@@ -271,6 +271,31 @@ def troubled(change: ChangeRequest, incidents: Sequence[Incident], now: datetime
         )
         found += [*each.impacts, (begun, ended)]
     return tuple(found)
+
+
+# --- A new baseline -------------------------------------------------------------------------------
+
+
+def since_done(change: ChangeRequest, t0: datetime) -> tuple[Interval, ...]:
+    """What a baseline of what the change left behind is not taken from: the time before it, last week's too."""
+    assert change.done is not None
+    return ((t0 - LENGTH, change.done), (t0 - WEEK - LENGTH, t0 - WEEK))
+
+
+def taken_anew(old: Baseline | None, new: Baseline, limits: Rollback, written: str) -> tuple[Draft, ...]:
+    """With the numbers of both, and when the old one was frozen. What was not measured takes no number's place."""
+    of, p95 = errors(new, limits), latency(new, limits)
+    if of.number is None or p95.number is None:
+        why = of.words if of.number is None else p95.words
+        text = f"📏 no new baseline could be taken: {why}. The old one stands."
+        return (replace(draft(Kind.NOTE, text), is_told=True),)
+    text = f"📏 new baseline: {of.words} errors, p95 {p95.words}"
+    if old is not None:
+        text += (
+            f"; until now, of {old.at:%Y-%m-%d %H:%M} UTC: {errors(old, limits).words} errors, "
+            f"p95 {latency(old, limits).words}"
+        )
+    return (replace(draft(Kind.BASELINE, text, baseline=written), is_told=True),)
 
 
 # --- The stakeholders -----------------------------------------------------------------------------

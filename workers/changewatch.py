@@ -115,20 +115,26 @@ class ChangeWatch:
             self._take_back(stored, at)
         elif key == changeclock.DECLARE:
             self._declare(stored, at)
+        elif key == changeclock.ANEW:
+            self._freeze_anew(stored.record, at)
         elif key.startswith(changeclock.VALIDATE):
             self._validate(stored, key, at)
 
     # --- samples ---
 
     def _sample(self, change: ChangeRequest, at: datetime) -> None:
-        cluster = self._site.clusters.get(change.payload.cluster)
-        service = cluster.services.get(change.payload.service) if cluster else None
+        cluster, service = self._about(change)
         if cluster is None or service is None:
             self._lose(change, "it is not configured any more", at)
         elif change.baseline is None:
             self._freeze(change, cluster, service)
         else:
             self._look(change, cluster, service, at)
+
+    def _about(self, change: ChangeRequest) -> tuple[ClusterSite | None, ServiceSite | None]:
+        """As they are configured now, None for what is not any more."""
+        cluster = self._site.clusters.get(change.payload.cluster)
+        return cluster, cluster.services.get(change.payload.service) if cluster else None
 
     def _freeze(self, change: ChangeRequest, cluster: ClusterSite, service: ServiceSite) -> None:
         """As of when it began: whoever comes late freezes the same."""
@@ -145,6 +151,23 @@ class ChangeWatch:
         told = replace(frozen, key="baseline", is_told=True)
         self._changes.append(
             change.id, lambda _: [told, timer(changeclock.SAMPLE, t0 + limits.initial_delay)]
+        )
+
+    def _freeze_anew(self, change: ChangeRequest, at: datetime) -> None:
+        """What the change left behind is the baseline from now on; the event with the old one stays."""
+        told: tuple[Draft, ...] = ()
+        cluster, service = self._about(change)
+        if cluster is not None and service is not None:
+            before = dict(self._changes.baseline(change.id) or {})
+            troubled = changewatch.troubled(change, self._incidents.told_between(at - _WEEK, self._now()), at)
+            excluded = (*troubled, *changewatch.since_done(change, at))
+            wall = time.monotonic() + _FROZEN_WALL
+            new = walk(baselines.baseline(service, cluster, at, excluded), self._reader(cluster.name), wall)
+            written = written_baseline({**before, service.name: new})
+            told = changewatch.taken_anew(before.get(service.name), new, cluster.change.rollback, written)
+        fired = changeclock.fired(changeclock.ANEW, at)
+        self._changes.append(
+            change.id, lambda now: [fired, *told] if now.timer(changeclock.ANEW) == at else []
         )
 
     def _look(self, change: ChangeRequest, cluster: ClusterSite, service: ServiceSite, at: datetime) -> None:

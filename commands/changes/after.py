@@ -6,16 +6,23 @@ record (workers/changenotes.py).
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from commands import changelines as lines
 from commands.baseline import Baseline
-from commands.command import Command, Part, Parts
-from commands.errors import UsageError
+from commands.changeclock import ANEW
+from commands.changes.meant import NOTHING, about, did, entered
+from commands.changes.new import is_author
+from commands.command import Command, Flag, Part, Parts
+from commands.entry import Entry, Given
+from commands.errors import Denied, Stale, UsageError
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap, Inquiry, Section
+from commands.phrase import span
 from commands.podstatus import Surveys, not_well
 from commands.reads import Endpoints, Now, Pods
-from commands.response.changerequest import ChangeRequest, TickState
+from commands.response.changeevents import Kind, timer
+from commands.response.changerequest import ChangeRequest, Stage, TickState
 from commands.responsereads import ChangeBaseline, ChangeRequestOf, ChangeSamples
 from commands.site import ClusterSite, ServiceSite
 from commands.validation import validated
@@ -117,6 +124,39 @@ def _accepted(change: ChangeRequest) -> Finding:
     )
 
 
+# --- A new baseline -------------------------------------------------------------------------------
+
+SETTLED = timedelta(minutes=10)  # after its last step; before, there is too little to take one from
+
+
+def rebaseline(given: Given) -> Entry:
+    """What the service does now is how it is meant to be: whatever follows is compared with that. What was frozen before
+    the change is kept with its time. Not before somebody said that the change worked: nothing moves the mark while it is
+    judged."""
+    change = about(given)
+    if not is_author(given, change):
+        raise Denied(
+            f"Only who asked for {change.id} says that its new numbers are as they should be. {NOTHING}"
+        )
+    if change.stage is not Stage.SUCCEEDED or change.done is None or change.baseline is None:
+        raise Stale(
+            f"{change.id} is {change.stage.value}: a new baseline follows a change that worked. {NOTHING}"
+        )
+    since = given.now - change.done
+    if since < SETTLED:
+        raise Stale(
+            f"{change.id} was done {span(since)} ago: a new baseline needs {span(SETTLED)} to be taken from. {NOTHING}"
+        )
+    why = given.args.flags.get("why", "")
+    asked = did(given, Kind.NOTE, f"📏 its baseline is taken anew{': ' + why if why else ''}")
+    answer = f"The baseline of {change.id} is taken anew in a few seconds; the old one is kept with its time."
+    return entered(change, answer, (asked, timer(ANEW, given.now)))
+
+
+def _enters(args: Args) -> bool:
+    return "rebaseline" in args.flags
+
+
 def parts(args: Args, site: ClusterSite) -> Parts:
     if not args.name:
         raise UsageError(f"Name the change request: `/sre change {args.verb} CR-…`.")
@@ -138,8 +178,14 @@ VALIDATE = Command(
     word="change",
     verbs=("validate",),
     summary="Did a change leave everything as it was? Against its baseline.",
-    rows=("CM-3.0", "CM-3.1", "CM-3.2", "CM-3.3", "CM-3.4", "CM-3.5"),
+    rows=("CM-3.0", "CM-3.1", "CM-3.2", "CM-3.3", "CM-3.4", "CM-3.5", "CM-3.6"),
     parts=parts,
-    examples=("change validate CR-2026-11-23-001",),
+    examples=("change validate CR-2026-11-23-001", "change validate CR-2026-11-23-001 --rebaseline"),
+    flags=(
+        Flag("rebaseline", "what the service does now is how it should be: take its baseline anew"),
+        Flag("why", "why its numbers are different on purpose", "TEXT"),
+    ),
     names="CR-…",
+    entry=rebaseline,
+    enters=_enters,
 )

@@ -40,6 +40,12 @@ def test_a_change_request_is_numbered_by_the_day_of_the_zone_and_says_so(post: C
     assert post.type(f"change new {LINE}").text.startswith("CR-2026-11-24-001")
 
 
+def test_what_only_looks_may_verify_it_and_what_enters_something_may_not(post: Changes) -> None:
+    assert post.type(f'change new {LINE} --verify "/sre change validate CR-2026-11-23-001"').accepted
+    line = f'change new {LINE} --verify "/sre change validate CR-2026-11-23-001 --rebaseline"'
+    assert "cannot stand here" in str(refused(post, line, ALICE))
+
+
 def test_a_number_that_was_given_already_is_given_to_no_other_request(post: Changes) -> None:
     """The store was restored from a copy in which fewer had been counted."""
     first = post.ask()

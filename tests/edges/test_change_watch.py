@@ -102,6 +102,42 @@ def test_validation_is_made_at_5_15_and_60_minutes(post: Changes) -> None:
     assert labels >= {"Errors", "p95", "CPU of a pod", "Memory of a pod", "User acceptance"}
 
 
+def test_a_new_baseline_is_taken_of_what_the_change_left_and_the_old_one_is_kept(post: Changes) -> None:
+    change = done(post)
+    rebaseline = f"change validate {change.id} --rebaseline"
+    assert "is validating: a new baseline follows" in refused(post, rebaseline, ALICE)
+    assert post.type(f"change close {change.id} --why orders-arrive").accepted
+    assert "needs 10 min" in refused(post, rebaseline, ALICE)
+    post.minutes(20)
+    assert "Only who asked" in refused(post, rebaseline, BOB)
+    post.shop.bad = 6
+    assert post.type(rebaseline).accepted
+    post.watching.watch()
+    kept = [event for event in post.changes.events(change.id) if event.kind == Kind.BASELINE]
+    old, new = (json.loads(event.facts["baseline"])["backend"]["recent"]["bad"]["number"] for event in kept)
+    assert (old, new) == (4.0, 6.0)
+    known = post.changes.baseline(change.id)
+    assert known is not None and known["backend"].recent.spans[0][0] == change.done
+    assert known["backend"].last_week.spans == ()
+    told = post.change(change.id).lines[-1].text
+    assert (
+        told.startswith("📏 new baseline: 0.30 %")
+        and f"of {change.started:%Y-%m-%d %H:%M} UTC: 0.20 %" in told
+    )
+    assert post.change(change.id).timer("baseline") is None
+
+
+def test_what_is_not_measured_takes_no_baseline_s_place(post: Changes) -> None:
+    change = done(post)
+    post.minutes(20)
+    before = post.changes.baseline(change.id)
+    post.shop.is_dark = True
+    assert post.type(f"change validate {change.id} --rebaseline").accepted
+    post.watching.watch()
+    assert "no new baseline could be taken" in post.change(change.id).lines[-1].text
+    assert post.changes.baseline(change.id) == before
+
+
 # --- When it is worse -----------------------------------------------------------------------------
 
 
