@@ -37,6 +37,8 @@ from sandbox.shop.history import ShopPrometheus
 from sandbox.shop.levers import Levers
 from sandbox.slack import SlackStandIn
 from sandbox.slack.cast import ALICE, BOB
+from sandbox.statuspage import PATH as STATUS
+from sandbox.statuspage import StatusPage
 from sandbox.surroundings import Surroundings
 
 Json = dict[str, Any]
@@ -66,7 +68,9 @@ class Sandbox:
         self.levers = Levers(
             self.shop, about=self.about, post_alerts=lambda body: self.house.post_alerts(body)
         )
-        self.slack = SlackStandIn(port=port, extra_routes=[*_page_routes(), *self.levers.routes()])
+        self.status = StatusPage()
+        extra = [*_page_routes(), *self.levers.routes(), *self.status.routes()]
+        self.slack = SlackStandIn(port=port, extra_routes=extra)
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -103,6 +107,7 @@ class Sandbox:
             _part("Kubernetes", False, f"{self.kube.url}: {inventory.CLUSTER}, kubeconfig {self.kubeconfig}"),
             _part("EKS", False, "moto: the cluster and its node group are ACTIVE"),
             _part("Grafana", False, self.grafana.url),
+            _part("Status page", False, f"{self.slack.url}{STATUS}: what incidents post there"),
         ]
         return {"parts": parts, "try": ["/sre health", "/sre health cluster", "/sre help"]}
 
@@ -184,7 +189,7 @@ class Sandbox:
         monitored: Json = {"access": "proxy"}
         # An empty address is "not there", and every answer says so.
         monitored |= {kind: {"url": ""} for kind in ("prometheus", "alertmanager") if kind in self._lacking}
-        urls = {"grafana": self.grafana.url}
+        urls = {"grafana": self.grafana.url, "status_page_webhook": f"{self.slack.url}{STATUS}"}
         if self.alertmanager:
             urls["alertmanager"] = self.alertmanager.url
         return {

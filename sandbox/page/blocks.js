@@ -33,7 +33,7 @@ const SHORTCODES = {
   rotating_light: "🚨", "+1": "👍", "-1": "👎", tada: "🎉", no_entry: "⛔",
 };
 // Drawn by us (emoji.svg): a traffic light must look like one on a machine without a colour emoji font.
-const DRAWN = /(🟢|🟡|🟠|🔵|🔴|⚪|✅|❌|⏳|🔥|⚠️|📌|👀|🔔|🔒|✋|⛔|🚫|🔍|📎)/u;
+const DRAWN = /(🟢|🟡|🟠|🔵|🔴|⚪|✅|❌|⏳|🔥|⚠️|📌|👀|🔔|🔒|✋|⛔|🚫|🔍|📎|📣|📝|🧪|🔧|🔎|👍|🔗|🖐️)/u;
 
 /** The sign stays in the text, so that it can be copied and read aloud. */
 function withSigns(text) {

@@ -200,7 +200,7 @@ function about(channel) {
   const told = channel.topic?.value || channel.purpose?.value || "Only you and the bot";
   const pinned = channel.pins.length > 0 && `${channel.pins.length} pinned`;
   const facts = [told, counted(channel.members.length, "member", "members"), pinned, channel.is_archived && "archived"];
-  return [joined(facts), ...channel.bookmarks.flatMap((each) => [" · ", link(each.link, each.title)])];
+  return [...plain(joined(facts)), ...channel.bookmarks.flatMap((each) => [" · ", link(each.link, each.title)])];
 }
 
 function drawThread(channel, thread) {
