@@ -305,6 +305,7 @@ def announcement(change: ChangeRequest, zone: str) -> str:
     """What they read, in the time of the configuration; it is told anew whenever something of it changes."""
     payload, own = change.payload, ZoneInfo(zone)
     begins, ends = payload.at.astimezone(own), payload.until.astimezone(own)
+    until = f"{ends:%H:%M}" if ends.date() == begins.date() else f"{ends:%A %Y-%m-%d %H:%M}"
     felt = (
         f"Users may feel it for {span(payload.duration)}" if payload.duration else "Users will feel nothing"
     )
@@ -312,7 +313,7 @@ def announcement(change: ChangeRequest, zone: str) -> str:
         change.stage, change.stage.value
     )
     return (
-        f"📣 {change.id} · {payload.what} · {stands}\n{begins:%A %Y-%m-%d %H:%M} to {ends:%H:%M} ({zone}), "
+        f"📣 {change.id} · {payload.what} · {stands}\n{begins:%A %Y-%m-%d %H:%M} to {until} ({zone}), "
         f"{payload.service}. {felt}."
     )
 

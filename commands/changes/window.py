@@ -23,13 +23,19 @@ def begins(text: str, now: datetime, zone: str) -> datetime:
         return now
     if plain.startswith("+"):
         return now + grammar.duration(plain[1:])
-    at = _read(plain, now.astimezone(ZoneInfo(zone)))
+    own = ZoneInfo(zone)
+    at = _read(plain, now.astimezone(own))
     if at is None:
         raise UsageError(
             f"`{plain[:40]}` is no time. Type `2026-11-24 22:00` or `22:00` ({zone}), `+30m`, or `now`."
         )
+    there = at.astimezone(UTC).astimezone(own)
+    if at.tzinfo is own and there.replace(tzinfo=None) != at.replace(tzinfo=None):
+        raise UsageError(
+            f"{at:%Y-%m-%d %H:%M} ({zone}) is skipped by the clock: that night goes on at {there:%H:%M}."
+        )
     if at < now - _LATE:
-        raise UsageError(f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone}) is in the past.")
+        raise UsageError(f"{there:%Y-%m-%d %H:%M} ({zone}) is in the past.")
     return at.astimezone(UTC)
 
 

@@ -181,6 +181,23 @@ def test_a_time_is_read_in_the_zone_of_the_configuration(text: str, at: datetime
 
 
 @pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("2026-10-25 02:30", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),  # the first of the two
+        ("2026-10-25T02:30:00+01:00", datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
+        ("2026-03-29 03:30", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+    ],
+)
+def test_in_a_night_of_another_length_the_clock_is_read_as_it_goes(text: str, at: datetime) -> None:
+    assert begins(text, datetime(2026, 3, 1, tzinfo=UTC), BERLIN) == at
+
+
+def test_a_time_that_the_clock_skips_is_refused() -> None:
+    with pytest.raises(UsageError, match="is skipped by the clock: that night goes on at 03:30"):
+        begins("2026-03-29 02:30", datetime(2026, 3, 1, tzinfo=UTC), BERLIN)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("9:28", "in the past"),

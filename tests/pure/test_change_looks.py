@@ -128,6 +128,10 @@ def test_stakeholders_read_when_and_for_how_long_and_not_who_asked() -> None:
     assert "Monday 2026-11-23 09:30 to 10:00 (Europe/Berlin)" in said and "may feel it for 30 min" in said
     assert ALICE.user not in said + str(on_page(asked))
     assert "Users will feel nothing" in announcement(change(duration=None), "UTC")
+    over_midnight = change(at=NOW.replace(hour=22, minute=30), duration=timedelta(hours=2))
+    assert "Monday 2026-11-23 23:30 to Tuesday 2026-11-24 01:30" in announcement(
+        over_midnight, "Europe/Berlin"
+    )
 
 
 def test_times_of_incidents_are_left_out_of_a_baseline() -> None:
