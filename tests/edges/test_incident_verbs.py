@@ -614,7 +614,7 @@ def test_a_page_is_answered_by_whoever_acknowledges(state: State) -> None:
     )
     post = Post(state, site)
     id = post.declare().id
-    answer = done(post.type("incident page oncall the database is read-only", ALICE, ROOM)).text
+    answer = done(post.type("page oncall the database is read-only", ALICE, ROOM)).text
     assert "Without an answer: 09:35 CET U0CAROL0001" in answer
     assert post.incident(id).lines[-1].mention == BOB.user and post.incident(id).next_due is not None
     done(post.later(minutes=1).type("incident ack", CAROL, ROOM))

@@ -16,6 +16,7 @@ from commands.response.incident import Milestone, Role, Status
 from commands.review.telling import lasting
 from sandbox.slack.cast import ALICE, BOB, CAROL
 from tests.stories.alerting import body
+from tests.stories.faults import payload
 from tests.stories.responding import ALERTS, CROWD, DAILY, INCIDENTS, ResponseWorld, ago
 
 pytestmark = pytest.mark.timeout(300)
@@ -99,6 +100,7 @@ def test_a_sev1_from_its_alert_to_its_end_with_a_rollback_inside(world: Response
     world.assert_holds(id)
     world.assert_drawn_once(id)
     assert_told_in_order(world, id)
+    assert_the_room_is_calm(world, id, room)
     assert_export_reads_back(world, id, room)
     assert_numbers_are_of_the_record(world, id)
 
@@ -114,11 +116,15 @@ def learn(world: ResponseWorld, id: str, room: str) -> None:
     assert "Still on duty" in refused and "incident action" in refused and "Nothing was done" in refused
 
     world.type("alice", room, "incident postmortem --lessons every pool needs a limit")
+    world.wait_incident(id, lambda incident: incident.report.version == 2, "another draft follows by itself")
     said = world.type("bob", room, "incident action 'limit every pool' --owner me --due 2w")
     assert "is written down: limit every pool" in said
     world.ask("bob", room, "incident postmortem")
+    drafts = 3  # at the end, with the lessons, and the one that was asked for
     world.wait_incident(
-        id, lambda incident: incident.report.seq >= incident.report.moved, "the draft is of now"
+        id,
+        lambda incident: incident.report.version == drafts and incident.report.seq >= incident.report.moved,
+        "the draft is of now",
     )
     drafted = world.incident(id).report.sha256
     read = world.wait(lambda: of_hash(world.shared(room, name), drafted), "the last draft is in the room")
@@ -176,6 +182,16 @@ def assert_told_in_order(world: ResponseWorld, id: str) -> None:
     shown = "\n".join(f"{place} {kind} {words}" for place, (kind, words) in zip(places, TOLD, strict=True))
     assert all(len(each) == 1 for each in places), f"{shown}\n{told}"
     assert places == sorted(places), f"{shown}\n{told}"
+
+
+def assert_the_room_is_calm(world: ResponseWorld, id: str, room: str) -> None:
+    """One card that is edited; beside it the incident writes only what somebody did, and what a timer asks."""
+    told = [event for event in world.events(id) if event.is_told]
+    assert [event.text for event in told if not event.by and event.source != "timer"] == []
+    own = [payload(m)["key"] for m in world.told(room) if payload(m)["card"] == f"incident:{id}"]
+    assert Counter(key.partition(" ")[0] for key in own) == {"card": 1, "line": len(told)}
+    cards = {payload(m)["card"] for m in world.told(room) if m.get("thread_ts", m["ts"]) == m["ts"]}
+    assert not [card for card in cards if card.startswith("request:F")], "what it looks up is under the card"
 
 
 def assert_export_reads_back(world: ResponseWorld, id: str, room: str) -> None:
