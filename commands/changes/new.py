@@ -5,6 +5,7 @@ approval is given to one payload and to no other.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from commands.changes import draft as drafting
 from commands.changes.meant import WORD, about, demand, did, entered
@@ -15,10 +16,14 @@ from commands.errors import Denied, UsageError
 from commands.form import NeedsForm
 from commands.ledger import Draft
 from commands.model import Args
+from commands.phrase import span
 from commands.response.changeevents import Kind, draft, payload_facts
 from commands.response.changemoves import Move
 from commands.response.changerequest import ChangeRequest, Payload
 from commands.response.incident import Incident, Role
+
+# So many that are not over one person may have asked for in so short a time.
+MOST, FLOOD = 20, timedelta(minutes=10)
 
 _TYPED = (
     '/sre change new "checkout 2.0" --at 22:00 --for 30m --rollback "/sre deploy rollback backend" '
@@ -35,6 +40,7 @@ def new(given: Given) -> Entry:
         asked = drafting.form(Args(WORD, "new", "", _carried(given)), known, "Ask for a change", "Check it")
         raise NeedsForm(asked, f"Missing: {', '.join(f'--{name}' for name in gone)}. Type: `{_TYPED}`.")
     payload = drafting.payload(given, fields)
+    _refuse_flood(given)
     emergency = _emergency(given)
     channel = given.site.channel("changes") or given.place.channel
     opened = Draft(
@@ -73,6 +79,18 @@ def is_author(given: Given, change: ChangeRequest) -> bool:
     """Whether the actor asked for it or made it, with whatever id."""
     person = given.site.person(given.actor.user)
     return person in {given.site.person(user) for user in (change.by, *change.payload.authors)}
+
+
+def _refuse_flood(given: Given) -> None:
+    """Each has a card, and its pre-checks ask the whole cluster."""
+    person = given.site.person
+    own = (each for each in given.changes if person(each.by) == person(given.actor.user))
+    young = [each.id for each in own if given.now - each.opened < FLOOD]
+    if len(young) >= MOST:
+        raise Denied(
+            f"You asked for {len(young)} changes in {span(FLOOD)}, {young[-1]} to {young[0]}. Let some be decided first, or "
+            "take one back with `/sre change cancel CR-…`. Nothing was done."
+        )
 
 
 _NAMES = (
