@@ -9,7 +9,7 @@ from dataclasses import replace
 from commands.checklists import next_update
 from commands.command import Command, Flag
 from commands.entry import Entry, Given
-from commands.errors import Stale, UsageError
+from commands.errors import Denied, Stale, UsageError
 from commands.form import Field, Form, NeedsForm
 from commands.grammar import duration
 from commands.incident.about import NOTHING, WHY, aloud, event, lines, live, reason, text, unset, write
@@ -49,6 +49,7 @@ def update(given: Given) -> Entry:
     audience = flags.get("to", "") or CHANNEL
     if audience not in dict(_AUDIENCES):
         raise UsageError(f"`--to` is one of {', '.join(dict(_AUDIENCES))}. {NOTHING}")
+    _demand_voice(given, incident, audience)
     following = given.now + duration(flags["next"]) if flags.get("next") else next_update(incident, given.now)
     parts = {"Conditions": conditions, "Actions": flags.get("actions", ""), "Needs": flags.get("needs", "")}
     said = "\n".join(f"{name}: {each[:LONGEST]}" for name, each in parts.items() if each)
@@ -63,6 +64,15 @@ def update(given: Given) -> Entry:
         f"{_on_page(given, incident, audience)}"
     )
     return Entry(answer, write(incident, *drafts))
+
+
+def _demand_voice(given: Given, incident: Incident, audience: str) -> None:
+    """What people outside read comes from somebody who is in it."""
+    own = {incident.by, *incident.people, *(held.user for held in incident.roles.values())}
+    if audience != CHANNEL and given.actor.user not in own and "comms" not in given.roles:
+        raise Denied(
+            f"Who tells people outside how it stands is in it: `/sre incident join {incident.id}`, and then again. {NOTHING}"
+        )
 
 
 def _channels(given: Given, incident: Incident, audience: str) -> tuple[str, ...]:
