@@ -5,6 +5,7 @@ Only a hint: bot/scribe.py reads the message itself, and compares. Called by bot
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -14,6 +15,8 @@ from bot.state import State
 from commands import transcript
 
 HEARD = "sre:scribe"  # what is not looked at yet, oldest first
+TALKED = "talked-"  # by incident, when people last said anything there (workers/timers.py)
+_REMEMBERED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,23 @@ class Ears:
     again."""
 
     def __init__(self, state: State, records: Records) -> None:
+        self._state = state
         self._redis = state.redis
         self._records = records
 
     def hear(self, event: Mapping[str, Any]) -> None:
-        """Of a room it is kept, else forgotten."""
+        """Of a room it is kept, else forgotten; of what people merely say there, only that they do."""
+        if is_talk(event):
+            self._talked(event)
         heard = decoded(event)
         if heard is not None and self._concerns(heard):
             self._redis.rpush(HEARD, orjson.dumps({name: getattr(heard, name) for name in Heard.__slots__}))
+
+    def _talked(self, event: Mapping[str, Any]) -> None:
+        ts = str(event.get("ts") or "0")
+        id = self._records.in_room(str(event.get("channel") or ""), str(event.get("thread_ts") or ts))
+        if id:
+            self._state.remember(TALKED + id, transcript.moment(ts).isoformat(), _REMEMBERED)
 
     def _concerns(self, heard: Heard) -> bool:
         """A reaction does not say in which thread it is: in a channel of others the message must be looked at."""
@@ -49,6 +61,16 @@ class Ears:
             self._records.in_room(heard.channel, heard.thread or heard.ts)
             or (heard.what in ("marked", "wanted") and self._records.is_told_in(heard.channel))
         )
+
+
+def is_talk(event: Mapping[str, Any]) -> bool:
+    """Whether a person said something just now."""
+    is_said = event.get("type") == "message" and event.get("subtype") in (
+        None,
+        "file_share",
+        "thread_broadcast",
+    )
+    return is_said and bool(event.get("user")) and not event.get("bot_id")
 
 
 def decoded(event: Mapping[str, Any]) -> Heard | None:

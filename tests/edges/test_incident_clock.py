@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot import render
+from bot.ears import Ears
 from bot.state import State
 from commands.ledger import Draft
 from commands.response import fold
@@ -13,7 +14,7 @@ from commands.response.events import Kind, draft, written
 from commands.response.incident import ItemState, Milestone, Role, Status
 from commands.site import OnCall, Roles, Site
 from tests.build import ALICE, BOB, NOW
-from tests.edges.test_records import MEMBERS, Post
+from tests.edges.test_records import MEMBERS, ROOM, Post
 from workers.timers import Timers
 
 CAROL, DAVE = MEMBERS[2], MEMBERS[3]
@@ -219,6 +220,23 @@ def test_silence_in_a_sev1_is_asked_after_and_then_calls_the_next(clock: Clock) 
     assert [each[0] for each in told] == [ALICE.user, BOB.user]
     clock.add(Kind.NOTE, "still here", ALICE.user)
     assert not [each for each in clock.wait(28) if "nothing was heard" in each[1]]
+
+
+def test_who_talks_in_its_room_is_on_it_though_nobody_marks_a_message(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    clock.wait(20, step=5)
+    ears = Ears(clock.state, clock.records)
+    said = {"type": "message", "channel": ROOM, "user": BOB.user, "ts": f"{clock.now.timestamp():.6f}"}
+    ears.hear(said)
+    assert not [each for each in clock.wait(25, step=1) if "nothing was heard" in each[1]]
+    for other in (
+        {**said, "bot_id": "B1"},
+        {**said, "channel": "C0SREDAILY1"},
+        {**said, "subtype": "channel_topic"},
+    ):
+        ears.hear({**other, "ts": f"{clock.now.timestamp():.6f}"})
+    assert [each[0] for each in clock.wait(7, step=1) if "nothing was heard" in each[1]] == [ALICE.user]
 
 
 def test_half_an_hour_of_watching_without_an_alert_is_told_to_who_leads(clock: Clock) -> None:
