@@ -13,8 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
-from redis.exceptions import RedisError
-
 from bot import duties, storms
 from bot.casebook import Casebook
 from bot.state import KEEP, Change, Conflict, State, Stored, Taken, TooLarge, new_id
@@ -22,6 +20,7 @@ from commands.model import AlertGroup, Attachment, Notice, Storm
 from commands.site import ClusterSite, Site
 from workers.chronicle import Chronicle
 from workers.timers import Timers
+from workers.turns import in_turns
 
 log = logging.getLogger(__name__)
 
@@ -56,17 +55,10 @@ class Rounds:
 
     def run(self, stop: Event) -> None:
         """Make rounds until told to stop; Redis being away only delays."""
-        while not stop.wait(TICK.total_seconds()):
-            for duty in (
-                self._groups_in_turn, self.tell_storms, self.miss_watchdogs, self._timers.fire,
-                self._chronicle.follow, self._trim_in_turn,
-            ):  # fmt: skip
-                try:
-                    duty()
-                except RedisError as error:
-                    log.warning("the rounds wait for the store: %s", error)
-                except Exception:
-                    log.exception("%s failed", duty.__name__)
+        in_turns(
+            stop, TICK, self._groups_in_turn, self.tell_storms, self.miss_watchdogs, self._timers.fire,
+            self._chronicle.follow, self._trim_in_turn,
+        )  # fmt: skip
 
     def _groups_in_turn(self) -> None:
         if self._is_our_turn("groups", GROUPS):

@@ -13,7 +13,6 @@ from threading import Event
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
-from redis.exceptions import RedisError
 
 from bot.state import JOB_TIMEOUT, TRIAGE, Run, State, Taken, new_id
 from commands.catalog import Catalog
@@ -23,6 +22,7 @@ from commands.model import SCHEDULER, Place, Request, Section
 from commands.model import State as Standing
 from commands.reads import RunView
 from commands.site import ClusterSite, Site
+from workers.turns import in_turns
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +55,7 @@ class Scheduler:
 
     def run(self, stop: Event) -> None:
         """Tick until told to stop; Redis being away only delays."""
-        while not stop.wait(TICK.total_seconds()):
-            try:
-                self.tick()
-            except RedisError as error:
-                log.warning("the calendar waits for the store: %s", error)
-            except Exception:
-                log.exception("a tick of the scheduler failed")
+        in_turns(stop, TICK, self.tick)
 
     def tick(self) -> None:
         """Start every run that is due and enqueue again every open request that nobody works on."""

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
-from redis.exceptions import RedisError
-
 from bot.records import Records
 from bot.state import State, Taken
 from commands import chronicle
@@ -20,6 +18,8 @@ from commands.model import Gap
 from commands.response.incident import Incident
 from commands.site import Site
 from commands.triagereads import Changes, ChangesSeen
+from workers.alone import alone
+from workers.turns import in_turns
 from workers.walk import Reader
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(minutes=1)
 BEFORE = timedelta(hours=2)  # what changed just before it began belongs to its story
 
-_TICK = 5.0  # seconds between two looks whether one is due
+_TICK = timedelta(seconds=5)  # between two looks whether one is due
 _WALL = 15.0  # seconds one look may take
 
 
@@ -49,13 +49,7 @@ class Sightings:
 
     def run(self, stop: Event) -> None:
         """Look until told to stop."""
-        while not stop.wait(_TICK):
-            try:
-                self.look_in_turn()
-            except RedisError as error:
-                log.warning("the sightings wait for the store: %s", error)
-            except Exception:
-                log.exception("what changed could not be looked at")
+        in_turns(stop, _TICK, self.look_in_turn)
 
     def look_in_turn(self) -> None:
         """Look for each active incident, once a minute in all."""
@@ -66,7 +60,8 @@ class Sightings:
                 self._state.change().once(f"sighted:{incident.id}", "1", EVERY).commit()
             except Taken:
                 continue
-            self.look(incident)
+            with alone(f"what changed around {incident.id}"):
+                self.look(incident)
 
     def look(self, incident: Incident) -> None:
         """What changed since shortly before it began, as far as it is not in the timeline yet."""

@@ -5,7 +5,6 @@ dies in between posts it again under the same Idempotency-Key. A page that does 
 waits, and the incident says so once. Redirects are not followed, and the token is never in a reason.
 """
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import orjson
-from redis.exceptions import RedisError
 
 from bot.records import Records
 from bot.state import State
@@ -22,11 +20,11 @@ from commands.errors import Unanswered
 from commands.response.events import Kind, draft
 from commands.response.incident import Incident, StatusUpdate, Timer
 from commands.site import Site
+from workers.alone import alone
 from workers.http import Ask, Http
+from workers.turns import in_turns
 
-log = logging.getLogger(__name__)
-
-_TICK = 1.0  # seconds between two looks
+_TICK = timedelta(seconds=1)  # between two looks
 _WAITS = (5, 15, 60, 300)  # seconds between tries, the last one repeated
 _TRIED = timedelta(days=2)
 
@@ -50,16 +48,13 @@ class StatusPage:
 
     def run(self, stop: Event) -> None:
         """Post until told to stop, one worker at a time."""
-        while not stop.wait(_TICK):
-            try:
-                with self._state.lease("statuspage") as is_ours:
-                    if is_ours:
-                        self.post_due()
-            except RedisError as error:
-                log.warning("the status page waits for the store: %s", error)
-            except Exception:
-                log.exception("a status update could not be posted")
+        in_turns(stop, _TICK, self._post_in_turn)
         self._http.close()
+
+    def _post_in_turn(self) -> None:
+        with self._state.lease("statuspage") as is_ours:
+            if is_ours:
+                self.post_due()
 
     def post_due(self) -> None:
         """Post what is due now."""
@@ -70,7 +65,8 @@ class StatusPage:
                     and timer.fired is None
                     and self._may_try(incident, timer)
                 ):
-                    self._post(incident, timer)
+                    with alone(f"{timer.key} of {incident.id}"):
+                        self._post(incident, timer)
 
     def _may_try(self, incident: Incident, timer: Timer) -> bool:
         return timer.due <= self._now() and not self._state.recall(_rest(incident, timer))

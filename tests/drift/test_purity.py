@@ -78,17 +78,17 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "httpcore": ("workers/http.py",),
     "slack_bolt": ("bot/slack.py", "bot/web.py", "bot/__main__.py"),
     "slack_sdk": (
-        "bot/courier.py", "bot/furnishing.py", "bot/roommaking.py", "bot/rooms.py", "bot/scribe.py", "bot/wire.py", "bot/people.py", "bot/doctor.py", "bot/slack.py", "bot/web.py",
-        "bot/__main__.py",
+        "bot/courier.py", "bot/furnishing.py", "bot/roommaking.py", "bot/rooms.py", "bot/scribe.py", "bot/wire.py",
+        "bot/people.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/__main__.py",
     ),
     # Its exceptions are everybody's who must say "the store does not answer".
     "redis.exceptions": (
         "bot/state.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
-        "bot/scribe.py", "workers/scheduler.py", "workers/rounds.py", "workers/lookout.py", "workers/__main__.py",
+        "bot/scribe.py", "workers/turns.py", "workers/lookout.py", "workers/__main__.py",
         "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
         "workers/tasks.py",
         "workers/changepage.py", "workers/changesource.py", "workers/changewatch.py",
-        "workers/jobs.py", "workers/sightings.py", "workers/statuspage.py", "workers/alone.py",
+        "workers/jobs.py", "workers/alone.py",
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
     "rq": ("bot/state.py", "workers/__main__.py"),
@@ -122,10 +122,7 @@ CATCH_ALL: Mapping[str, str] = {
     "workers/lookout.py": "a thread that ends would leave nobody to compare with Alertmanager",
     "workers/podtable.py": "carried to the thread that asked",
     "workers/reader.py": "carried to the thread that asked",
-    "workers/rounds.py": "a thread that ends would leave nobody to remind",
-    "workers/sightings.py": "a thread that ends would leave timelines without deploys",
-    "workers/statuspage.py": "a thread that ends would leave the status page with old news",
-    "workers/scheduler.py": "a thread that ends would leave the calendar without a clock",
+    "workers/turns.py": "a thread that ends would leave the calendar, the rounds or the status page without a clock",
     "workers/changepage.py": "a thread that ends would leave the status page without planned changes",
     "workers/alone.py": "whatever is wrong with one record or line, the others must not wait for it",
     "workers/changewatch.py": "a thread that ends would leave running changes unwatched",

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from bot.state import State
-from commands.response.events import Kind
+from commands.response.events import Kind, draft, written
 from commands.site import ClusterSite, Site, Urls
 from tests.edges.test_records import Post
 from workers.statuspage import StatusPage
@@ -123,6 +123,27 @@ def test_a_page_that_does_not_take_it_is_tried_again_and_the_incident_says_so_on
         "the status page does not have update 1 yet: the status page answered 503. It is tried again"
     ]
     assert all(timer.fired for timer in public.incident(id).timers if timer.key.startswith("statuspage"))
+
+
+def test_each_try_waits_longer_than_the_one_before(public: Public, page: Page) -> None:
+    public.tell("we look", public.declare().id)
+    page.status = 503
+    waits = []
+    for _ in range(5):
+        public.poster.post_due()
+        (rest,) = (key for key in public.state.redis.keys("sre:memo:rest-*") if not key.endswith(b":tries"))
+        waits.append(-(-public.state.redis.pttl(rest) // 1000))
+        public.state.redis.delete(rest)
+    assert waits == [5, 15, 60, 300, 300]
+
+
+def test_one_update_that_cannot_be_posted_holds_up_no_other(public: Public, page: Page) -> None:
+    good, bad = public.declare("sev2 checkout is slow").id, public.declare("sev2 login fails").id
+    timer = draft(Kind.TIMER, "of an update that is not there", key="statuspage:9", due=written(public.now))
+    public.records.append(bad, lambda _: [timer])
+    public.tell("we look", good)
+    public.poster.post_due()
+    assert [body["incident"] for _, body in page.got] == [good]
 
 
 def test_an_update_is_still_posted_by_another_worker_when_the_first_died(public: Public, page: Page) -> None:
