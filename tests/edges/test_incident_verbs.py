@@ -438,6 +438,23 @@ def test_nor_has_it_a_number_in_the_thread_of_its_alert(hidden: tuple[Post, Inci
     assert incident.id in lines_of(post.type("incident timeline --private", ALICE, ELSEWHERE, THREAD))
 
 
+def test_nor_by_being_in_the_thread_in_which_it_is_told(hidden: tuple[Post, Incident]) -> None:
+    post, incident = hidden
+    post.state.redis.hset(THREADS, f"{ELSEWHERE} {THREAD}", f"incident:{incident.id} card")
+    refused = post.type("incident note a word", BOB, ELSEWHERE, THREAD)
+    assert "This is no incident's channel" in refused.text and incident.id not in lines_of(refused)
+    assert post.incident(incident.id).head == incident.head
+
+
+def test_nor_into_what_another_was_merged_into(hidden: tuple[Post, Incident]) -> None:
+    post, incident = hidden
+    other = done(post.type("incident declare sev2 a token is public --private", DAVE)).text.partition(" ")[0]
+    done(post.type(f"incident merge {other} --incident {incident.id}", DAVE))
+    refused = post.type(f"incident unmerge {incident.id}", ALICE)
+    assert "Who is in what" in refused.text and not refused.accepted
+    done(post.type(f"incident unmerge {incident.id}", DAVE))
+
+
 def test_nobody_else_writes_into_it_by_its_number(hidden: tuple[Post, Incident]) -> None:
     post, incident = hidden
     for named in (incident.id, "INC-2026-01-01-001"):

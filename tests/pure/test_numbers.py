@@ -90,6 +90,12 @@ def test_what_ended_before_the_window_is_in_nothing_of_it():
     assert (found.counted, found.censored, found.excluded) == ((), (), {})
 
 
+def test_what_began_after_the_window_is_in_nothing_of_it():
+    later = incident("INC-1", at(1, "00:00:00") + 30 * DAY, 1, "checkout")
+    found = population((later,), NOVEMBER)
+    assert (found.counted, found.censored, found.excluded) == ((), (), {})
+
+
 def test_false_alarms_and_canceled_ones_are_left_out_by_name():
     made = [incident(f"INC-{to}", at(3, "10:00:00"), 1, "checkout", status(to, at(3, "11:00:00")))
             for to in ("false alarm", "canceled")]  # fmt: skip

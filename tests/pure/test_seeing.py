@@ -54,6 +54,12 @@ def test_of_a_grave_incident_seven_times_are_needed_and_of_a_small_one_three() -
     assert Milestone.STARTED not in missing(incident(begun))
 
 
+def test_the_time_that_somebody_said_stays_when_the_status_follows() -> None:
+    said = draft(Kind.MILESTONE, "…", name="mitigated", at=written(NOW - timedelta(minutes=10)))
+    later = draft(Kind.STATUS, "mitigated", to="mitigated")
+    assert times(incident(said, later))[Milestone.MITIGATED] == NOW - timedelta(minutes=10)
+
+
 def test_what_comes_too_late_is_named_with_what_it_should_come_before() -> None:
     begun = draft(Kind.MILESTONE, "began", name="started", at=written(NOW))
     better = draft(Kind.MILESTONE, "…", name="mitigated", at=written(NOW - timedelta(minutes=1)))
