@@ -96,6 +96,7 @@ def _demand_hand(given: Given, change: ChangeRequest) -> None:
 def rollback(given: Given) -> Entry:
     """It is being taken back; with --done it is, and whether that helped is looked at."""
     change = about(given)
+    _demand_way_back(given, change)
     if "done" in given.args.flags:
         if change.stage is not Stage.ROLLING_BACK:
             raise Stale(f"{change.id} is {change.stage.value}, and not being taken back. {NOTHING}")
@@ -122,6 +123,17 @@ def rollback(given: Given) -> Entry:
         else f"When it is done: `/sre change rollback {change.id} --done`."
     )
     return entered(change, f"{change.id} is being taken back. {how}", (told,))
+
+
+def _demand_way_back(given: Given, change: ChangeRequest) -> None:
+    """Who is called for it, too. Anybody else may say that users complain, or ask for the line on its card."""
+    person, user = given.site.person, given.actor.user
+    is_hand = is_author(given, change) or person(user) == person(change.started_by)
+    if not (is_hand or "oncall" in given.roles or may_approve(change, given.roles, given.site)):
+        raise Denied(
+            f"{change.id} is taken back by who asked for it, began it or may approve it, or is on call. Say what you see: "
+            f"`/sre change report {change.id} TEXT`. {NOTHING}"
+        )
 
 
 def close(given: Given) -> Entry:

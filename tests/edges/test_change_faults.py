@@ -5,21 +5,25 @@ from datetime import timedelta
 
 import pytest
 
+from bot.access import Kind
 from bot.state import State
 from commands.finding import Light
+from commands.model import Actor
 from commands.model import State as Standing
 from commands.reads import Endpoints
 from commands.response.changerequest import ChangeRequest, Stage
 from commands.site import Change, FreezePeriod
 from sandbox.redis_server import RedisServer
 from tests import build
-from tests.build import ALICE, BOB
+from tests.build import ALICE, BOB, TEAM
 from tests.edges.change_desk import CAROL, SITE, Changes, refused
 from tests.edges.test_change_requests import another, at_once
 from tests.edges.test_change_watch import AUTO, asked_back, begun, done, failing, planned, rolled_back
 from workers import autoback
 
 ON_CALL = replace(SITE, roles=replace(SITE.roles, oncall=replace(SITE.roles.oncall, rota=(CAROL.user,))))
+
+STRANGER = Actor("U0STRANGER1", TEAM)
 
 
 @pytest.fixture
@@ -139,6 +143,22 @@ def test_what_is_being_taken_back_for_half_an_hour_calls_whoever_is_on_call(post
 
 
 # --- Somebody cheats, or is quicker ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["it-is-worse", "--done"])
+def test_a_passer_by_takes_no_change_back_and_whoever_is_on_call_does(state: State, line: str) -> None:
+    roles = replace(SITE.roles, oncall=replace(SITE.roles.oncall, rota=(STRANGER.user,)))
+    post = Changes(state)
+    state.remember(f"kind-of-{STRANGER.user}", Kind.MEMBER, timedelta(days=1))
+    change = failing(post)
+    if line == "--done":
+        assert post.type(f"change rollback {change.id} it-is-worse").accepted
+    before = post.change(change.id)
+    said = refused(post, f"change rollback {change.id} {line}", STRANGER)
+    assert "or is on call" in said and post.change(change.id) == before
+    called = Changes(state, replace(SITE, roles=roles))
+    called.now, called._deliveries = post.now, 5000
+    assert called.type(f"change rollback {change.id} {line}", STRANGER).accepted
 
 
 def failed_by_itself(post: Changes, text: str = AUTO) -> ChangeRequest:
