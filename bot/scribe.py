@@ -62,7 +62,9 @@ class Scribe:
         greet: Callable[[str, str, str], None] = lambda user, channel, delivery: None,
         offer: Callable[[Heard, str, Suggestion], None] = lambda heard, text, suggestion: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._pause = pause
         self._state = state
         self._records = records
         self._outbox = Outbox(state)
@@ -98,7 +100,7 @@ class Scribe:
         wait = self._tried(raw)
         if wait and self._waited < _PATIENCE:
             self._waited += 1
-            time.sleep(wait)  # Slack said when: nothing else can be read meanwhile either
+            self._pause(wait)  # Slack said when: nothing else can be read meanwhile either
             return True
         self._waited = 0
         change = self._state.redis.pipeline().lrem(HEARD, 1, raw)

@@ -47,10 +47,12 @@ class Desk:
         )
         self.greeted: list[tuple[str, str]] = []
         self.offered: list[tuple[str, str, str]] = []
+        self.waits: list[float] = []  # it would have paused for so long
         self.scribe = Scribe(
             state, self.records, Wire(state, self.client, timedelta(minutes=1)), me=lambda: self.me,
             greet=lambda user, channel, delivery: self.greeted.append((user, channel)),
             offer=lambda heard, text, step: self.offered.append((heard.by, heard.thread, step.text)),
+            pause=self.waits.append,
         )  # fmt: skip
         self.ears = Ears(state, self.records)
         self.id = "INC-2026-11-23-001"
@@ -353,6 +355,7 @@ def test_what_cannot_be_understood_or_read_keeps_no_other_message_waiting(desk: 
     desk.slack.fault("conversations.replies", "error", times=4, error="internal_error")
     desk.hears(desk.marked(first), desk.marked(second))
     assert sorted(line.text for line in desk.lines()) == ["one", "two"]
+    assert len(desk.waits) == 3 and min(desk.waits) > 0  # then the others had their turn
 
 
 def test_a_message_without_a_link_is_captured_all_the_same(desk: Desk) -> None:
