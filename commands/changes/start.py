@@ -120,7 +120,10 @@ def _demand_quiet(given: Given, change: ChangeRequest) -> None:
             and incident.cluster == change.payload.cluster
             and incident.service in ("", change.payload.service)
         ):
-            raise Stale(f"{incident.id} is open: Sev{incident.severity}, {incident.title}. {NOTHING}")
+            told = f"{incident.id} is open: Sev{incident.severity}, {incident.title}"
+            if incident.is_private:  # everybody reads the audit
+                told = f"An incident that is private is open: Sev{incident.severity}"
+            raise Stale(f"{told}. {NOTHING}")
 
 
 def _stale_checks(given: Given, change: ChangeRequest) -> str:

@@ -254,6 +254,14 @@ def test_of_three_of_one_service_each_waits_for_the_one_before(post: Changes) ->
     assert f"waits behind {third.id}" in refused(post, f"change start {second.id}", ALICE)
 
 
+def test_what_is_private_keeps_a_change_from_beginning_and_is_not_named_in_the_audit(post: Changes) -> None:
+    change = post.approved()
+    hidden = post.declare("sev1 keys are out --private")
+    said = refused(post, f"change start {change.id}", ALICE)
+    assert "private is open: Sev1" in said
+    assert "keys are out" not in said and hidden.id not in said
+
+
 def test_a_clock_that_jumps_back_takes_no_sample_twice(post: Changes) -> None:
     change = begun(post)
     post.minutes(6)
