@@ -1,6 +1,6 @@
 """The records of change requests: how they are folded and numbered, and in whose thread something was typed.
 
-How they are written and read is in bot/book.py. Called by bot/clerk.py and the workers.
+How they are written and read is in bot/book.py. Called by bot/changeclerk.py and the workers.
 """
 
 from collections.abc import Callable, Iterable, Mapping
