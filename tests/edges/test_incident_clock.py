@@ -15,6 +15,7 @@ from commands.response.incident import ItemState, Milestone, Role, Status
 from commands.site import OnCall, Roles, Site
 from tests.build import ALICE, BOB, NOW
 from tests.edges.test_records import MEMBERS, ROOM, Post
+from workers.rounds import TICK
 from workers.timers import Timers
 
 CAROL, DAVE = MEMBERS[2], MEMBERS[3]
@@ -131,6 +132,27 @@ def test_at_the_end_of_a_phase_the_commander_is_told_what_is_open(clock: Clock) 
     phase = [each for each in clock.wait(16) if "are over" in each[1]]
     assert len(phase) == 1 and phase[0][0] == ALICE.user
     assert "the first 15 min are over, 3 lines still open" in phase[0][1]
+
+
+def test_a_phase_ends_within_ten_seconds_of_its_time_as_the_rounds_look(clock: Clock) -> None:
+    clock.begin()
+    clock.wait(14.5)
+    clock.wait(1, step=TICK / MINUTE)
+    fired = {
+        event.facts["key"]: event for event in clock.records.events(clock.id) if event.kind == Kind.FIRED
+    }
+    due = clock.incident(clock.id).opened + 15 * MINUTE
+    late = {key: (fired[key].recorded - due).total_seconds() for key in ("phase:immediate", "item:update")}
+    assert all(0 <= seconds <= 10 for seconds in late.values()), late
+
+
+@pytest.mark.parametrize(("minutes", "phase"), [(60, "15 to 60 min"), (240, "1 to 4 h")])
+def test_the_later_phases_end_likewise(clock: Clock, minutes: int, phase: str) -> None:
+    clock.begin()
+    clock.lead()
+    clock.wait(minutes - 1, step=10)
+    (told,) = [each for each in clock.wait(2) if "are over" in each[1]]
+    assert told[0] == ALICE.user and f"the {phase} are over" in told[1]
 
 
 def test_what_was_due_while_nobody_ran_fires_once_and_says_it_is_late(clock: Clock) -> None:
