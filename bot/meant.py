@@ -22,9 +22,7 @@ _DECISIONS = ("approve", "reject", "cancel")
 _LISTED = 10
 
 
-def spelt_out(
-    args: Args, place: Place, casebook: Casebook, records: Records, changes: ChangeRecords
-) -> Args:
+def spelt_out(args: Args, place: Place, casebook: Casebook, records: Records, changes: ChangeRecords) -> Args:
     """With the id of the alert, and its cluster where none was typed; with the id of the incident, or of the change."""
     if args.word == "task" and args.verb in _DECISIONS and changes.stored(args.name.upper()):
         return replace(args, word="change", name=args.name.upper())

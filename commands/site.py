@@ -76,7 +76,9 @@ Mention = Annotated[str, Shape("mention", empty=True)]  # a key of `roles`, a Sl
 Owner = Annotated[str, Shape("owner", empty=True)]
 Matchers = Annotated[tuple[Annotated[str, Shape("matchers")], ...], OneOrMany()]  # in Alertmanager's words
 Words = Annotated[tuple[str, ...], OneOrMany()]
-Cidrs = Annotated[tuple[Annotated[str, Shape("cidr")], ...], OneOrMany()]  # ranges of addresses, and single ones
+Cidrs = Annotated[
+    tuple[Annotated[str, Shape("cidr")], ...], OneOrMany()
+]  # ranges of addresses, and single ones
 NodeGlobs = Annotated[tuple[Annotated[str, Shape("nodes")], ...], OneOrMany()]  # names, or labels
 
 # --- The cluster and what runs in it --------------------------------------------------------------

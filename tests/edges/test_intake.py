@@ -168,7 +168,9 @@ def test_every_example_of_the_help_pages_is_answered(house: House, example: str)
     parsed = Catalog.load().parse(example)
     command = parsed.command
     is_entry = command.entry is not None and command.enters(parsed.args)
-    is_about_none = parsed.args.word == "incident" and parsed.args.name.startswith("INC-")  # there are none here
+    is_about_none = parsed.args.word == "incident" and parsed.args.name.startswith(
+        "INC-"
+    )  # there are none here
     assert is_page == (command.immediate or command.decides or is_entry or is_about_none), delivery.body
 
 

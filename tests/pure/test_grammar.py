@@ -247,7 +247,10 @@ def test_what_slack_and_phones_do_to_text(typed: str, read: str) -> None:
         ("health --dry-run", "`health` does not use `--dry-run`"),
         ("health -n monitoring", "`health` does not use `--namespace`"),
         ("help --service x", "`help` does not use `--service`"),
-        ("health --foo", r"`--foo` is no flag of `health`\. Its flags: `--cluster`, `--incident`, `--private`\."),
+        (
+            "health --foo",
+            r"`--foo` is no flag of `health`\. Its flags: `--cluster`, `--incident`, `--private`\.",
+        ),
         ("deploy limits shop/web", "`deploy limits` does not use `--namespace`"),
         ("node show n1 --dry-run", "`node show` does not use `--dry-run`"),
         ("node drain n1 --since 1h", "`node drain` does not use `--since`"),
