@@ -8,7 +8,7 @@ tasks, bot/changeclerk.py for change requests.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -116,7 +116,8 @@ class EntryClerk(ABC):
 
     def _commit(self, change: Change, wanted: Wanted, answer: Entered, **facts: str) -> None:
         change.audit("entered", act=_act(wanted), by=wanted.actor.user, team=wanted.actor.team, **facts)
-        change.once(f"delivery:{wanted.delivery}", answer.kept(), _REMEMBER_DELIVERY).commit()
+        masked = replace(answer, answer=self._state.redact(answer.answer))
+        change.once(f"delivery:{wanted.delivery}", masked.kept(), _REMEMBER_DELIVERY).commit()
 
     def _refused(self, wanted: Wanted, reason: str) -> None:
         who = {"by": wanted.actor.user, "team": wanted.actor.team}
