@@ -5,6 +5,7 @@ whose texts are redacted; every one of them is escaped here. The plan of a singl
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bot.blocks import (
     Block,
@@ -19,7 +20,7 @@ from bot.blocks import (
     paragraph,
     paragraphs,
 )  # fmt: skip
-from commands.changelines import ACCEPTED, NOTIFIED, STANDBY, open_lines
+from commands.changelines import ACCEPTED, NOTIFIED, STANDBY, open_lines, state
 from commands.finding import Light, Suggestion
 from commands.phrase import counted, span
 from commands.response.changerequest import (
@@ -114,10 +115,10 @@ def _facts(change: ChangeRequest) -> Iterator[str]:
 
 
 def _checks(change: ChangeRequest) -> Iterator[str]:
-    """What is not well line by line, and how many are."""
+    """What is not well line by line, and how many are: as it was found, or as people said of it since."""
     if change.checks is None or change.is_over:
         return
-    lines = change.checks.lines
+    lines = [replace(line, light=state(change, line)) for line in change.checks.lines]
     fine = sum(line.light is Light.GREEN for line in lines)
     stale = "" if change.checks.digest == change.digest else ", for the payload as it was before"
     yield f"*Pre-checks* {fine} of {len(lines)} fine, {moment(change.checks.at)}{stale}"
