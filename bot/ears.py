@@ -101,7 +101,7 @@ def decoded(event: Mapping[str, Any]) -> Heard | None:
         edited = told.get("edited") or {}
         return Heard(
             "edited", str(event.get("channel") or ""), str(told.get("ts") or ""), str(told.get("thread_ts") or ""),
-            str(edited.get("user") or ""), str(told.get("text") or ""), str(edited.get("ts") or ""),
+            str(edited.get("user") or ""), transcript.plain(str(told.get("text") or "")), str(edited.get("ts") or ""),
         )  # fmt: skip
     if kind == "message_deleted":
         before = event.get("previous_message") or {}

@@ -227,7 +227,7 @@ class Scribe:
         pinned_to = () if is_own else told.get("pinned_to") or ()
         edited = told.get("edited") or {}
         return Said(
-            channel, str(told["ts"]), str(told.get("text") or ""), author=str(told.get("user") or ""),
+            channel, str(told["ts"]), transcript.plain(str(told.get("text") or "")), author=str(told.get("user") or ""),
             name=str(told.get("username") or (told.get("bot_profile") or {}).get("name") or ""),
             thread=str(told.get("thread_ts") or ""),
             pinned_by=transcript.marks(told.get("reactions") or (), pinned_to, channel),

@@ -58,6 +58,11 @@ class Known:
     seq: int = 0
 
 
+def plain(text: str) -> str:
+    """What somebody typed, of what Slack delivers: it writes three characters in their place by name."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
 def hashed(text: str) -> str:
     return hashlib.sha256(text[:LONGEST].encode(errors="replace")).hexdigest()[:16]
 

@@ -111,6 +111,16 @@ def test_a_marked_message_is_captured_as_it_was_said_and_gets_a_check_mark(desk:
     assert DONE in [mark["name"] for mark in marks]
 
 
+def test_what_slack_writes_by_name_stands_as_it_was_typed(desk: Desk) -> None:
+    ts = desk.say("errors > 5 % & rising")
+    delivered = desk.client.conversations_history(channel=desk.room, latest=ts, inclusive=True, limit=1)
+    assert delivered["messages"][0]["text"] == "errors &gt; 5 % &amp; rising"
+    desk.pin(ts)
+    assert desk.lines()[0].text == "errors > 5 % & rising"
+    desk.scribe.catch_up(desk.records.open_incidents()[0])
+    assert desk.lines()[0].edits == 0
+
+
 def test_a_marked_reply_is_captured_and_not_its_parent(desk: Desk) -> None:
     parent = desk.say("what is it?")
     desk.pin(desk.say("the cache", thread=parent))
