@@ -220,8 +220,11 @@ class World:
         return [message for message in self.slack.messages(channel) if message.get("bot_id")]
 
     def shown(self, name: str) -> list[tuple[str, str]]:
-        """Every message of the bot in the channel of this name, as (its key in the card, its text)."""
-        return [(payload(message)["key"], message["text"]) for message in self._bot_messages(f"#{name}")]
+        """Every message of the bot in the channel of this name, as (its key in the card, its text); where a request
+        bears the name, its own alone: the calendar may tell something there at any time."""
+        own = f"request:{self.ids[name]}" if name in self.ids else ""
+        told = self._bot_messages(f"#{name}")
+        return [(payload(m)["key"], m["text"]) for m in told if own in ("", payload(m)["card"])]
 
     def alert_messages(self, name: str) -> list[tuple[str, str]]:
         """The messages of the alert group of this name; those of its diagnosis are another record's."""
