@@ -168,7 +168,16 @@ class Road:
     # --- asking and deciding ---
 
     def ask(self, text: str) -> str:
-        """Submit it as Alice, and let it be planned; its id."""
+        """Submit it as Alice, and let it be planned; its id. A plan of which something was not read in time is asked
+        for again, as people would: many roads share the machine, and a read has seconds."""
+        for _ in range(3):
+            id = self._asked(text)
+            plan = self.request(id).plan
+            if plan is None or not any("API in time" in finding.value for finding in plan.findings):
+                break
+        return id
+
+    def _asked(self, text: str) -> str:
         self._numbers += 1
         said = f"{text} --why matrix"
         receipt = self.desk.submit(Said(ALICE, Place("C0SREDAILY1"), said, f"{self.space} {self._numbers}"))
