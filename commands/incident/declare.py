@@ -73,7 +73,7 @@ def declare(given: Given) -> Entry:
 
 def opened(given: Given, wish: Wish, *more: Draft) -> Entry:
     """The incident, with what is asked of the cluster at once."""
-    _refuse_flood(given)
+    refuse_flood(given)
     what = f"{{id}} is declared: Sev{wish.severity}, {wish.title}."
     told = f"{what} Its channel follows." if wish.has_channel else f"{what} It is told {_here(given, wish)}."
     drafts = (_declared(given, wish), *_room(given, wish), *_alerted(given, wish.group), *more)
@@ -224,7 +224,7 @@ def _refuse_twice(given: Given, wish: Wish) -> None:
             )
 
 
-def _refuse_flood(given: Given) -> None:
+def refuse_flood(given: Given) -> None:
     """Each takes a channel of the workspace and calls people: one person does not open them by the dozen."""
     person = given.site.person
     own = [each for each in given.open if each.by and person(each.by) == person(given.actor.user)]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from commands.command import Command, Flag
 from commands.consequences import REOPEN
-from commands.entry import Entry, Given, Write
+from commands.entry import Entry, Given, Otherwise, Write
 from commands.errors import Stale
 from commands.finding import Suggestion
 from commands.form import Field
@@ -25,8 +25,10 @@ from commands.incident.about import (
     event,
     reason,
     the,
+    where,
     write,
 )  # fmt: skip
+from commands.incident.declare import refuse_flood
 from commands.ledger import Draft
 from commands.model import AlertGroup, Severity
 from commands.numbers.coverage import GAPS, Signal, covered, signals
@@ -151,6 +153,8 @@ def _ended(incident: Incident) -> datetime:
 
 
 def _another(given: Given, incident: Incident, why: str) -> Entry:
+    _refuse_second(given, incident)
+    refuse_flood(given)
     after = span(given.now - _ended(incident))
     drafts = (_declared(given, incident, why), *_alerts(given, incident))
     here = event(given, Kind.LINKED, f"it came back after {after}, as another one: {why}", id="{id}")
@@ -161,9 +165,25 @@ def _another(given: Given, incident: Incident, why: str) -> Entry:
     )
 
 
+def _refuse_second(given: Given, incident: Incident) -> None:
+    """Whoever says later than somebody else that it is back wants to help there."""
+    known = (each for each in given.open if each.id in incident.related and each.is_active)
+    again = next((each for each in known if each.opened > _ended(incident)), None)
+    if again is not None:
+        raise Otherwise(
+            f"{incident.id} is back already, as {again.id}{where(again)}. {NOTHING}",
+            Suggestion(f"Join {again.id}", f"incident join {again.id}"),
+        )
+
+
+def _has_channel(incident: Incident) -> bool:
+    """Whether the next one has a channel of its own."""
+    return incident.severity <= 2 or incident.is_private or incident.room.is_own
+
+
 def _declared(given: Given, incident: Incident, why: str) -> Draft:
     yes = {True: "yes", False: ""}
-    has_channel = incident.severity <= 2 or incident.is_private or incident.room.is_own
+    has_channel = _has_channel(incident)
     return event(
         given, Kind.DECLARED, f"declared Sev{incident.severity}: {incident.title} (again: {why})",
         title=incident.title, severity=str(incident.severity), cluster=incident.cluster, service=incident.service,
@@ -176,7 +196,7 @@ def _declared(given: Given, incident: Incident, why: str) -> Draft:
 def _alerts(given: Given, incident: Incident) -> tuple[Draft, ...]:
     """What it was after, where it is told if it has no channel, and the alerts that fire now."""
     linked = [event(given, Kind.LINKED, f"{incident.id} came back", id=incident.id)]
-    if not (incident.severity <= 2 or incident.is_private or incident.room.is_own):
+    if not _has_channel(incident):
         room = incident.room
         linked.append(
             event(given, Kind.ROOM, f"told in {room.channel}", channel=room.channel, thread=room.thread)

@@ -16,7 +16,7 @@ from commands.site import OnCall, Roles, Site
 from tests import build
 from tests.build import ALICE, BOB, INCIDENT, NOW, decided, grown, incident, kinds
 
-OTHER = "INC-2026-11-23-002"
+OTHER, EARLIER = "INC-2026-11-23-002", "INC-2026-11-22-001"
 SITE = Site(roles=Roles(oncall=OnCall(rota=(BOB.user,))))
 
 
@@ -234,6 +234,24 @@ def test_later_it_is_another_one_and_the_two_know_of_each_other() -> None:
     assert new.drafts[0].facts["title"] == "checkout is down" and new.drafts[1].facts["id"] == INCIDENT
     assert old.drafts[0].facts["id"] == "{id}" and "came back after 31 min" in old.drafts[0].text
     assert "counted as another one" in entry.answer
+
+
+def test_what_came_back_already_is_not_opened_a_second_time() -> None:
+    gone = grown(
+        over(31), draft(Kind.LINKED, "came back", id=OTHER), draft(Kind.LINKED, "before", id=EARLIER)
+    )
+    again, earlier = another(), replace(another(), id=EARLIER, opened=NOW - timedelta(hours=2))
+    with pytest.raises(Otherwise, match=f"is back already, as {OTHER}") as refused:
+        decided("reopen errors are back", gone, BOB, open=(again, earlier))
+    assert [each.text for each in refused.value.suggestions] == [f"incident join {OTHER}"]
+    for others in ((earlier,), (grown(again, status("resolved")),)):
+        assert decided("reopen errors are back", gone, BOB, open=others).writes
+
+
+def test_nor_by_the_dozen() -> None:
+    young = tuple(replace(incident(), id=f"INC-2026-11-23-10{n}") for n in range(5))
+    with pytest.raises(Denied, match="You declared 5 incidents"):
+        decided("reopen errors are back", over(31), open=young)
 
 
 def test_a_private_one_that_comes_back_is_private_again() -> None:
