@@ -183,12 +183,9 @@ def _line(text: str) -> str:
 
 
 def _by_hand(line: AuditLine) -> tuple[str, str] | None:
-    """What somebody asked for, and about what; None for what the bot or the calendar did."""
-    if not line.facts.get("by"):
-        return None
-    if line.what == "entered":
-        return line.facts.get("act", ""), ""
-    if line.what != "submitted":
+    """What somebody asked for, and about what; None for what the bot or the calendar did, and for what is only
+    written down."""
+    if line.what != "submitted" or not line.facts.get("by"):
         return None
     said = _line(line.facts.get("text", ""))
     rest = line.facts.get("text", "").removeprefix(said).split()

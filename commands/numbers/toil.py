@@ -1,4 +1,7 @@
-"""What people do by hand again and again, and about how long that takes them."""
+"""What people do by hand again and again, and about how long that takes them.
+
+Only what changes something is toil: what is looked at, written down, taken notice of or done of a list is not.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 from commands.responsereads import CommandCount
 
 # Minutes of a person for one of these, from deciding on it to having seen that it worked. Estimates: what matters is
-# their order. Those that only look are not toil here, and what is not named takes the usual time.
+# their order. What is not named takes the usual time.
 USUAL = 5
 MINUTES: Mapping[str, int] = {
     "deploy restart": 10,
@@ -20,11 +23,6 @@ MINUTES: Mapping[str, int] = {
     "pod release": 5,
     "alert silence": 5,
     "alert unsilence": 3,
-    "alert ack": 2,
-    "alert mark": 1,
-    "alert own": 2,
-    "alert snooze": 2,
-    "task done": 15,
 }
 
 

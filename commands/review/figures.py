@@ -23,7 +23,6 @@ from commands.review.facts import Facts
 from commands.site import CHANGES
 
 GRAVEST = 3  # the target of the time to restore is about Sev1 to Sev3
-BY_HAND = frozenset((*CHANGES, "task done"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ def _toil(facts: Facts, window: Window) -> tuple[Toil, ...] | None:
     page = facts.commands
     if isinstance(page, Gap) or window != facts.window or page.since > window.start:
         return None
-    return toil.toil(page.counts, BY_HAND)
+    return toil.toil(page.counts, frozenset(CHANGES))
 
 
 # --- one by one -----------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ from commands.numbers.quality import Disposition
 from commands.numbers.spread import spread
 from commands.numbers.trend import Trend, arrow, trend
 from commands.responsereads import CommandCount, Outcome, Road, Turn
+from commands.site import CHANGES
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -482,6 +483,10 @@ def test_twenty_restarts_of_one_service_are_the_first_line_of_toil():
     assert [(each.line, each.object, each.minutes) for each in found] == [
         ("deploy restart", "backend", 200), ("node drain", "n1", 60),
     ]  # fmt: skip
+
+
+def test_only_what_changes_something_is_given_a_time():
+    assert set(toil.MINUTES) <= set(CHANGES)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,10 @@ def test_nobody_is_named_in_what_all_can_read():
 
 
 def test_twenty_restarts_of_one_service_are_the_first_line_of_toil():
-    counts = (CommandCount("deploy restart", "backend", 20, 3), CommandCount("pod list", "", 300, 9))
+    counts = (
+        CommandCount("deploy restart", "backend", 20, 3), CommandCount("pod list", "", 300, 9),
+        CommandCount("task done", "", 400, 9),
+    )  # fmt: skip
     found = line(
         review(CommandCounts=lambda read: CommandPage(counts, read.start))["team"],
         "Done by hand again and again",
