@@ -16,7 +16,7 @@ from bot.casebook import Casebook
 from bot.changeclerk import ChangeClerk
 from bot.clerk import Clerk
 from bot.decisions import Decided, Decisions, NeedsReason
-from bot.givens import Wanted
+from bot.givens import Wanted, no_incident
 from bot.meant import spelt_out
 from bot.outbox import Outbox
 from bot.people import People
@@ -200,7 +200,7 @@ class Desk:
             self._demand_witness(said, args)
         parts = command.parts(args, cluster)
         if command.immediate:
-            return Receipt(sections=tuple(self._look_up(part.inquiry, said.actor) for part in parts.values()))
+            return Receipt(sections=tuple(self._look_up(part.inquiry, said) for part in parts.values()))
         self._demand_incident(said, args)
         if args.word == "incident" and args.name and not command.change:
             self._demand_closed_door(said, args)
@@ -257,13 +257,13 @@ class Desk:
         named = args.flags.get("incident", "")
         whole = self._clerk.records.whole(named) if named else ""
         if named and not self._is_known(whole, said):
-            raise _no_incident(named)
+            raise no_incident(named)
 
     def _demand_closed_door(self, said: Said, args: Args) -> None:
         """What is private is told to who may know of it, and where nobody else reads it."""
         stored, channel = self._clerk.records.incident(args.name), said.place.channel
         if stored is None or not self._is_known(args.name, said):
-            raise _no_incident(args.name)
+            raise no_incident(args.name)
         room = stored.record.room
         is_heard = not (channel.startswith("D") or "private" in args.flags)
         if stored.record.is_private and is_heard and not (room.is_own and room.channel == channel):
@@ -290,16 +290,17 @@ class Desk:
             self._decisions.refused(actor, "submit", grammar.format(args), decision.reason)
             raise Denied(decision.reason)
 
-    def _look_up(self, inquiry: Any, actor: Actor) -> Section:
+    def _look_up(self, inquiry: Any, said: Said) -> Section:
         try:
             reads: Reads = next(inquiry)
             while True:
-                reads = inquiry.send(Seen({read: self._own(read, actor) for read in reads}))
+                reads = inquiry.send(Seen({read: self._own(read, said) for read in reads}))
         except StopIteration as done:
             section: Section = done.value
             return section
 
-    def _own(self, read: Read, actor: Actor) -> Any:
+    def _own(self, read: Read, said: Said) -> Any:
+        actor = said.actor
         match read:
             case RunLog():
                 return self._state.run_views(self._now())
@@ -326,16 +327,17 @@ class Desk:
             case Awaiting():
                 return self._awaiting(actor)
             case IncidentOf() | OpenIncidents() | Incidents() | EventsOf():
-                return self._response(read, actor)
+                return self._response(read, said)
         raise AssertionError(f"an immediate command reads only the bot's own store, not {read}")
 
-    def _response(self, read: Read, actor: Actor) -> Any:
+    def _response(self, read: Read, said: Said) -> Any:
         """Of the records of incidents, as far as the asker may know of them."""
-        roles, records = self._people.holder(actor.user).roles, self._clerk.records
+        user, channel, records = said.actor.user, said.place.channel, self._clerk.records
+        roles = self._people.holder(user).roles
         match read:
             case IncidentOf() | EventsOf():
                 stored = records.incident(read.id)
-                found_one = stored.record if stored and may_see(stored.record, actor.user, roles) else None
+                found_one = stored.record if stored and may_see(stored.record, user, roles, channel) else None
                 if isinstance(read, IncidentOf):
                     return found_one
                 return records.events(read.id, read.start, read.count) if found_one else ()
@@ -345,7 +347,8 @@ class Desk:
                 found = records.told_between(read.start, read.end)
             case _:
                 raise AssertionError(f"not a read of the records: {read}")
-        return tuple(i for i in found if read.cluster in ("", i.cluster) and may_see(i, actor.user, roles))
+        mine = (each for each in found if may_see(each, user, roles, channel))
+        return tuple(each for each in mine if read.cluster in ("", each.cluster))
 
     def _tasks(self, read: Tasks, actor: Actor) -> tuple[Task, ...]:
         """Of a private incident only for who may know of that, and whose they are."""
@@ -372,13 +375,6 @@ class Desk:
             grants=access.grants_of(holder, self._site.access),
             user=user,
         )
-
-
-def _no_incident(named: str) -> UsageError:
-    return UsageError(
-        f"There is no incident `{named[:40].replace('`', '')}`. `/sre incident list` shows the open ones. "
-        "Nothing was done."
-    )
 
 
 def _accepted(request: Request, id: str) -> str:

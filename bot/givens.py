@@ -1,9 +1,10 @@
 """What a decision about a record is made of (commands/entry.py): which incident is meant, what belongs to it, who asks.
 
 A private incident is not there for whoever may not know of it, however they name it. What is read for an attempt is
-noted in it: it must still stand when the decision is written. Called by bot/clerk.py.
+noted in it: it must still stand when the decision is written. Called by bot/clerk.py and bot/desk.py.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -93,10 +94,9 @@ class Givens:
         flag = wanted.args.flags.get("incident", "")
         if flag:
             return self._named(flag, wanted, roles, attempt)
-        if INCIDENT in wanted.command.names.split() and is_id(wanted.args.name):
-            return self._named(wanted.args.name, wanted, roles, attempt)
-        if is_whole(wanted.args.name) and OTHER not in wanted.command.names.split():
-            return self._named(wanted.args.name, wanted, roles, attempt)
+        name, places = wanted.args.name, wanted.command.names.split()
+        if is_id(name) if INCIDENT in places else is_whole(name) and OTHER not in places:
+            return self._named(name, wanted, roles, attempt)
         id = self.records.in_room(wanted.place.channel, wanted.place.thread)
         found = self._loaded(id, attempt) if id else None
         return found if found and self._may_see(found, wanted, roles) else None
@@ -122,10 +122,7 @@ class Givens:
     def _named(self, text: str, wanted: Wanted, roles: frozenset[str], attempt: Attempt) -> Incident:
         found = [each for each in self.records.named(text) if self._may_see(each, wanted, roles)]
         if not (is_id(text) and found):
-            raise UsageError(
-                f"There is no incident `{text[:40].replace('`', '')}`. `/sre incident list` shows the open ones. "
-                "Nothing was done."
-            )
+            raise no_incident(text)
         if len(found) > 1:
             listed = ", ".join(f"`{each.id}` {each.title}" for each in found[:_LISTED])
             raise UsageError(f"Which one? {listed}. Type the whole id. Nothing was done.")
@@ -159,23 +156,14 @@ class Givens:
     def _event(self, wanted: Wanted, incident: Incident | None) -> Event | None:
         """The event that the line names by its number."""
         number = wanted.args.name.removeprefix("#")
-        if (
-            incident is None
-            or not (number.isascii() and number.isdigit())
-            or len(number) > 9
-            or number == "0"
-        ):
+        if incident is None or not re.fullmatch(r"[1-9][0-9]{0,8}", number):
             return None
         return next(iter(self.records.events(incident.id, int(number) - 1, 1)), None)
 
     def _task(self, wanted: Wanted, roles: frozenset[str], attempt: Attempt) -> Task | None:
         """The task that the line names: of a private incident only for who may know of that."""
-        text = wanted.args.name
-        found = (
-            [each for each in self.tasks.named(text) if self.may_know(each, wanted.actor.user, roles)]
-            if text
-            else []
-        )
+        named = self.tasks.named(wanted.args.name) if wanted.args.name else ()
+        found = [each for each in named if self.may_know(each, wanted.actor.user, roles)]
         if len(found) > 1:
             listed = ", ".join(f"`{each.id}` {each.title}" for each in found[:_LISTED])
             raise UsageError(f"Which one? {listed}. Type the whole id. Nothing was done.")
@@ -199,3 +187,11 @@ class Givens:
             called = self._state.called(user)
             if called:
                 yield user, called
+
+
+def no_incident(named: str) -> UsageError:
+    """Said of one that does not exist, and of one that the asker may not know of."""
+    return UsageError(
+        f"There is no incident `{named[:40].replace('`', '')}`. `/sre incident list` shows the open ones. "
+        "Nothing was done."
+    )

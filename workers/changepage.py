@@ -4,13 +4,10 @@ What is to be told is a timer of the change request, which fires when the page h
 tried again with growing waits, and the thread of the change says so once.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
-
-from redis.exceptions import RedisError
 
 from bot.changerecords import ChangeRecords
 from bot.state import State
@@ -19,14 +16,12 @@ from commands.errors import Unanswered
 from commands.response.changeevents import Kind, draft
 from commands.response.changerequest import ChangeRequest
 from commands.site import Site
+from workers.alone import alone
 from workers.http import Http
-from workers.statuspage import send
+from workers.statuspage import rest_longer, send
+from workers.turns import in_turns
 
-log = logging.getLogger(__name__)
-
-_TICK = 1.0  # seconds between two looks
-_WAITS = (5, 15, 60, 300)  # seconds between tries, the last one repeated
-_TRIED = timedelta(days=2)
+_TICK = timedelta(seconds=1)  # between two looks
 
 
 class ChangePage:
@@ -48,24 +43,26 @@ class ChangePage:
 
     def run(self, stop: Event) -> None:
         """Tell until told to stop, one worker at a time."""
-        while not stop.wait(_TICK):
-            try:
-                with self._state.lease("changepage") as is_ours:
-                    if is_ours:
-                        self.tell_due()
-            except RedisError as error:
-                log.warning("the status page waits for the store: %s", error)
-            except Exception:
-                log.exception("a change could not be told to the status page")
+        in_turns(stop, _TICK, self._tell_in_turn)
         self._http.close()
+
+    def _tell_in_turn(self) -> None:
+        with self._state.lease("changepage") as is_ours:
+            if is_ours:
+                self.tell_due()
 
     def tell_due(self) -> None:
         """Tell what is due now."""
         for member in self._changes.due(self._now()):
-            stored = self._changes.stored(member.partition(":")[2])
-            at = stored.record.timer(changeclock.PAGE) if stored else None
-            if stored and at and at <= self._now() and not self._state.recall(_rest(stored.record)):
-                self._tell(stored.record, at)
+            id = member.partition(":")[2]
+            with alone(f"what the status page is to be told of {id}"):
+                self._tell_if_due(id)
+
+    def _tell_if_due(self, id: str) -> None:
+        stored = self._changes.stored(id)
+        at = stored.record.timer(changeclock.PAGE) if stored else None
+        if stored and at and at <= self._now() and not self._state.recall(_rest(stored.record)):
+            self._tell(stored.record, at)
 
     def _tell(self, change: ChangeRequest, at: datetime) -> None:
         url = self._site.clusters.get(change.payload.cluster, self._site).urls.status_page_webhook
@@ -78,10 +75,7 @@ class ChangePage:
         self._changes.append(change.id, lambda now: [fired] if now.timer(changeclock.PAGE) == at else [])
 
     def _again_later(self, change: ChangeRequest, reason: str) -> None:
-        rest = _rest(change)
-        tries = int(self._state.recall(f"{rest}:tries") or "0")
-        self._state.remember(rest, "1", timedelta(seconds=_WAITS[min(tries, len(_WAITS) - 1)]))
-        self._state.remember(f"{rest}:tries", str(tries + 1), _TRIED)
+        rest_longer(self._state, _rest(change))
         text = f"the status page does not have it yet: {reason}. It is tried again"
         nudge = replace(draft(Kind.NOTE, text), is_told=True, key="page failed")
         self._changes.append(change.id, lambda _: [nudge])

@@ -5,7 +5,6 @@ makes each thing happen once, late ones too. A sample is asked for as of the tim
 late sees what it would have seen. What it all means is decided purely (commands/changewatch.py).
 """
 
-import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,8 +13,6 @@ from datetime import UTC, date, datetime, timedelta
 from threading import Event
 from typing import Any
 from zoneinfo import ZoneInfo
-
-from redis.exceptions import RedisError
 
 from bot.audit import view
 from bot.changerecords import ChangeRecords, following, written_baseline, written_sample
@@ -33,11 +30,11 @@ from commands.response.changerequest import ChangeRequest
 from commands.site import ClusterSite, ServiceSite, Site
 from commands.watch import look
 from workers import autoback
+from workers.alone import alone
+from workers.turns import in_turns
 from workers.walk import Reader, walk
 
-log = logging.getLogger(__name__)
-
-_TICK = 1.0  # seconds between two looks at what is due
+_TICK = timedelta(seconds=1)  # between two looks at what is due
 _WALL = 20.0  # seconds one sample may take
 _FROZEN_WALL = 45.0  # and a baseline
 _WEEK = timedelta(days=8)  # how far back incidents matter to a baseline
@@ -71,28 +68,15 @@ class ChangeWatch:
 
     def run(self, stop: Event) -> None:
         """Watch until told to stop; Redis being away only delays."""
-        while not stop.wait(_TICK):
-            try:
-                self.follow()
-                self.watch()
-            except RedisError as error:
-                log.warning("watched changes wait for the store: %s", error)
-            except Exception:
-                log.exception("a look at what is due of changes failed")
+        in_turns(stop, _TICK, self.follow, self.watch)
 
     def watch(self) -> None:
         """Do what is due of every change request now."""
         for member in self._changes.due(self._now()):
             id = member.partition(":")[2]
-            try:
+            with alone(f"what is due of {id}"), suppress(Conflict, Taken):  # another worker was quicker
                 self._changes.append(id, lambda change: changeclock.due(change, self._now(), self._site))
                 self._do(id)
-            except (Conflict, Taken):
-                log.info("%s moved on under another worker", id)
-            except RedisError:
-                raise
-            except Exception:
-                log.exception("what is due of %s failed", id)
 
     def _do(self, id: str) -> None:
         with self._state.lease(f"change:{id}") as is_ours:
@@ -300,17 +284,20 @@ class ChangeWatch:
             return
         entry = ""
         for number, (entry, raw) in enumerate(self._state.trail.lines(place.decode()), 1):
-            line = view(entry, raw)
-            id = line.facts.get("why", "").partition(" ")[0]
-            may_be_one = sum(letter.isdigit() for letter in id) >= 3  # most reasons name no change request
-            if may_be_one and line.facts.get("id", "").startswith("R"):
-                self._link(id, line.facts["id"])
-            if line.what == "entered" and line.facts.get("act") in changewatch.TOLD_INCIDENTS:
-                self._tell_incident(line)
+            with alone(f"line {entry} of the audit trail"):
+                self._heed(view(entry, raw))
             if number == _LINES:
                 break
         if entry:
             self._state.redis.set(_PLACE, entry)
+
+    def _heed(self, line: AuditLine) -> None:
+        id = line.facts.get("why", "").partition(" ")[0]
+        may_be_one = sum(letter.isdigit() for letter in id) >= 3  # most reasons name no change request
+        if may_be_one and line.facts.get("id", "").startswith("R"):
+            self._link(id, line.facts["id"])
+        if line.what == "entered" and line.facts.get("act") in changewatch.TOLD_INCIDENTS:
+            self._tell_incident(line)
 
     def _tell_incident(self, line: AuditLine) -> None:
         """What is done to a service while it has an incident belongs to that incident's timeline, too."""
@@ -323,5 +310,4 @@ class ChangeWatch:
     def _link(self, id: str, request: str) -> None:
         stored = self._state.request(request)
         if stored is not None and self._changes.stored(id) is not None:
-            with suppress(Conflict):
-                self._changes.append(id, lambda change: changewatch.linked(change, stored.record))
+            self._changes.append(id, lambda change: changewatch.linked(change, stored.record))

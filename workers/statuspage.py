@@ -87,10 +87,7 @@ class StatusPage:
         send(self._http, url, self._token, f"{incident.id}-{number}", body)
 
     def _again_later(self, incident: Incident, timer: Timer, number: int, reason: str) -> None:
-        tries = int(self._state.recall(f"{_rest(incident, timer)}:tries") or "0")
-        wait = timedelta(seconds=_WAITS[min(tries, len(_WAITS) - 1)])
-        self._state.remember(_rest(incident, timer), "1", wait)
-        self._state.remember(f"{_rest(incident, timer)}:tries", str(tries + 1), _TRIED)
+        rest_longer(self._state, _rest(incident, timer))
         text = f"the status page does not have update {number} yet: {reason}. It is tried again"
         nudge = replace(draft(Kind.NUDGE, text), is_told=True, source="timer", key=f"{timer.key} failed")
         self._records.append_open(incident.id, lambda _: [nudge])
@@ -105,6 +102,13 @@ def send(http: Http, url: str, token: str, key: str, body: Mapping[str, object])
     answer = http.fetch(ask, time.monotonic() + 5, 4096)
     if not 200 <= answer.status < 300:
         raise Unanswered(f"the status page answered {answer.status}")
+
+
+def rest_longer(state: State, rest: str) -> None:
+    """Note under this name, while it stands, that the page is left alone: longer after each try."""
+    tries = int(state.recall(f"{rest}:tries") or "0")
+    state.remember(rest, "1", timedelta(seconds=_WAITS[min(tries, len(_WAITS) - 1)]))
+    state.remember(f"{rest}:tries", str(tries + 1), _TRIED)
 
 
 def told(incident: Incident, number: int, update: StatusUpdate) -> dict[str, object]:

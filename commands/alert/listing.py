@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from commands.alert.selection import typed
-from commands.alertreads import AmAlert, AmAlerts, Called, OpenGroups
+from commands.alertreads import AmAlert, AmAlerts, OpenGroups
 from commands.alertroutes import severity_of
+from commands.called import names_of
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light, Link, Suggestion
 from commands.matchers import all_find
@@ -165,13 +166,9 @@ def _order(fold: Fold) -> tuple[int, int, datetime, str]:
 
 
 def _names(shown: Iterable[Shown]) -> Generator[Reads, Seen, Mapping[str, str]]:
-    """What people call those who have something in hand; nobody is asked for where nothing is."""
+    """What people call those who have something in hand."""
     cares = [each.group.care for each in shown if each.group]
-    users = sorted({user for care in cares for user in (care.owner, care.acked_by) if user})
-    if not users:
-        return {}
-    found: Mapping[str, str] | Gap = (yield (Called(tuple(users)),))[Called(tuple(users))]
-    return {} if isinstance(found, Gap) else found
+    return (yield from names_of(user for care in cares for user in (care.owner, care.acked_by)))
 
 
 def _table(folds: Sequence[Fold], now: datetime | Gap, names: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ An alert is a card, and it is theirs who were on duty when it began, so a handov
 may be actionable: such a number is not called good.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from commands.alertreads import Called
+from commands.called import names_of
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light
 from commands.model import Args, Gap, Inquiry, Judgement, Reads, Section, Seen
@@ -77,11 +77,7 @@ def loads(cards: Sequence[Told]) -> tuple[Load, ...]:
 
 def _named(people: tuple[Load, ...]) -> Generator[Reads, Seen, tuple[Load, ...]]:
     """With names in place of ids, as far as they are known."""
-    users = tuple(sorted(load.person for load in people if load.person != NOBODY))
-    if not users:
-        return people
-    found: Mapping[str, str] | Gap = (yield (Called(users),))[Called(users)]
-    known = {} if isinstance(found, Gap) else found
+    known = yield from names_of(load.person for load in people if load.person != NOBODY)
     return tuple(replace(load, person=known.get(load.person, load.person)) for load in people)
 
 

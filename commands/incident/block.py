@@ -16,7 +16,7 @@ from commands.finding import Finding, Light
 from commands.incident import ranges
 from commands.incident.aclblock import by_acl
 from commands.incident.groupblock import by_group
-from commands.incident.policyblock import by_policy
+from commands.incident.policyblock import by_policy, spaces
 from commands.incident.proof import rehearsed
 from commands.incident.seal import verify
 from commands.incident.wish import Wish, unread
@@ -75,7 +75,7 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
 
 
 def parts(args: Args, site: ClusterSite) -> Parts:
-    ranges.wanted(args), how(args, site), length(args)
+    ranges.wanted(args), how(args, site), length(args), spaces(site, args)
     return {}
 
 

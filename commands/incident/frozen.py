@@ -100,7 +100,22 @@ def held(found: Iterable[View], service: ServiceSite) -> Iterator[Held]:
             note = view.annotations[FROZEN]
             known = record(note)
             if known is None or known.service == service.name:
-                yield Held(view, note, known)
+                yield Held(view, note, known if known and _fits(view, known) else None)
+
+
+def _fits(view: View, known: Record) -> bool:
+    """Whether a freeze of such an object writes this: whoever may annotate it does not choose what is put back."""
+    was = json.loads(known.was) if known.was else None
+    match view:
+        case WorkloadView():
+            return known.field == REPLICAS and (was is None or (type(was) is int and was >= 0))
+        case ScalerView():
+            bounds = all(bound is None or type(bound) is int for bound in (known.low, known.high))
+            return known.field == BEHAVIOR and (was is None or isinstance(was, dict)) and bounds
+        case ScheduleView():
+            return known.field == SUSPEND and (was is None or isinstance(was, bool))
+    above, _, key = known.field.rpartition("/")
+    return f"{above}/" == data("") and bool(key) and (was is None or isinstance(was, str))
 
 
 def policies(seen: Seen, service: ServiceSite) -> tuple[PolicyView, ...]:

@@ -1,13 +1,13 @@
 """`incident list`: what is open, what was, and what was learned from it. Private ones only where the asker may see them."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from commands.alertreads import Called
+from commands.called import names_of
 from commands.command import Command, Flag, Part, Parts
 from commands.finding import Finding, Light, Suggestion
 from commands.incident.status import status
-from commands.model import Args, Gap, Inquiry, Reads, Section, Seen
+from commands.model import Args, Gap, Inquiry, Section
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.response.incident import Incident, Milestone, Role, Status
@@ -46,15 +46,6 @@ def listed(cluster: str, *, everything: bool, lessons: bool) -> Inquiry:
     return Section(
         "list", _TITLE, True, _findings(newest, everything=everything), "", files, table if newest else ()
     )
-
-
-def names_of(users: Iterable[str]) -> Generator[Reads, Seen, Mapping[str, str]]:
-    """What people call these; nobody is asked for where there is nobody."""
-    wanted = Called(tuple(sorted({user for user in users if user})))
-    if not wanted.users:
-        return {}
-    found: Mapping[str, str] | Gap = (yield (wanted,))[wanted]
-    return {} if isinstance(found, Gap) else found
 
 
 def _findings(found: list[Incident], *, everything: bool) -> tuple[Finding, ...]:

@@ -53,7 +53,7 @@ def by_policy(wish: Wish, site: ClusterSite, args: Args) -> Planning:
 def spaces(site: ClusterSite, args: Args) -> tuple[str, ...]:
     if args.flags.get("namespace") == "all":
         raise UsageError(
-            "`incident block` needs one namespace; left out, it is those of the configured services."
+            f"`incident {args.verb}` needs one namespace; left out, it is those of the configured services."
         )
     if "namespace" in args.flags:
         return (args.flags["namespace"],)

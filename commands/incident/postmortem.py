@@ -4,10 +4,11 @@ Without a section it looks: the document as a file, and what is still missing in
 which stands in every later draft as it was written. Drafted by itself when the incident is resolved.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from commands.alertreads import Called
+from commands.called import names_of
 from commands.command import Command, Flag, Part, Parts
 from commands.entry import Entry, Given
 from commands.errors import Stale, UsageError
@@ -132,9 +133,7 @@ def _facts(id: str) -> Generator[Reads, Seen, Facts | Finding]:
         into = f" into {incident.merged_into}" if incident.merged_into else ""
         return Finding(KEY, "Postmortem", Light.GREEN, f"none: it is {incident.status.value}{into}")
     facts = Facts(incident, events, ZoneInfo(seen[HouseZone()]), seen[TasksOf(id)])
-    called = Called(tuple(sorted(users(facts))))
-    known: Mapping[str, str] | Gap = (yield (called,))[called]
-    return Facts(incident, events, facts.zone, facts.tasks, {} if isinstance(known, Gap) else known)
+    return replace(facts, names=(yield from names_of(users(facts))))
 
 
 # --- the essence ----------------------------------------------------------------------------------

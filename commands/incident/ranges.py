@@ -4,7 +4,7 @@ Called by `incident block` and `incident unblock`.
 """
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_interface, ip_network
 
 from commands.errors import UsageError
 from commands.finding import Finding, Light
@@ -33,15 +33,17 @@ def wanted(args: Args) -> Net:
     if not text:
         raise UsageError(f"Which addresses? Type `incident {verb} 203.0.113.0/24`, or a single address.")
     try:
-        net = ip_network(text, strict=False)
+        if "%" in text:  # an address of one link of one machine
+            raise ValueError
+        net, typed = ip_network(text, strict=False), ip_interface(text).ip
     except ValueError:
         raise UsageError(
             f"`{one_line(text, 60)}` is no range of addresses. Type one such as 203.0.113.0/24 or 2001:db8::/32."
         ) from None
-    if text.partition("/")[0] != str(net.network_address) and "/" in text and net.version == 4:
+    if typed != net.network_address:
         raise UsageError(
             f"`{text}` names an address inside {net}. Type `{net}` for the range, "
-            f"or `{text.partition('/')[0]}` for the address alone."
+            f"or `{typed}` for the address alone."
         )
     if isinstance(net, IPv6Network) and net.subnet_of(_MAPPED):
         raise UsageError(f"`{text}` is an IPv4 address in IPv6's clothes. Type it as IPv4.")

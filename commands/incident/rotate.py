@@ -86,9 +86,9 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
     isolated = [pod.target for pod in seen[AccountPods(account.namespace, account.name)] if pod.is_isolated]
     kept = (EvidenceKept(tuple(target.uid for target in isolated)),) if isolated else ()
     secrets = tuple(ManagedSecret(name) for name in _secret_names(view, site, place))
-    roles = tuple(Role(arn, POLICY) for arn in _arns(view, seen, account, site))
-    more = (yield (*roles, *secrets, *kept)) if roles or secrets or kept else Seen({})
     made = _Made()
+    roles = tuple(Role(arn, POLICY) for arn in _arns(made, view, seen, account, site))
+    more = (yield (*roles, *secrets, *kept)) if roles or secrets or kept else Seen({})
     for reason in without_evidence(isolated, more[kept[0]]) if kept else ():
         made.findings.append(_no_evidence(reason))
     at = seen[Now()].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -164,11 +164,14 @@ def _used_by(pods: tuple[AccountPod, ...]) -> str:
 # --- The role ---------------------------------------------------------------------------------------
 
 
-def _arns(view: AccountView, seen: Seen, account: Account, site: ClusterSite) -> tuple[str, ...]:
+def _arns(made: _Made, view: AccountView, seen: Seen, account: Account, site: ClusterSite) -> tuple[str, ...]:
     named = [view.annotations[_IRSA]] if view.annotations.get(_IRSA) else []
     if site.eks_name:
         answer = seen[AccountRoles(site.eks_name, account.namespace, account.name)]
-        named += [] if isinstance(answer, Gap) else list(answer)
+        if isinstance(answer, Gap):  # a role may be there all the same, and its sessions go on
+            made.findings.append(unread("rotate.roles", "EKS Pod Identity", answer))
+        else:
+            named += answer
     return tuple(dict.fromkeys(named))
 
 

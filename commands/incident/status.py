@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from datetime import datetime
 
 from commands import checklists
-from commands.alertreads import Called
+from commands.called import names_of
 from commands.command import Command, Part, Parts
 from commands.errors import UsageError
 from commands.finding import Finding, Light, Suggestion
@@ -57,17 +57,14 @@ def _known(id: str, key: str) -> Known:
             suggestions=(Suggestion("Open ones", "incident list"),),
         )  # fmt: skip
         return Section(key, "Incident", True, (gone,))
-    users = _users(incident)
-    names: Names | Gap = {}
-    if users:
-        names = (yield (Called(users),))[Called(users)]
-    return incident, now, {} if isinstance(names, Gap) else names
+    names = yield from names_of(_users(incident))
+    return incident, now, names
 
 
-def _users(incident: Incident) -> tuple[str, ...]:
+def _users(incident: Incident) -> set[str]:
     held = {holding.user for holding in incident.roles.values()} | {offer.user for offer in incident.offers}
     told = {page.user for page in incident.pages} | {glass.by for glass in incident.glass}
-    return tuple(sorted({*held, *told, incident.by} - {""}))
+    return {*held, *told, incident.by}
 
 
 # --- status ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
 from commands import timeline
-from commands.alertreads import Called
+from commands.called import names_of
 from commands.command import Command, Flag, Part, Parts
 from commands.errors import UsageError
 from commands.finding import Finding, Light, Suggestion
@@ -85,10 +85,7 @@ def _read(args: Args) -> Generator[Reads, Seen, _Told | Finding]:
         if dark is not None:
             return unread(KEY, "Records that were merged into it", dark)
         merged = {id: found[EventsOf(id)] for id in incident.merged}
-    users = tuple(sorted({each.by for told in (events, *merged.values()) for each in told if each.by}))
-    known = yield (Called(users),)
-    called = known[Called(users)]
-    names = {} if isinstance(called, Gap) else called
+    names = yield from names_of(each.by for told in (events, *merged.values()) for each in told)
     zone = _zone(args.flags.get("zone", "") or seen[HouseZone()])
     return _Told(incident, events, zone, lambda user: names.get(user, user), merged)
 

@@ -125,7 +125,7 @@ def _lifting(net: Net, found: _Found, vpc: VpcView | Gap | None) -> Plan:
 
 
 def parts(args: Args, site: ClusterSite) -> Parts:
-    ranges.wanted(args)
+    ranges.wanted(args), spaces(site, args)
     return {}
 
 

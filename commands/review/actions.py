@@ -6,7 +6,7 @@ A private incident, and what is to be done about it, is named nowhere here: whoe
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from commands.alertreads import Called
+from commands.called import names_of
 from commands.finding import Finding, Light
 from commands.model import Gap, Inquiry, Section
 from commands.numbers.population import population, reason_against
@@ -37,10 +37,7 @@ def inquiry(site: ClusterSite, facts: Facts, window: Window) -> Inquiry:
         findings += [_active(real, facts.now), _owed(real, facts.now)]
     known = [] if isinstance(tasks, Gap) else [each for each in tasks if _is_meant(each, site)]
     alone = _alone(facts, window)
-    users = {*(each.owner for each in known), *(glass.by for _, glass in alone)}
-    owners = Called(tuple(sorted(users)))
-    answer = (yield (owners,))[owners] if users else {}
-    names: Mapping[str, str] = {} if isinstance(answer, Gap) else answer
+    names = yield from names_of((*(each.owner for each in known), *(glass.by for _, glass in alone)))
     if isinstance(tasks, Gap):
         findings.append(unread("OM-4.6", "Actions", tasks))
     else:

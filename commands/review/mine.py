@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from commands.alertreads import Called, Occurrences
+from commands.alertreads import Occurrences
+from commands.called import names_of
 from commands.command import Command, Part, Parts
 from commands.finding import Finding, Light
 from commands.grammar import duration
@@ -43,8 +44,7 @@ def inquiry(site: ClusterSite, length: timedelta) -> Inquiry:
     calls = (*calls_of(site, told(fired)), *pages(known))
     everybody = loads(held.turns, calls, work(known, fired, now), window, ZoneInfo(held.zone))
     shown = [each for each in everybody if LEAD in who.roles or each.user == who.user]
-    read = Called(tuple(each.user for each in shown))
-    names = (yield (read,))[read]
+    names = yield from names_of(each.user for each in shown)
     findings = tuple(_finding(site, each, who.user, names, length) for each in shown)
     since = seen[alerts].since
     note = f"alerts since {since:%d %b %H:%M} UTC only" if since > window.start + timedelta(minutes=1) else ""

@@ -1,14 +1,14 @@
 """`task list` and `task mine`: what is open, the late ones first; mine with what the roles I hold owe an incident, and
 the changes that wait for my approval."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from commands.alertreads import Called
+from commands.called import names_of
 from commands.command import Command, Flag, Part, Parts
 from commands.finding import Finding, Light, Suggestion
-from commands.model import Args, Gap, Inquiry, Reads, Request, Section, Seen
+from commands.model import Args, Gap, Inquiry, Request, Section
 from commands.phrase import counted, span
 from commands.reads import Now
 from commands.response.incident import Incident, Item, ItemState, Role
@@ -46,7 +46,7 @@ def listed(topic: str, *, everything: bool) -> Inquiry:
         return Section("tasks", "Tasks", True, (unread("OM-4.6", "Tasks", found),))
     today = now.astimezone(ZoneInfo(zone)).date()
     shown = in_order((each for each in found if topic in ("", each.topic)), today)
-    names = yield from _names(each.owner for each in shown)
+    names = yield from names_of(each.owner for each in shown)
     table, files = shown_and_kept(_table(shown, today, names), _ROWS, "tasks.txt", "All of them")
     return Section("tasks", "Tasks", True, (_standing(shown, today),), "", files, table if shown else ())
 
@@ -54,14 +54,6 @@ def listed(topic: str, *, everything: bool) -> Inquiry:
 def in_order(tasks: Iterable[Task], today: date) -> list[Task]:
     """Those that are open first, the longest due before the others."""
     return sorted(tasks, key=lambda each: (each.is_over, each.due, each.id))
-
-
-def _names(users: Iterable[str]) -> Generator[Reads, Seen, Mapping[str, str]]:
-    wanted = Called(tuple(sorted({*users})))
-    if not wanted.users:
-        return {}
-    found: Mapping[str, str] | Gap = (yield (wanted,))[wanted]
-    return {} if isinstance(found, Gap) else found
 
 
 def _standing(tasks: list[Task], today: date) -> Finding:

@@ -87,7 +87,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bot/scribe.py", "workers/turns.py", "workers/lookout.py", "workers/__main__.py",
         "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
         "workers/tasks.py",
-        "workers/changepage.py", "workers/changesource.py", "workers/changewatch.py",
+        "workers/changesource.py",
         "workers/jobs.py", "workers/alone.py",
     ),
     "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
@@ -123,9 +123,7 @@ CATCH_ALL: Mapping[str, str] = {
     "workers/podtable.py": "carried to the thread that asked",
     "workers/reader.py": "carried to the thread that asked",
     "workers/turns.py": "a thread that ends would leave the calendar, the rounds or the status page without a clock",
-    "workers/changepage.py": "a thread that ends would leave the status page without planned changes",
     "workers/alone.py": "whatever is wrong with one record or line, the others must not wait for it",
-    "workers/changewatch.py": "a thread that ends would leave running changes unwatched",
 }
 
 BLOCK_TYPES = frozenset(

@@ -417,6 +417,15 @@ def test_its_people_the_security_team_and_its_room_know_of_it(
     assert post.type(f"incident ack {incident.id}", by, channel).accepted
 
 
+@pytest.mark.parametrize("line", ["incident", "incident status", "incident brief", "incident list"])
+def test_who_was_let_into_its_room_reads_there_how_it_stands(
+    hidden: tuple[Post, Incident], line: str
+) -> None:
+    post, _ = hidden
+    assert "a key is public" in lines_of(post.type(line, BOB, ROOM))
+    assert "a key is public" not in lines_of(post.type(line, BOB, ELSEWHERE))
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -548,7 +557,7 @@ def test_two_people_erase_a_text_and_the_chain_still_holds(post: Post) -> None:
     holds(post, id)
 
 
-@pytest.mark.parametrize("number", ["0", "999", "x", "99999999999999999999"])
+@pytest.mark.parametrize("number", ["0", "00", "999", "x", "99999999999999999999"])
 def test_a_number_that_no_event_has_is_asked_back(post: Post, number: str) -> None:
     post.declare()
     assert "by its number" in post.type(f"incident redact {number} x", BOB, ROOM).text

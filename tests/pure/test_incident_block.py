@@ -23,6 +23,7 @@ from incident_world import (
 )
 
 from commands import grammar
+from commands.command import Command
 from commands.effects import (
     AllowTraffic,
     DenyEntry,
@@ -112,6 +113,8 @@ def test_what_is_not_known_to_be_anothers_is_refused(gap: str) -> None:
         ("evil.example.com", "no range"),
         ("203.0.113.0/33", "no range"),
         ("203.0.113.7/24", "Type `203.0.113.0/24`"),
+        ("2001:DB8:5::7/48", "Type `2001:db8:5::/48`"),
+        ("2001:db8:5::7%eth0", "no range"),
         ("::ffff:203.0.113.7", "as IPv4"),
     ],
 )
@@ -127,6 +130,13 @@ def test_what_is_no_range_is_a_typing_error(text: str, why: str) -> None:
 def test_a_flag_that_cannot_be_meant_is_a_typing_error(flags: dict[str, Any], why: str) -> None:
     with pytest.raises(UsageError, match=why):
         planned(**flags)
+
+
+@pytest.mark.parametrize("command", [BLOCK, UNBLOCK])
+def test_all_namespaces_are_refused_before_anything_is_asked(command: Command) -> None:
+    [verb] = command.verbs
+    with pytest.raises(UsageError, match=f"`incident {verb}` needs one namespace"):
+        command.parts(args(verb, CIDR, namespace="all"), SITE)
 
 
 def test_where_there_is_no_eks_policies_are_the_way() -> None:

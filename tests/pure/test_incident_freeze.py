@@ -334,6 +334,28 @@ def test_a_record_that_somebody_spoilt_is_left_alone(note: str) -> None:
     assert frozen.record(note) is None
 
 
+@pytest.mark.parametrize(
+    "world",
+    [
+        World(Workloads=(workload(replicas=0, annotations=noted("/spec/template", was=3)),)),
+        World(Workloads=(workload(replicas=0, annotations=noted("/spec/replicas", was="three")),)),
+        World(Workloads=(workload(replicas=0, annotations=noted("/spec/replicas", was=-1)),)),
+        World(Scalers=(scaler(is_stopped=True, annotations=noted("/spec/maxReplicas", was=99)),)),
+        World(Scalers=(scaler(is_stopped=True, annotations=noted("/spec/behavior", was=[])),)),
+        World(Scalers=(scaler(is_stopped=True, annotations=noted("/spec/behavior", minReplicas="2")),)),
+        World(Schedules=(cron(is_suspended=True, annotations=noted("/spec/schedule", was="* * * * *")),)),
+        World(Schedules=(cron(is_suspended=True, annotations=noted("/spec/suspend", was="no")),)),
+        World(Flag=flag("off", annotations=noted("/metadata/labels", was={}))),
+        World(Flag=flag("off", annotations=noted("/data/", was="on"))),
+        World(Flag=flag("off", annotations=noted("/data/mode.writes", was={}))),
+    ],
+)
+def test_a_record_of_what_no_freeze_writes_is_left_alone(world: World) -> None:
+    """Its sentence would say how many pods come back, and its write would be another."""
+    plan = ended(world, FLAG if world.answers.get("Flag") else SCALE)
+    assert effects(plan) == [] and lights(plan)["unfreeze.record"] == "yellow"
+
+
 def test_a_flag_that_was_not_set_is_taken_away_again() -> None:
     [effect] = effects(ended(World(Flag=flag("off", annotations=noted("/data/mode.writes"))), FLAG))
     assert (effect.field, effect.to) == ("/data/mode.writes", "")

@@ -91,6 +91,7 @@ def test_a_repeated_plan_of_one_request_rotates_the_same_version() -> None:
         (World(Workloads=GAP), {"rotate.unread": "red"}, Go.BLOCKED),
         (World(Now=GAP), {"rotate.unread": "red"}, Go.BLOCKED),
         (World(AccountTokens=GAP), {"rotate.tokens": "unknown"}, Go.RISK),
+        (World(AccountRoles=GAP), {"rotate.roles": "unknown"}, Go.RISK),
         (World(Account=IRSA, Role=GAP), {"rotate.role": "unknown", **IDENTITY}, Go.RISK),
         (World(Account=IRSA, Role=None), {"rotate.role": "yellow", **IDENTITY}, Go.RISK),
         (
@@ -110,7 +111,8 @@ def test_a_repeated_plan_of_one_request_rotates_the_same_version() -> None:
         (World(AccountPods=(pod(controller="Job sync-1"),)), {"rotate.pod": "yellow"}, Go.RISK),
     ],
     ids=["plain", "no account", "account unread", "pods unread", "workloads unread", "no time", "tokens unread",
-         "role unread", "role elsewhere", "shared role", "mounted token", "paused", "on delete", "one pod", "bare pod",
+         "roles unread", "role unread",
+         "role elsewhere", "shared role", "mounted token", "paused", "on delete", "one pod", "bare pod",
          "a job's pod"],
 )  # fmt: skip
 def test_what_is_not_done_is_said(world: World, expected: dict[str, str], go: Go) -> None:
