@@ -52,7 +52,7 @@ POST /_standin/remove        {"user", "channel", "guest"}
 POST /_standin/rename_channel {"user", "channel", "name"}
 POST /_standin/set_topic     {"user", "channel", "topic"}
 POST /_standin/remove_bookmark {"user", "channel", "title"}
-POST /_standin/open_home     {"user"}
+POST /_standin/home          {"user", "tab"? = "home"}   opens the app's Home; `press_in_view` takes its view's id
 POST /_standin/faults        {"method": name or "*", "kind": see `faults.Kind`, "times"?: n or null, "status"?,
                              "error"?, "seconds"?, "retry_after"?}
 POST /_standin/clear_faults  {"method"?}

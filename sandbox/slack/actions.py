@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.slack import events, happenings, limits, payloads, shapes
 from sandbox.slack.delivery import Courier, Delivery
@@ -193,19 +193,21 @@ class Actions:
 
     # --- views
 
-    def open_home(self, user: str) -> Delivery | None:
-        """Open the app's Home tab."""
+    def open_home(self, user: str, tab: Literal["home", "messages"] = "home") -> Delivery | None:
+        """Open the app's Home, at one of its tabs. What is published there comes with the event of that tab alone."""
+        if tab == "home" and not self.workspace.home_tab:
+            raise NotThere("this app has no Home tab")
         person = self._actor(user)
         place, _ = self.workspace.direct_message([person.id, self.workspace.bot_user_id])
         event: Json = {
             "type": "app_home_opened",
             "user": person.id,
             "channel": place.id,
-            "tab": "home",
+            "tab": tab,
             "event_ts": self.workspace.next_ts(place),
         }
         published = self.workspace.home_views.get(person.id)
-        if published:
+        if published and tab == "home":
             event["view"] = shapes.view(self.workspace, self.workspace.views[published])
         return self.courier.deliver_event(event)
 

@@ -51,7 +51,7 @@ def routes(slack: SlackStandIn) -> list[BaseRoute]:
         "archive": slack.archive,
         "unarchive": slack.unarchive,
         "remove_bookmark": slack.remove_bookmark,
-        "open_home": slack.open_home,
+        "home": slack.open_home,
         "faults": lambda **fields: slack.fault(**fields),
         "clear_faults": slack.clear_faults,
         "reset": slack.reset,

@@ -60,6 +60,7 @@ class SlackStandIn(Writing, Joining):
         signing_secret: str = SIGNING_SECRET,
         scopes: Iterable[str] = installed.SCOPES,
         events: Iterable[str] = installed.EVENTS,
+        home_tab: bool = True,
         cast: Callable[[], Cast] = default_cast,
         frozen_at: float | None = None,
         rate_limits: Literal["slack", "off"] = "slack",
@@ -78,7 +79,7 @@ class SlackStandIn(Writing, Joining):
         self.host, self.port = host, port
         self.bot_token, self.app_token, self.signing_secret = bot_token, app_token, signing_secret
         self.should_escape = should_escape
-        self.scopes = frozenset(scopes)
+        self.scopes, self._home_tab = frozenset(scopes), home_tab
         self._request_url = request_url
         self._cast = cast
         self._frozen_at = frozen_at
@@ -99,6 +100,7 @@ class SlackStandIn(Writing, Joining):
     def _assemble(self) -> None:
         self.clock = Clock(self._frozen_at)
         self.workspace = settle(self._cast(), self.clock)
+        self.workspace.home_tab = self._home_tab
         self.faults = Faults()
         self.sockets = SocketHub(self.workspace.app_id, self._note)
         self.courier = Courier(

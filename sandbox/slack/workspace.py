@@ -262,6 +262,7 @@ class Workspace:
         self.bot_user_id = bot_user_id
         self.clock = clock
         self.base_url = ""  # where the stand-in listens, once it does
+        self.home_tab = True  # whether the app has a Home tab
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
         self.usergroups: dict[str, Usergroup] = {}

@@ -18,7 +18,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from sandbox.slack import SlackStandIn
+from sandbox.slack import NotThere, SlackStandIn
 from sandbox.slack.api import EVERY_SCOPE
 from sandbox.slack.methods import METHODS
 
@@ -452,6 +452,53 @@ def test_the_home_tab_is_published_per_person(slack: SlackStandIn, client: WebCl
     home = slack.home("alice")
     assert home is not None and home["type"] == "home"
     assert slack.home("bob") is None
+
+
+def test_a_home_for_nobody_and_an_app_without_one_are_refused(slack: SlackStandIn, client: WebClient) -> None:
+    view = {"type": "home", "blocks": []}
+    unknown = refused(lambda: client.views_publish(user_id="U0NOBODY001", view=view))
+    assert (unknown["error"], unknown["response_metadata"]["messages"]) == (
+        "invalid_arguments",
+        ["invalid `user_id`"],
+    )
+    slack.workspace.home_tab = False
+    assert refused(lambda: client.views_publish(user_id=ALICE, view=view))["error"] == "not_enabled"
+    with pytest.raises(NotThere, match="no Home tab"):
+        slack.open_home("alice")
+
+
+def test_a_home_is_published_over_the_one_its_sender_knows(slack: SlackStandIn, client: WebClient) -> None:
+    view = {"type": "home", "blocks": [{"type": "divider"}]}
+    known = client.views_publish(user_id=ALICE, view=view)["view"]["hash"]
+    assert client.views_publish(user_id=ALICE, view=view, hash=known)["ok"]
+    stale = refused(lambda: client.views_publish(user_id=ALICE, view=view, hash=known))
+    assert stale["error"] == "hash_conflict"
+
+
+@pytest.mark.parametrize(
+    ("view", "code"),
+    [
+        ({"type": "modal", "blocks": []}, "invalid_arguments"),
+        ({"type": "home", "blocks": [{"type": "divider"}] * 101}, "invalid_arguments"),
+        ({"type": "home", "blocks": [], "private_metadata": "x" * 3001}, "invalid_arguments"),
+        (
+            {"type": "home", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3001}}]},
+            "invalid_arguments",
+        ),
+        (
+            {
+                "type": "home",
+                "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "é" * 2900}}] * 90,
+            },
+            "view_too_large",
+        ),
+    ],
+)
+def test_a_home_that_slack_cannot_take_is_refused(
+    slack: SlackStandIn, client: WebClient, view: dict[str, Any], code: str
+) -> None:
+    assert refused(lambda: client.views_publish(user_id=ALICE, view=view))["error"] == code
+    assert slack.home("alice") is None
 
 
 # --- faults

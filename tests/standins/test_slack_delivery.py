@@ -369,6 +369,23 @@ def test_opening_the_home_tab_lets_the_app_publish_it(slack: SlackStandIn, bot: 
     assert home is not None and home["blocks"][0]["text"]["text"] == "Welcome"
     slack.open_home("alice")
     assert bot.last["event"]["view"]["id"] == home["id"]
+    slack.open_home("alice", tab="messages")
+    assert bot.last["event"]["tab"] == "messages" and "view" not in bot.last["event"]
+
+
+def test_a_press_on_the_home_comes_from_a_view_and_from_no_channel(slack: SlackStandIn, bot: Bot) -> None:
+    button = {"type": "button", "action_id": "approve", "text": plain("Go"), "value": "health"}
+    bot.client.views_publish(
+        user_id=ALICE, view={"type": "home", "blocks": [{"type": "actions", "elements": [button]}]}
+    )
+    home = slack.home("alice")
+    assert home is not None
+    slack.press_in_view("alice", home["id"], "approve")
+    body = bot.last
+    assert (body["type"], body["container"]) == ("block_actions", {"type": "view", "view_id": home["id"]})
+    assert (body["view"]["type"], body["view"]["hash"]) == ("home", home["hash"])
+    assert body["actions"][0]["value"] == "health" and body["trigger_id"]
+    assert not {"channel", "message", "response_url"} & body.keys()
 
 
 def test_a_failed_event_is_retried_three_times_on_slacks_schedule(gate: Gate) -> None:
@@ -643,6 +660,19 @@ def test_the_page_acts_and_sees_over_http(slack: SlackStandIn, bot: Bot) -> None
     reply = incidents["messages"][0]["replies"][0]["ts"]
     press = {"user": "bob", "channel": INCIDENTS, "ts": reply, "action_id": "approve"}
     assert httpx.post(f"{url}/press", json=press).json()["ok"]
+
+
+def test_the_page_opens_the_home_and_sees_what_is_published_there(slack: SlackStandIn, bot: Bot) -> None:
+    def state() -> Any:
+        return httpx.get(f"{slack.url}/_standin/state", params={"user": "alice"}).json()
+
+    assert state()["home"] is None
+    view = {"type": "home", "blocks": [{"type": "section", "text": plain("Welcome")}]}
+    bot.answer = lambda body, client, **_: client.views_publish(user_id=body["event"]["user"], view=view)
+    answer = httpx.post(f"{slack.url}/_standin/home", json={"user": "alice"}).json()
+    assert (answer["ok"], answer["result"]["ok"]) == (True, True)
+    home = state()["home"]
+    assert (home["type"], home["blocks"][0]["text"]["text"]) == ("home", "Welcome")
 
 
 def test_the_page_is_told_why_not(slack: SlackStandIn) -> None:

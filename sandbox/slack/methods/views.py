@@ -57,9 +57,11 @@ def _same_hash(call: Call, view: View | None) -> None:
 
 def publish(call: Call) -> Json:
     payload = limits.view(call.structure("view", "invalid_arguments"), kinds=("home",))
+    if not call.workspace.home_tab:
+        raise SlackError("not_enabled")
     person = call.workspace.users.get(call.text("user_id"))
     if person is None or person.deleted:
-        raise limits.invalid_arguments("invalid `user_id`")  # assumed: no code for it in the reference
+        raise SlackError("invalid_arguments", response_metadata={"messages": ["invalid `user_id`"]})
     current = call.workspace.home_views.get(person.id)
     _same_hash(call, call.workspace.views.get(current or ""))
     view = call.workspace.publish_home(person.id, payload)
