@@ -483,7 +483,7 @@ def _rights(kube: _Kube, about: str) -> Iterator[Check]:
     if not missing:
         yield Check(about, GOOD, f"all {len(needs)} rights that reads need are there")
     if len(lacking) == len(more):
-        mend = "where changes are wanted, bind ClusterRole sre-bot-change of k8s/rbac.yaml"
+        mend = "where changes are wanted, run the workers with k8s/components/change"
         yield Check(about, OPEN, "it may only read: no change can be carried out", mend)
     else:
         yield from (_refused(about, need) for need in lacking)

@@ -1,30 +1,37 @@
 """`python -m bot.rbac` (`make rbac`): the manifests of rights, written from what commands/needs.py declares.
 
-k8s/rbac.yaml has a role for reading and one for changing, and one more for each right that is more than it
-looks, which nobody has by default. k8s/aws-policy.json is the IAM policy, k8s/aws-change-policy.json that of changes
-in AWS. Committed, and held by a drift test to be what this writes.
+k8s/base has the account and the role that read; k8s/components/change those that change; and
+k8s/components/extra-roles one role for each right that is more than it looks, which nobody has by default.
+k8s/aws-policy.json is the IAM policy, k8s/aws-change-policy.json that of changes in AWS. Committed, and held by a
+drift test to be what this writes.
 """
 
+import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from commands.needs import ANY, EFFECTS, READS, Action, Extra, Rule, actions, changing_actions, rules
 
-ROLES = Path(__file__).parents[1] / "k8s" / "rbac.yaml"
-POLICY = ROLES.with_name("aws-policy.json")
-CHANGE_POLICY = ROLES.with_name("aws-change-policy.json")
+SHIPPED = Path(__file__).parents[1] / "k8s"
+POLICY = SHIPPED / "aws-policy.json"
+CHANGE_POLICY = SHIPPED / "aws-change-policy.json"
 
 NAMESPACE = "sre-bot"
 
-_HEAD = """\
-# Written by `make rbac` from commands/needs.py; change that and not this.
+READER, CHANGER = "sre-bot-read", "sre-bot-change"
+
+_HEAD = "# Written by `make rbac` from commands/needs.py; change that and not this.\n"
+_READING = """\
 #
-# Run the workers as ServiceAccount sre-bot-change; or as sre-bot-read where the bot must change nothing: the
-# API server then refuses the dry run of every plan. The bot's own process (python -m bot) asks nothing of
-# the cluster and needs neither. To let it change some namespaces only, bind sre-bot-change by a RoleBinding in
-# each of them; what has no namespace (nodes) then stays closed to it.
+# Workers that run as this account change nothing: the API server refuses the dry run of every plan. The bot's own
+# process asks nothing of the cluster and has neither account nor role.
+"""
+_CHANGING = """\
+#
+# To let the bot change some namespaces only, bind the role by a RoleBinding in each of them and leave out the
+# ClusterRoleBinding of the same name; what has no namespace (nodes) then stays closed to it.
 """
 
 # Why each of these stands alone.
@@ -61,24 +68,35 @@ _WHY: Mapping[Extra, tuple[str, ...]] = {
 }
 
 
+def roles() -> dict[Path, str]:
+    """Every manifest of Kubernetes rights, by the file it stands in."""
+    return {
+        SHIPPED / "base" / "rbac.yaml": _file(_READING, _reading()),
+        SHIPPED / "components" / "change" / "rbac.yaml": _file(_CHANGING, _changing()),
+        SHIPPED / "components" / "extra-roles" / "rbac.yaml": _file("", [_extra(extra) for extra in Extra]),
+    }
+
+
 def manifest() -> str:
-    """k8s/rbac.yaml."""
-    reading = [rule for rule in rules(READS) if rule.extra is None]
-    changing = [rule for rule in rules(EFFECTS) if rule.extra is None]
-    documents = [
-        _account("sre-bot-read"),
-        _account("sre-bot-change"),
-        _role("sre-bot-read", "Everything that commands look at.", reading),
-        _binding("sre-bot-read", "sre-bot-read", "sre-bot-change"),
-        _role(
-            "sre-bot-change",
-            "Everything that an approved change may do, and what it looks at first.",
-            changing,
-        ),
-        _binding("sre-bot-change", "sre-bot-change"),
-        *(_extra(extra) for extra in Extra),
-    ]
-    return _HEAD + "".join(f"---\n{document}" for document in documents)
+    """All of them in one text, for who does without kustomize."""
+    return "".join(roles().values())
+
+
+def _file(why: str, documents: Iterable[str]) -> str:
+    return _HEAD + why + "".join(f"---\n{document}" for document in documents)
+
+
+def _reading() -> list[str]:
+    needed = [rule for rule in rules(READS) if rule.extra is None]
+    role = _role(READER, "Everything that commands look at.", needed)
+    return [_account(READER), role, _binding(READER, READER, READER)]
+
+
+def _changing() -> list[str]:
+    needed = [rule for rule in rules(EFFECTS) if rule.extra is None]
+    role = _role(CHANGER, "Everything that an approved change may do, and what it looks at first.", needed)
+    bindings = [_binding(CHANGER, CHANGER, CHANGER), _binding(f"{CHANGER}-reads", READER, CHANGER)]
+    return [_account(CHANGER), role, *bindings]
 
 
 def _account(name: str) -> str:
@@ -104,20 +122,17 @@ def _grouped(needed: Iterable[Rule]) -> list[str]:
     ]
 
 
-def _binding(role: str, *accounts: str) -> str:
-    subjects = "".join(
-        f"  - {{kind: ServiceAccount, name: {each}, namespace: {NAMESPACE}}}\n" for each in accounts
-    )
+def _binding(name: str, role: str, account: str) -> str:
     return (
-        f"apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {role}}}\n"
+        f"apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {name}}}\n"
         f"roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {role}}}\n"
-        f"subjects:\n{subjects}"
+        f"subjects:\n  - {{kind: ServiceAccount, name: {account}, namespace: {NAMESPACE}}}\n"
     )
 
 
 def _extra(extra: Extra) -> str:
     changing_only = extra in (Extra.SILENCES_PROXY, Extra.TOKENS, Extra.FLAGS)
-    accounts = ("sre-bot-change",) if changing_only else ("sre-bot-read", "sre-bot-change")
+    accounts = (CHANGER,) if changing_only else (READER, CHANGER)
     first, *rest = (f"--serviceaccount {NAMESPACE}:{account}" for account in accounts)
     command = (
         f"  kubectl create rolebinding sre-bot-{extra} -n NAMESPACE",
@@ -173,11 +188,20 @@ def _arn(action: Action) -> str:
     return f"arn:aws:{service}:*:*:{action.resource}"
 
 
+def show(arguments: Sequence[str]) -> int:
+    """`sre-bot rbac`: what main() writes, printed, for whoever has the package and not the repository."""
+    texts = {"kubernetes": manifest, "aws": policy, "aws-change": change_policy}
+    parser = argparse.ArgumentParser(prog="sre-bot rbac", description="Print the rights that the bot takes.")
+    parser.add_argument("which", nargs="?", choices=texts, default="kubernetes")
+    print(texts[parser.parse_args(arguments).which](), end="")
+    return 0
+
+
 def main() -> int:
-    ROLES.write_text(manifest())
-    POLICY.write_text(policy())
-    CHANGE_POLICY.write_text(change_policy())
-    print(f"wrote {ROLES}, {POLICY} and {CHANGE_POLICY}")
+    written = {**roles(), POLICY: policy(), CHANGE_POLICY: change_policy()}
+    for file, text in written.items():
+        file.write_text(text)
+    print(f"wrote {', '.join(map(str, written))}")
     return 0
 
 

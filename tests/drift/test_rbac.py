@@ -45,7 +45,7 @@ def test_every_effect_says_what_it_needs() -> None:
 @pytest.mark.parametrize(
     ("file", "written"),
     [
-        (rbac.ROLES, rbac.manifest()),
+        *rbac.roles().items(),
         (rbac.POLICY, rbac.policy()),
         (rbac.CHANGE_POLICY, rbac.change_policy()),
     ],
@@ -56,7 +56,7 @@ def test_what_is_committed_is_what_the_declarations_give(file: Path, written: st
 
 
 def documents(kind: str) -> dict[str, dict[str, Any]]:
-    every = yaml.safe_load_all(rbac.ROLES.read_text())
+    every = (each for file in rbac.roles() for each in yaml.safe_load_all(file.read_text()))
     return {each["metadata"]["name"]: each for each in every if each["kind"] == kind}
 
 
@@ -102,9 +102,12 @@ def test_who_may_change_may_read_and_the_other_way_round_not() -> None:
         for name, each in documents("ClusterRoleBinding").items()
     }
     assert bound == {
-        "sre-bot-read": {"sre-bot-read", "sre-bot-change"},
+        "sre-bot-read": {"sre-bot-read"},
         "sre-bot-change": {"sre-bot-change"},
+        "sre-bot-change-reads": {"sre-bot-change"},
     }
+    roles = {name: each["roleRef"]["name"] for name, each in documents("ClusterRoleBinding").items()}
+    assert roles == {**dict.fromkeys(bound, "sre-bot-read"), "sre-bot-change": "sre-bot-change"}
     assert set(documents("ServiceAccount")) == {"sre-bot-read", "sre-bot-change"}
 
 

@@ -158,7 +158,7 @@ PLACES = {
 def _granted(world: World, folder: Path, kube: KubeStandIn | None = None) -> Iterator[Rights]:
     for space in ("sre-bot", SHOP):
         assert world.http.post("/api/v1/namespaces", json={"metadata": {"name": space}}).status_code == 201
-    for each in yaml.safe_load_all(rbac.ROLES.read_text()):
+    for each in yaml.safe_load_all(rbac.manifest()):
         answer = world.http.post(PLACES[each["kind"]], json=each)
         assert answer.status_code == 201, answer.text
     for path, body in (*seeded(), *bound()):
