@@ -18,6 +18,7 @@ from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap, Inquiry, Reads, Section, Seen
 from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog, RunView, Whoami, WhoamiView
 from commands.site import ClusterSite
+from commands.version import VERSION
 
 WIDTH = 70
 _FEW = 6  # different things that may stand behind a word's verbs, listed in its usage
@@ -380,6 +381,7 @@ def _who_lines(who: WhoamiView, everything: Sequence[Command]) -> Iterator[str]:
     yield from (f"• You may {grant}" for grant in who.grants)
     if not who.grants:
         yield "Changes: none. The config key `access` says who may ask for and approve them."
+    yield f"I am SRE Bot {VERSION}."
 
 
 def _config() -> Inquiry:

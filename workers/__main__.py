@@ -5,11 +5,13 @@ of a fork (medians; docs/measurements.md). What a fork would have protected agai
 record: a worker that dies loses its lease, and another goes on within seconds.
 """
 
+import argparse
 import logging
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from threading import Event, Thread
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -49,7 +51,10 @@ class HouseWorker(SimpleWorker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
+    argparse.ArgumentParser(
+        prog="worker", description="Reads, changes, the calendar. Settings come from the environment."
+    ).parse_args(arguments)
     try:
         loaded = settings.load_worker(os.environ)
         catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
@@ -121,4 +126,4 @@ def _stop_before_work(signum: int, frame: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

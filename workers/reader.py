@@ -14,11 +14,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib import metadata
 from typing import Any, Protocol
 
 from commands.errors import Unanswered
 from commands.model import Gap, Read, Reads, Seen
+from commands.version import VERSION
 
 # How many reads of one lane run at a time. A source has a lane per server it asks, so that thirty queries to
 # a Prometheus that hangs leave Grafana and the Kubernetes API their own threads.
@@ -65,10 +65,7 @@ def seconds_header(value: str | None) -> timedelta | None:
 
 def user_agent() -> str:
     """How API servers and proxies see the bot, so that flow schemas and logs can tell it apart."""
-    try:
-        return f"sre-bot/{metadata.version('sre-bot')}"
-    except metadata.PackageNotFoundError:
-        return "sre-bot/dev"
+    return f"sre-bot/{VERSION}"
 
 
 class _Flight:

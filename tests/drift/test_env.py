@@ -12,6 +12,7 @@ from tests.drift.tree import ROOT, modules
 # Where os.environ may be touched: the starts hand it to bot/settings.py.
 READERS: Mapping[str, str] = {
     "bot/__main__.py": "hands it to settings and to the doctor",
+    "bot/config.py": "hands it to settings, with the file that was typed",
     "workers/__main__.py": "hands it to settings",
     "workers/api.py": "finds the kubeconfig as kubectl does when settings name none",
 }

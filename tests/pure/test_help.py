@@ -16,6 +16,7 @@ from commands.finding import Finding
 from commands.model import Args, Gap, Read, Section, Seen
 from commands.reads import DeadLetters, DeadLetterView, EffectiveConfig, RunLog, RunView, Whoami, WhoamiView
 from commands.site import CHANGES, ClusterSite
+from commands.version import VERSION
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -333,6 +334,7 @@ NO_CHANGES = "Changes: none. The config key `access` says who may ask for and ap
     ],
 )
 def test_whoami(who: WhoamiView, lines: list[str]) -> None:
+    lines = [*lines, f"I am SRE Bot {VERSION}."]
     assert [page.note.splitlines() for page in pages("help whoami", who)] == [lines]
 
 
