@@ -97,8 +97,11 @@ def test_the_source_archive_is_enough_to_build_it(dist: Path) -> None:
     assert [name for name in inside if name.startswith("tests/")] == []
 
 
-def test_the_command_runs_from_the_wheel(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", ["manifest", "sandbox", "worker"])
+def test_a_program_runs_from_the_wheel_alone(wheel: zipfile.ZipFile, tmp_path: Path, program: str) -> None:
+    """Nothing that it loads looks for a file of the repository."""
     wheel.extractall(tmp_path)
-    words = [sys.executable, "-m", "bot.cli", "manifest"]
-    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert ran.stdout == (ROOT / "slack-manifest.yaml").read_text()
+    words = [sys.executable, "-m", "bot.cli", program, "--help"]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("usage: ")
