@@ -1,11 +1,11 @@
-"""`health`: the manual's morning check in four parts, and its red flags every five minutes.
+"""`health`: the manual's morning check in four parts, its red flags every five minutes, and the trend of the SLO.
 
 Each part stands alone: what one cannot read is said in its own section and hides nothing else.
 """
 
 from commands.command import Command, Due, Flag, Part, Parts
 from commands.errors import UsageError
-from commands.health import app, cluster, monitoring, slo
+from commands.health import app, cluster, monitoring, slo, trend
 from commands.model import Args
 from commands.site import ClusterSite, ServiceSite
 
@@ -15,6 +15,8 @@ def parts(args: Args, site: ClusterSite) -> Parts:
     service = _service(args, site)
     if args.verb == "monitoring" and "heartbeat" in args.flags:
         return {"heartbeat": Part("Alert delivery", monitoring.heartbeat_inquiry(site))}
+    if args.verb == "trend":
+        return {"trend": Part(trend.title_of(service), trend.inquiry(site, service))}
     every = {
         "slo": Part(f"SLO · {service.name}", slo.inquiry(site, service)),
         "cluster": Part(f"Cluster · {site.name}", cluster.inquiry(site)),
@@ -46,7 +48,7 @@ _ROWS = (
 COMMANDS = (
     Command(
         word="health",
-        verbs=("", "all", "slo", "cluster", "monitoring", "app"),
+        verbs=("", "all", "slo", "cluster", "monitoring", "app", "trend"),
         summary="The morning check: SLOs, cluster, monitoring stack and application.",
         rows=_ROWS,
         parts=parts,
@@ -56,6 +58,7 @@ COMMANDS = (
             "health cluster",
             "health monitoring",
             "health app",
+            "health trend",
         ),
         flags=(
             Flag("service", "the service to check; the first one configured when left out", "NAME"),
@@ -64,6 +67,7 @@ COMMANDS = (
         schedule=(
             Due("morning-health", "30 8 * * 1-5", "health", "daily"),
             Due("weekend-health", "30 8 * * 6,0", "health", "daily", is_quiet=True),
+            Due("weekly-trend", "35 8 * * 1", "health trend", "daily"),
             Due("slo-red-flags", "*/5 * * * *", "health slo", "daily", is_quiet=True),
             # The whole monitoring part would post a card for each target that is down, every five minutes;
             # the beat alone is one read of the bot's own store and red only when nobody would be alarmed.

@@ -211,7 +211,7 @@ def _budget(site: ClusterSite, service: ServiceSite, found: Measured, covered: t
                 f"{used} consumed, {minutes_left(site, percent, covered)}",
                 alarm=alarm,
             ),
-            Suggestion("Error budget", f"slo budget {service.name}"),
+            Suggestion("Budget trend", f"health trend --service {service.name}"),
             Suggestion("Debug errors", f"debug 5xx {service.name}"),
             Suggestion("Declare incident", _declare(2, service, f"{used} of the error budget consumed")),
         )

@@ -89,11 +89,12 @@ def test_the_heartbeat_flag_asks_for_the_beat_alone():
     assert list(parts("monitoring", heartbeat="")) == ["heartbeat"]
 
 
-def test_the_calendar_has_the_morning_the_weekend_and_the_five_minute_checks():
+def test_the_calendar_has_the_morning_the_weekend_the_week_and_the_five_minute_checks():
     calendar = {due.name: (due.cron, due.text, due.is_quiet) for due in COMMAND.schedule}
     assert calendar == {
         "morning-health": ("30 8 * * 1-5", "health", False),
         "weekend-health": ("30 8 * * 6,0", "health", True),
+        "weekly-trend": ("35 8 * * 1", "health trend", False),
         "slo-red-flags": ("*/5 * * * *", "health slo", True),
         "alert-delivery": ("*/5 * * * *", "health monitoring --heartbeat", True),
     }
