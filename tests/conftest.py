@@ -32,4 +32,4 @@ def slack() -> Iterator[SlackStandIn]:
 
 @pytest.fixture
 def slack_client(slack: SlackStandIn) -> WebClient:
-    return WebClient(slack.bot_token, base_url=slack.api_url, timeout=2, retry_handlers=[])
+    return WebClient(slack.bot_token, base_url=slack.api_url, timeout=30, retry_handlers=[])

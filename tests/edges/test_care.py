@@ -42,7 +42,7 @@ class Desks:
 
     def __init__(self, state: State, slack: SlackStandIn) -> None:
         self.state, self.slack, self.now = state, slack, NOW + MINUTE
-        self.client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=1, retry_handlers=[])
+        self.client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=30, retry_handlers=[])
         self.people = People(state, SITE, self.client)
         self.people.refresh(self.client)
         self.desk = Desk(state, CATALOG, SITE, self.people, now=lambda: self.now)

@@ -193,8 +193,8 @@ def test_who_may_read_nothing_has_no_answer(kube: KubeStandIn, ask: Callable[...
 def test_what_hangs_takes_nothing_from_the_rest(kube: KubeStandIn, ask: Callable[..., ChangesSeen]) -> None:
     kube.fail(Hang(30), "list", "configmaps")
     began = time.monotonic()
-    seen = ask(seconds=1.5)
-    assert time.monotonic() - began < 5
+    seen = ask(seconds=4)
+    assert time.monotonic() - began < 20
     assert [each.what for each in seen.changes] == ["rollout of revision 2", "created"]
     (gap,) = seen.unread
     assert gap.silent and "configmaps" in gap.reason

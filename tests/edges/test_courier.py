@@ -51,7 +51,7 @@ def answered(request: Request, *sections: object) -> Request:
 
 def deliver(courier: Courier, state: State, until: Callable[[], object] | None = None) -> None:
     """Work the outbox off, waiting out its pauses, until it is empty (or `until` holds)."""
-    outbox, deadline = Outbox(state), time.monotonic() + 20
+    outbox, deadline = Outbox(state), time.monotonic() + 60
     while state.depths()["outbox"] and not (until and until()):
         assert time.monotonic() < deadline, "the outbox does not empty"
         if not courier.step():

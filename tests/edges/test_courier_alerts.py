@@ -228,7 +228,7 @@ def test_what_is_told_elsewhere_counts_against_the_pace_of_that_channel(
 ) -> None:
     """Slack's own limits are on: a message too early would be refused."""
     with SlackStandIn(rate_limits="slack") as slack:
-        client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=2, retry_handlers=[])
+        client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=30, retry_handlers=[])
         pace = replace(QUICK, post=timedelta(seconds=1))
         courier = Courier(state, client, str, pace, fallback=(ALERTS,))
         for n in range(2):

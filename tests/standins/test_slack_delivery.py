@@ -102,7 +102,7 @@ def gate() -> Iterator[Gate]:
 
 @pytest.fixture(scope="module")
 def running(gate: Gate) -> Iterator[SlackStandIn]:
-    with SlackStandIn(rate_limits="off", request_url=gate.url, events=EVENTS, ack_timeout=0.5) as slack:
+    with SlackStandIn(rate_limits="off", request_url=gate.url, events=EVENTS, ack_timeout=2) as slack:
         yield slack
 
 
@@ -216,7 +216,7 @@ def test_an_answer_in_channel_is_a_message(slack: SlackStandIn, bot: Bot) -> Non
 
 
 def _slow(ack: Any, **_: Any) -> None:
-    time.sleep(0.7)
+    time.sleep(2.5)
     ack()
 
 
