@@ -13,11 +13,14 @@ PY := .venv/bin/python
 # Many tests wait for a real server rather than compute: four at once pay even on two processors.
 JOBS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? 4 : n > 8 ? 8 : n)))
 PYTEST := $(PY) -m pytest -p tests.tiers
+COMPUTING := tests/pure tests/edges tests/drift tests/standins
+STORIES := tests/stories
+# Each story starts a whole house of several processes: with more than these at once they wait for each other.
+STORY_JOBS ?= 2
 # Options for one run: make test ARGS='-k courier'. Coverage is measured over the whole only.
 ARGS ?=
-COVERAGE = $(if $(ARGS),,--cov --cov-report=)
 
-.PHONY: help setup test cluster check format lint types contracts drift fmt envtest sandbox bench rbac lock clean
+.PHONY: help setup test cluster check format lint types contracts drift fmt envtest sandbox bench rbac page lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -44,8 +47,15 @@ envtest: .venv/.locked ## a real Kubernetes control plane, built once with Go in
 
 # --- Trying ---
 
-test: .venv/.system ## every quick test (pure, edges, stories, drift, standins), with coverage
-	$(PYTEST) -m "not cluster" -n $(JOBS) --dist loadfile $(COVERAGE) $(ARGS)
+test: .venv/.system ## every quick test (pure, edges, drift, standins; then the stories), with coverage
+ifeq ($(ARGS),)
+	status=0; \
+	  $(PYTEST) -m "not cluster" -n $(JOBS) --dist loadfile --cov --cov-report= --cov-fail-under=0 $(COMPUTING) || status=1; \
+	  $(PYTEST) -m "not cluster" -n $(STORY_JOBS) --dist loadfile --timeout 300 --cov --cov-report= --cov-append $(STORIES) || status=1; \
+	  exit $$status
+else
+	$(PYTEST) -m "not cluster" -n $(JOBS) --dist loadfile $(ARGS)
+endif
 
 cluster: .venv/.system ## the tests that need a real Kubernetes control plane
 	assets=$$($(PY) -m sandbox.envtest) && KUBEBUILDER_ASSETS=$$assets $(PYTEST) -m cluster $(ARGS)
@@ -80,9 +90,17 @@ fmt: .venv/.locked ## format, and mend what ruff can mend
 rbac: .venv/.locked ## the manifests of rights in k8s/ anew, from what commands/needs.py declares
 	@$(PY) -m bot.rbac
 
-lock: .venv/.locked ## requirements.lock anew from pyproject.toml; LOCKFLAGS=--upgrade for newer versions
-	.venv/bin/uv pip compile --system-certs --universal --generate-hashes --no-emit-index-url --no-header -q --extra dev \
-		$(LOCKFLAGS) pyproject.toml -o requirements.lock
+page: ## the sandbox page anew from sandbox/page/src, with Node; what comes out is committed
+	cd sandbox/page && npm ci --silent && npm run --silent build
+
+COMPILE := .venv/bin/uv pip compile --system-certs --universal --generate-hashes --no-emit-index-url --no-header -q
+# What the image is built with: the build backend, and uv, which installs into it.
+BUILD_WITH := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "uv>=0.13,<0.14", sep="\n")
+
+lock: .venv/.locked ## the lock files anew from pyproject.toml; LOCKFLAGS=--upgrade for newer versions
+	$(COMPILE) --extra dev $(LOCKFLAGS) pyproject.toml -o requirements.lock
+	$(COMPILE) --extra otel --constraint requirements.lock pyproject.toml -o requirements-run.lock
+	$(PY) -c '$(BUILD_WITH)' | $(COMPILE) $(LOCKFLAGS) - -o requirements-build.lock
 
 clean: ## remove .venv and everything made here; the control plane in the user's cache stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist

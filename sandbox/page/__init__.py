@@ -2,33 +2,38 @@
 
     SlackStandIn(extra_routes=page.routes)
 
-Static files and nothing else: the page is served by the stand-in and talks to its `/_standin/` endpoints
-(documented in `sandbox.slack`), so it works offline and needs no build. Everything shown came from outside
-and is drawn as text; the policy below holds that even if a line of the script forgets it.
+Served by the stand-in, talks to its `/_standin/` endpoints (documented in `sandbox.slack`) and to nobody else, so it
+works offline. Its sources are in src/ (Preact); built/ is what `make page` makes of them and is committed, so that
+Python alone runs it. Everything shown came from outside and is drawn as text; the policy below holds that even if a
+line of the script forgets it.
 
-Two endpoints are optional, and what they feed is hidden while they answer 404. They are not served here:
+GET  /grammar.json     → what can be typed after `/sre`, for the completion (grammar.py)
 
-GET  /_sandbox/about   → {"parts": [{"name", "real": bool, "note"}], "try": [line to type]}
-GET  /_sandbox/faults  → {"faults": [{"name", "title", "on": bool}]}
-POST /_sandbox/break   {"fault": name}      POST /_sandbox/mend {"fault": name}
+Some endpoints are optional, and what they feed is hidden while they answer 404. They are not served here:
+
+GET  /_sandbox/about   → {"parts": [{"name", "real": bool, "note", "missing"?: bool}], "try": [line to type]}
+GET  /_sandbox/faults  → {"faults": [{"name", "title", "on": bool, "expect"?, "since"?, "group"?}], "clock"?: {"speed"},
+                          "can_reset"?: bool}
+POST /_sandbox/break   {"fault": name}      POST /_sandbox/mend {"fault"?: name}
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+
+from sandbox.page.grammar import grammar
 
 _HERE = Path(__file__).parent
 
 _FILES = {
     "/": ("index.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/blocks.js": ("blocks.js", "text/javascript"),
-    "/window.js": ("window.js", "text/javascript"),
+    "/page.css": ("built/page.css", "text/css"),
+    "/page.js": ("built/page.js", "text/javascript"),
     "/emoji.svg": ("emoji.svg", "image/svg+xml"),
 }
 
@@ -62,4 +67,8 @@ async def _file(request: Request) -> Response:
     return FileResponse(_HERE / name, media_type=media_type, headers=_HEADERS)
 
 
-routes: list[BaseRoute] = [Route(path, _file) for path in _FILES]
+async def _grammar(_: Request) -> Response:
+    return JSONResponse(await run_in_threadpool(grammar), headers=_HEADERS)
+
+
+routes: list[BaseRoute] = [*(Route(path, _file) for path in _FILES), Route("/grammar.json", _grammar)]
