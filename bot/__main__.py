@@ -16,12 +16,15 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot import duties, logs, rooms, settings, slack, web
+from bot import duties, logs, metrics, rooms, settings, slack, tracing, vitals, web
 from bot.courier import Courier
 from bot.desk import Desk, Receipt, Said
 from bot.ears import Ears, Heard
+from bot.homes import SWEEP, Homes, Sweep, opened
+from bot.homeview import Views
 from bot.intake import Intake
 from bot.people import REFRESH, People
+from bot.presence import Presence
 from bot.records import Records
 from bot.scribe import Scribe
 from bot.state import GIVEN_UP, State, connect
@@ -39,20 +42,23 @@ COURIERS = 4  # Slack calls under way at once; each channel still gets its messa
 
 
 def main(arguments: list[str]) -> int:
-    if arguments not in ([], ["doctor"]):
-        print("usage: python -m bot [doctor]", file=sys.stderr)
+    if arguments[:1] == ["doctor"]:
+        from bot import doctor  # it brings clients that the serving process does not need
+
+        return doctor.main(arguments[1:], os.environ)
+    if arguments:
+        print("usage: python -m bot [doctor [--json]]", file=sys.stderr)
         return 2
     try:
         loaded = settings.load(os.environ)
     except settings.BadSettings as error:
         print(error, file=sys.stderr)
         return 2
-    if arguments:
-        from bot import doctor  # it brings clients that the serving process does not need
-
-        return doctor.main(loaded, os.environ)
     logs.configure(loaded.redactor(), loaded.log_level)
     _forget_environment()
+    metrics.started("bot")
+    if missing := tracing.configure(loaded.otlp_endpoint, "bot"):
+        log.warning("%s", missing)
     _serve(loaded)
     return 0
 
@@ -81,10 +87,15 @@ def _serve(loaded: settings.Settings) -> None:
     catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
     desk = Desk(front, catalog, loaded.site, people, effective_config=settings.effective(loaded))
     ears = Ears(front, Records(front, loaded.site))
-    bolt = slack.app(desk, people, quick, loaded.slack_signing_secret.reveal(), redact, ears.hear)
+    bolt = slack.app(
+        desk, people, quick, loaded.slack_signing_secret.reveal(), redact, ears.hear, lambda event: opened(front, event)
+    )  # fmt: skip
+    patient = People(back, loaded.site, quick)
+    views = Views(back, catalog, loaded.site, patient, lambda: datetime.now(UTC))
     spare = (loaded.site.channel("alerts"), loaded.site.channel("incidents"))
     courier = Courier(
-        back, client, redact, fallback=spare, site=loaded.site, offered=catalog.offered
+        back, client, redact, fallback=spare, site=loaded.site, offered=catalog.offered,
+        homes=Homes(back, views, patient, Wire(back, client, timedelta(minutes=1)), redact),
     )  # fmt: skip
     socket = _socket(loaded, bolt)
     app = web.Web(
@@ -93,8 +104,7 @@ def _serve(loaded: settings.Settings) -> None:
         signing_secret=loaded.slack_signing_secret.reveal(),
         alert_tokens=tuple(token.reveal() for token in loaded.alertmanager_tokens),
         not_ready=lambda: _not_ready(front, people, socket),
-        depths=front.depths,
-        ended=front.ended,
+        told=lambda: vitals.read(front, loaded.site),
     )
     server = web.serve(app, loaded.port)
     threads = [Thread(target=courier.run, args=(stop,), name=f"courier-{n}") for n in range(COURIERS)]
@@ -106,8 +116,12 @@ def _serve(loaded: settings.Settings) -> None:
     threads.append(Thread(target=scribe.run, args=(stop,), name="scribe"))
     threads.append(Thread(target=_refresh, args=(people, client, stop), name="people"))
     threads.append(Thread(target=back.beat, args=("bot-start",), name="bot-start"))
+    threads.append(Thread(target=Presence(back, "bot").run, args=(stop,), name="presence"))
     threads.append(Thread(target=_listen, args=(back, stop), name="listening"))
     threads.append(Thread(target=_look_after_rooms, args=(back, loaded.site, stop), name="rooms"))
+    threads.append(
+        Thread(target=_look_after_homes, args=(back, Sweep(back, views, redact), stop), name="homes")
+    )
     if socket:
         threads.append(Thread(target=_connect, args=(socket, stop), name="socket-mode"))
     for thread in threads:
@@ -181,6 +195,19 @@ def _look_after_rooms(state: State, site: Site, stop: Event) -> None:
                     rooms.remind(state, site)
         except RedisError as error:
             log.warning("the store does not answer: %s", error)
+
+
+def _look_after_homes(state: State, sweep: Sweep, stop: Event) -> None:
+    """See that an opened Home tab says what is so."""
+    while not stop.wait(SWEEP.total_seconds()):
+        try:
+            with state.lease("homes") as is_ours:
+                if is_ours:
+                    sweep()
+        except RedisError as error:
+            log.warning("the store does not answer: %s", error)
+        except Exception:
+            log.exception("the Home tabs cannot be looked at")
 
 
 def _listen(state: State, stop: Event) -> None:

@@ -235,6 +235,10 @@ class Book(Generic[R]):
         is_ours = (shape or b"").decode() == shape_of(self.shelf.kind)
         return Stored(self._read(id, body) if is_ours else self._made_anew(id, body), version.decode())
 
+    def count(self) -> int:
+        """How many are not over."""
+        return int(self._redis.zcard(self.shelf.open))
+
     def open_records(self) -> tuple[R, ...]:
         """Those that are not over, newest first."""
         return self._all(self._redis.zrevrange(self.shelf.open, 0, -1))

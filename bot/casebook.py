@@ -193,6 +193,10 @@ class Casebook:
         since = {id.decode(): _at(told) for id, told in self._redis.zrange(_WATCHED, 0, -1, withscores=True)}
         return [(stored, since[stored.record.id]) for stored in self._state.groups(tuple(since))]
 
+    def count(self) -> int:
+        """How many groups fire, or have a silence of ours."""
+        return int(self._redis.zcard(_WATCHED))
+
     def open_groups(self, cluster: str = "") -> tuple[AlertGroup, ...]:
         """Those that fire, of this cluster ("" for all), gravest first, then oldest."""
         groups = [stored.record for stored, _ in self.watched()]

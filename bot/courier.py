@@ -22,15 +22,18 @@ from redis.exceptions import RedisError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot import render, standing
+from bot import logs, render, standing, tracing
 from bot.blocks import Message, with_remark
+from bot.homes import CARD as HOME
+from bot.homes import Homes
 from bot.incidentcard import Offered
 from bot.incidentwords import is_reply
+from bot.metrics import BUGS
 from bot.outbox import Claim, ClaimLost, Next, Outbox, Sent
 from bot.rooms import LOOK, Rooms
 from bot.state import State, lane_of
 from bot.wire import Refusal, Wire
-from commands.model import AlertGroup, Notice, Record, Storm
+from commands.model import AlertGroup, Notice, Record, Request, Storm
 from commands.response.incident import Incident
 from commands.site import Site
 
@@ -118,7 +121,7 @@ class Courier:
 
     fallback: channels in which alerts are told, the first that takes them, when their own does not. site: where
     incidents have their channels, and what those are called; without it none is made. offered: which buttons would do
-    something when pressed (commands/catalog.py).
+    something when pressed (commands/catalog.py). homes: the Home tabs, which are nobody's records.
     """
 
     def __init__(
@@ -131,8 +134,10 @@ class Courier:
         fallback: tuple[str, ...] = (),
         site: Site | None = None,
         offered: Offered = tuple,
+        homes: Homes | None = None,
     ) -> None:
         self._state = state
+        self._homes = homes
         self._outbox = Outbox(state)
         self._pace = pace or Pace()
         self._wire = Wire(state, slack, min(_MISSING, self._pace.dead))
@@ -161,7 +166,10 @@ class Courier:
         claim = self._outbox.claim(self._pace.lease)
         if claim is None:
             return False
-        with self._outbox.holding(claim, self._pace.lease):
+        with (
+            logs.bound(claim.card.partition(":")[2]),
+            self._outbox.holding(claim, self._pace.lease),
+        ):
             try:
                 then = self._further(claim)
             except ClaimLost:
@@ -171,6 +179,7 @@ class Courier:
                 raise
             except Exception:
                 # A record that cannot be read or drawn must not keep its channel from the others.
+                BUGS.labels("card").inc()
                 log.exception("%s cannot be drawn", claim.card)
                 self._outbox.bury(claim.card, "card", claim.lane, "cannot be drawn, see the log")
                 then = Next(again=self._pace.dead)
@@ -178,15 +187,34 @@ class Courier:
         return True
 
     def _further(self, claim: Claim) -> Next:
+        if claim.card.startswith(HOME):
+            return self._home(claim, self._homes) if self._homes else Next()
         stored = self._state.load(claim.card)
         if stored is None:  # expired: nothing left to show
             self._outbox.forget(claim.card)
             return Next()
+        began_in = stored.record.trace if isinstance(stored.record, Request) else ""
+        with tracing.span("tell", after=began_in):
+            return self._shown(claim, stored.record)
+
+    def _shown(self, claim: Claim, record: Record) -> Next:
         sent = self._outbox.sent(claim.card)
-        if self._rooms and isinstance(stored.record, Incident):
-            return self._incident(claim, stored.record, sent, self._rooms)
-        drawn = self._drawn(stored.record, sent)
-        return self._tell(claim, stored.record, sent, drawn) or Next()
+        if self._rooms and isinstance(record, Incident):
+            return self._incident(claim, record, sent, self._rooms)
+        drawn = self._drawn(record, sent)
+        return self._tell(claim, record, sent, drawn) or Next()
+
+    def _home(self, claim: Claim, homes: Homes) -> Next:
+        try:
+            return homes.publish(claim)
+        except SlackApiError as error:
+            no = Refusal.of(error)
+            if no.is_silence:
+                return self._unanswered(claim, no.code)
+            log.error("Slack refuses %s: %s. `python -m bot doctor` names the mend", claim.card, no.code)
+            return Next(again=self._pace.mend)
+        except (SlackClientError, HTTPException, OSError) as error:
+            return self._unanswered(claim, str(error) or type(error).__name__)
 
     def _incident(self, claim: Claim, incident: Incident, sent: dict[str, Sent], rooms: Rooms) -> Next:
         """Its channel, its card, what belongs in the channel, and then the rest that is told of it."""
@@ -237,7 +265,8 @@ class Courier:
         """The record as it is now; what is told elsewhere than it should be says why."""
         is_again = isinstance(record, AlertGroup) and bool(record.before)
         workspace = self._state.recall("workspace-url") if is_again else ""
-        drawn = render.messages(record, self._redact, workspace, self._offered)
+        with tracing.span("render"):
+            drawn = render.messages(record, self._redact, workspace, self._offered)
         if isinstance(record, Incident):
             drawn = tuple(message for message in drawn if self._has_place(message, sent))
         moved = {key: each.moved for key, each in sent.items() if each.moved}
@@ -326,7 +355,7 @@ class Courier:
                 raise
             log.warning("cannot look for a lost post of %s (%s): it may come twice", claim.card, no.code)
             found = ""
-        if message.whisper_to:
+        if message.whisper_to and not lane.startswith(("@", "D")):  # in direct messages nobody else reads it
             self._whisper(claim, message, channel, thread)
             return self._went_well(claim, message, Next())
         if found:
@@ -415,6 +444,7 @@ class Courier:
 
     def _went_well(self, claim: Claim, message: Message, then: Next) -> Next:
         self._failures = 0
+        log.info("%s of %s is up to date in Slack", message.key, claim.card)
         self._outbox.unbury(claim.card, message.key)
         return then
 

@@ -6,13 +6,15 @@ and its compare-and-set lets one decision through, however many come at once. A 
 audit and told to the actor alone. Called by bot/desk.py; nothing here touches a cluster.
 """
 
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from bot import access
+from bot import access, tracing
+from bot.metrics import APPROVAL_TOOK, APPROVALS
 from bot.outbox import Outbox
 from bot.people import People
 from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, State, Stored, card_of
@@ -24,6 +26,8 @@ from commands.model import Actor, Args, Request
 from commands.model import State as Standing
 from commands.plan import Approval, Asking, Plan
 from commands.site import Site
+
+log = logging.getLogger(__name__)
 
 Verb = Literal["approve", "reject", "cancel"]
 
@@ -106,6 +110,7 @@ class Decisions:
 
     def refused(self, actor: Actor, verb: str, subject: str, reason: str) -> None:
         """Write down who was not let, from doing what, and why."""
+        APPROVALS.labels("refused").inc()
         line = self._state.change()
         line.audit("refused", id=subject, by=actor.user, team=actor.team, act=verb, reason=reason).commit()
 
@@ -129,7 +134,11 @@ class Decisions:
         found = [
             each for each in self._state.open_requests() if each.state is Standing.AWAITING and each.asking
         ]
-        mine = (each for each in found if self._waits_for(user, each))
+        return self.waiting_among(found, user)
+
+    def waiting_among(self, awaiting: Iterable[Request], user: str) -> tuple[Request, ...]:
+        """Of these, which all are put before people."""
+        mine = (each for each in awaiting if self._waits_for(user, each))
         return tuple(sorted(mine, key=lambda each: each.created))
 
     def _waits_for(self, user: str, request: Request) -> bool:
@@ -181,7 +190,10 @@ class Decisions:
             change.line_up(moved).work(moved, timeout=JOB_TIMEOUT)
         what = "approved" if asking.is_granted else "agreed"
         change.audit(what, **_facts(moved, decided), turn=str(asking.turn)).commit()
+        self._tell(request, what)
         if asking.is_granted:
+            shown = asking.expires - self._site.approvals.expire
+            APPROVAL_TOOK.observe(max((self._now() - shown).total_seconds(), 0.0))
             return f"Approved: `{request.text}` ({request.id})."
         return (
             f"Agreed: `{request.text}` ({request.id}) needs {asking.needed} people, and has {asking.agreed}."
@@ -328,6 +340,7 @@ class Decisions:
         moved = request.move(Standing.APPLYING, progress=stopping, ended_why=decided.why)
         change = self._state.change().put(moved, was=stored.version).show(moved, priority=1)
         change.audit("stopping", **_facts(moved, decided)).commit()
+        self._tell(request, "stopping")
         return f"Stopping: `{request.text}` ({request.id}) begins nothing more. Its card says what stands."
 
     # --- writing down ---
@@ -344,6 +357,12 @@ class Decisions:
         change: Change = self._state.change().put(ended, was=stored.version, keep=KEEP)
         change.show(ended, priority=1).close(ended)
         change.audit(to.value, **_facts(ended, decided if is_decided else None)).commit()
+        self._tell(ended, to.value)
+
+    def _tell(self, request: Request, what: str) -> None:
+        APPROVALS.labels(what).inc()
+        with tracing.span("decide", request=request.id, after=request.trace, outcome=what):
+            log.info("%s %s", request.id, what)
 
 
 def _demand(decision: access.Decision) -> None:

@@ -4,12 +4,13 @@ Everything typed, pressed or scheduled enters at `submit`; the same text gives t
 it came from. Nothing is answered as accepted before it is stored.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot import access
+from bot import access, tracing
 from bot.access import Holder
 from bot.care import Carer, NeedsWord, Wish
 from bot.casebook import Casebook
@@ -47,6 +48,8 @@ from commands.responsereads import (
     Tasks,
 )
 from commands.site import ClusterSite, Site
+
+log = logging.getLogger(__name__)
 
 # Slack repeats an event for about six minutes, and a captured request stays valid for five.
 _REMEMBER_DELIVERY = timedelta(hours=1)
@@ -215,7 +218,8 @@ class Desk:
             sections=tuple(Section(key, part.title) for key, part in parts.items()),
             why=args.flags.get("why", ""),
         )
-        return self._open(request, said)
+        with tracing.span("submit", request=request.id, command=f"{args.word} {args.verb}".strip()):
+            return self._open(replace(request, trace=tracing.carried()), said)
 
     def _meant(self, args: Args, said: Said) -> Args:
         """Spelt out; of a private incident only for who may know of it: to others it has no number either."""
@@ -242,6 +246,7 @@ class Desk:
             return Receipt(_accepted(request, earlier.value), accepted=True)
         except Conflict:
             pass  # its id is new: the first try arrived, its answer got lost, and a worker was quick
+        log.info("%s asked for: `%s`", request.id, request.text)
         return Receipt(_accepted(request, request.id), accepted=True)
 
     def _admit(self, actor: Actor, command: Command, args: Args) -> None:

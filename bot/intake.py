@@ -4,11 +4,12 @@ One transaction stores the group together with everything that follows from it: 
 and the audit line. It asks Redis and nobody else. Called by bot/web.py alone.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
-from bot import alertbody, alerts
+from bot import alertbody, alerts, tracing
 from bot.alertbody import Notification
 from bot.casebook import Casebook, priority
 from bot.changerecords import ChangeRecords
@@ -19,6 +20,8 @@ from commands.catalog import Catalog
 from commands.errors import Unreachable
 from commands.model import SCHEDULER, AlertGroup, Notice, Place, Request, Section, Severity
 from commands.site import Channels, Sections, Site
+
+log = logging.getLogger(__name__)
 
 _TRIES = 25
 
@@ -83,12 +86,13 @@ class Intake:
                 self._state.beat(f"{beat}-{cluster}")
 
     def _store(self, heard: Notification, cluster: str) -> None:
-        for _ in range(_TRIES):
-            try:
-                self._merge(heard, cluster)
-                return
-            except Conflict:
-                continue
+        with tracing.span("take alerts", request=heard.id):
+            for _ in range(_TRIES):
+                try:
+                    self._merge(heard, cluster)
+                    return
+                except Conflict:
+                    continue
         raise Unreachable("the group is being written by others")
 
     def _merge(self, heard: Notification, cluster: str) -> None:
@@ -113,6 +117,10 @@ class Intake:
             counts = {"firing": str(len(group.firing)), "resolved": str(len(group.resolved))}
             change.audit("alert", id=group.id, cluster=cluster, **counts)
         change.commit()
+        if group.repeats == 0:
+            line = "%s heard: %s firing, %s resolved%s"
+            triaged = f", diagnosed by {group.triage}" if group.triage else ""
+            log.info(line, group.id, counts["firing"], counts["resolved"], triaged)
 
     def _expected(self, heard: Notification, cluster: str) -> str:
         """The running change whose request says that it causes all of what fires, "" for none."""
@@ -198,6 +206,7 @@ class Intake:
             cluster=group.cluster,
             created=self._now(),
             sections=tuple(Section(key, part.title) for key, part in parts.items()),
+            trace=tracing.carried(),
         )
 
 

@@ -35,6 +35,11 @@ def bound(request: str) -> Iterator[None]:
         _request.reset(token)
 
 
+def request() -> str:
+    """The request that is bound here, "" for none."""
+    return _request.get()
+
+
 class JsonLines(logging.Formatter):
     """A record as one line of JSON, each text in it redacted."""
 

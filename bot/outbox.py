@@ -8,14 +8,27 @@ not known, so that a lost answer never becomes a second message.
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from bot.state import BELL, CLAIMS, DEAD, DIRTY, META, OUTBOX, THREADS, State, card_of, milliseconds, renewing
+from bot.state import (
+    BELL,
+    CLAIMS,
+    DEAD,
+    DIRTY,
+    META,
+    OUTBOX,
+    STALE,
+    THREADS,
+    State,
+    card_of,
+    milliseconds,
+    renewing,
+)
 from commands.model import Record
 from commands.reads import DeadLetterView
 
@@ -40,7 +53,7 @@ redis.call('HSET', KEYS[4], best, ARGV[1])
 return {best, best_lane, redis.call('HGET', KEYS[3], best) or '0'}
 """
 
-# KEYS as above. ARGV: token, card, lane, dirty count at the claim, again after ms ('' = nothing left),
+# KEYS as above, and stale. ARGV: token, card, lane, dirty count at the claim, again after ms ('' = nothing left),
 # channel stays closed for ms. A claim that was taken over meanwhile changes nothing.
 _RELEASE = """
 local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -54,10 +67,12 @@ if ARGV[5] ~= '' then
   redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[5]), ARGV[2])
 elseif (redis.call('HGET', KEYS[3], ARGV[2]) or '0') ~= ARGV[4] then
   redis.call('ZADD', KEYS[1], 'XX', now, ARGV[2])
+  redis.call('ZADD', KEYS[5], now, ARGV[2])
 else
   redis.call('ZREM', KEYS[1], ARGV[2])
   redis.call('HDEL', KEYS[2], ARGV[2])
   redis.call('HDEL', KEYS[3], ARGV[2])
+  redis.call('ZREM', KEYS[5], ARGV[2])
 end
 return 'ok'
 """
@@ -175,7 +190,7 @@ class Outbox:
         """Give a claim back: `again` when there is more to send, `pause` while the channel stays closed."""
         delay = "" if again is None else str(milliseconds(again))
         args = [claim.token, claim.card, claim.lane, claim.dirty, delay, milliseconds(pause)]
-        self._release(keys=[OUTBOX, META, DIRTY, CLAIMS], args=args)
+        self._release(keys=[OUTBOX, META, DIRTY, CLAIMS, STALE], args=args)
 
     def pace(self, budget: str, per_minute: int, burst: int) -> timedelta:
         """Spend one call of a shared budget; zero when it may go now, else how long to wait (unspent)."""
@@ -204,6 +219,14 @@ class Outbox:
         """How many cards are stale."""
         return int(self._redis.zcard(OUTBOX))
 
+    def stale_since(self) -> datetime | None:
+        """Since when the oldest of them waits, without what Slack refused for good: that is among the dead letters."""
+        for card, since in self._redis.zrange(STALE, 0, 20, withscores=True):
+            if self._redis.zscore(OUTBOX, card) is not None:
+                return datetime.fromtimestamp(since / 1000, UTC)
+            self._redis.zrem(STALE, card)  # another version of the bot brought it up to date
+        return None
+
     def is_due(self) -> bool:
         """Whether some card waits only for its channel to open, or is sent just now."""
         now = time.time() * 1000  # about Redis's: what it decides is how often is looked again
@@ -217,6 +240,13 @@ class Outbox:
         """Per message key, what Slack has of this card."""
         stored = self._redis.hgetall(f"sre:sent:{card}")
         return {key.decode(): Sent(**orjson.loads(value)) for key, value in stored.items()}
+
+    def told(self, messages: Sequence[tuple[str, str]]) -> list[Sent]:
+        """What Slack has of each of these messages, by card and key; an empty one where it has nothing yet."""
+        pipe = self._redis.pipeline(transaction=False)
+        for card, key in messages:
+            pipe.hget(f"sre:sent:{card}", key)
+        return [Sent(**orjson.loads(body)) if body else Sent() for body in pipe.execute()] if messages else []
 
     def note_sent(self, card: str, key: str, sent: Sent) -> None:
         """What Slack has of a message now; kept as long as its record (bot/state.py, Change.put)."""
@@ -247,7 +277,7 @@ class Outbox:
             "since": before["since"],
             "attempts": before["attempts"] + 1,
         }
-        self._redis.hset(DEAD, name, orjson.dumps(grave))
+        self._redis.pipeline().hset(DEAD, name, orjson.dumps(grave)).zrem(STALE, card).execute()
 
     def unbury(self, card: str, key: str) -> None:
         self._redis.hdel(DEAD, f"{card} {key}")

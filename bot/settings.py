@@ -35,6 +35,8 @@ VARIABLES: Mapping[str, str] = {
     "STATUS_PAGE_TOKEN": "the token sent to urls.status_page_webhook",
     "GIT_TOKEN": "the token for dashboards.git",
     "PORT": "where the bot listens for Slack, Alertmanager, probes and metrics",
+    "WORKER_PORT": "where a worker listens for probes and metrics; 0 for nowhere",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "where traces go, by OTLP over HTTP; unset for none. Needs the extra `otel`",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "KUBECONFIG": "kubeconfig files; unset inside a cluster, where the service account is used",
     "SRE_BOT_CONFIG": "the policy file, sre-bot.yaml; unset for every default",
@@ -60,6 +62,8 @@ class Settings:
     status_page_token: Secret = UNSET
     git_token: Secret = UNSET
     port: int = 3000
+    worker_port: int = 0
+    otlp_endpoint: str = ""
     log_level: str = "INFO"
     kubeconfig: str = ""
     config: str = ""
@@ -151,7 +155,9 @@ class _Environment:
             grafana_token=self._secret("GRAFANA_TOKEN"),
             status_page_token=self._secret("STATUS_PAGE_TOKEN"),
             git_token=self._secret("GIT_TOKEN"),
-            port=self._port(),
+            port=self._port("PORT", 3000, at_least=1),
+            worker_port=self._port("WORKER_PORT", 0, at_least=0),
+            otlp_endpoint=self._otlp_endpoint(),
             log_level=self._log_level(),
             kubeconfig=self._kubeconfig(),
             config=self._values.get("SRE_BOT_CONFIG", ""),
@@ -167,7 +173,7 @@ class _Environment:
 
     def _slack_api_url(self) -> str:
         url = self._values.get("SLACK_API_URL", "https://slack.com/api/")
-        if text := _bad_api_url(url):
+        if text := _bad_address(url, "https://slack.com/api/"):
             self.wrong("SLACK_API_URL", text)
         return url.rstrip("/") + "/"
 
@@ -182,12 +188,18 @@ class _Environment:
             self.wrong(name, "must not contain quotes or spaces")
         return tuple(map(Secret, tokens))
 
-    def _port(self) -> int:
-        value = self._values.get("PORT", "3000")
-        if re.fullmatch(r"[0-9]{1,5}", value) and 0 < int(value) < 65536:
+    def _port(self, name: str, default: int, *, at_least: int) -> int:
+        value = self._values.get(name, str(default))
+        if re.fullmatch(r"[0-9]{1,5}", value) and at_least <= int(value) < 65536:
             return int(value)
-        self.wrong("PORT", "must be a number between 1 and 65535")
-        return 3000
+        self.wrong(name, f"must be a number between {at_least} and 65535")
+        return default
+
+    def _otlp_endpoint(self) -> str:
+        url = self._values.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+        if url and (text := _bad_address(url, "http://otel-collector:4318")):
+            self.wrong("OTEL_EXPORTER_OTLP_ENDPOINT", text)
+        return url
 
     def _log_level(self) -> str:
         level = self._values.get("LOG_LEVEL", "INFO").upper()
@@ -278,14 +290,14 @@ def _bad_redis_url(value: str) -> str:
     return ""
 
 
-def _bad_api_url(value: str) -> str:
+def _bad_address(value: str, such_as: str) -> str:
     try:
         parts = urlsplit(value)
         is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         is_valid = False
     if not is_valid:
-        return "must be an address such as https://slack.com/api/"
+        return f"must be an address such as {such_as}"
     if parts.username is not None or parts.query or parts.fragment:
         return "must be an address alone, without a user, a password, ? and #"
     return ""
@@ -328,6 +340,8 @@ def _environment_lines(settings: Settings) -> list[str]:
         f"STATUS_PAGE_TOKEN is {state(settings.status_page_token)}",
         f"GIT_TOKEN is {state(settings.git_token)}",
         f"PORT: {settings.port}",
+        f"WORKER_PORT: {settings.worker_port or 'absent'}",
+        f"OTEL_EXPORTER_OTLP_ENDPOINT: {settings.otlp_endpoint or 'absent'}",
         f"LOG_LEVEL: {settings.log_level}",
         f"KUBECONFIG: {settings.kubeconfig or 'absent'}",
         f"SRE_BOT_CONFIG: {settings.config or 'absent'}",

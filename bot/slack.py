@@ -9,19 +9,21 @@ Slack from here opens the window that asks for a reason: what a press allows for
 
 import logging
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from http.client import HTTPException
 from typing import Any
 
 from redis.exceptions import RedisError
-from slack_bolt import Ack, App, BoltResponse, Respond
+from slack_bolt import Ack, App, BoltRequest, BoltResponse, Respond
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot import alertcard, careviews, forms, render
+from bot import alertcard, careviews, forms, render, tracing
 from bot.desk import Desk, Receipt, Said
+from bot.metrics import BUGS, SLACK_ACK
 from bot.people import People
 from bot.state import new_id
 from commands import grammar
@@ -61,17 +63,19 @@ def app(
     signing_secret: str,
     redact: Redact,
     hear: Hear = lambda event: None,
+    enter: Hear = lambda event: None,
 ) -> App:
     """A Bolt app with the listeners. client: gives up within two seconds, because somebody waits for it. hear: takes
-    what happens to messages, for the timelines of incidents; raises RedisError when it could not keep it."""
-    bolt = App(
+    what happens to messages, for the timelines of incidents; enter: who opens their Home tab. Both raise RedisError
+    when they could not keep it."""
+    bolt = _Timed(
         signing_secret=signing_secret or "none: Socket Mode only",
         process_before_response=True,
         # Without this Bolt asks auth.test before a listener runs: a call to Slack inside the three
         # seconds that the acknowledgement has.
         authorize=lambda context: _authorization(people, client, context.team_id),
     )
-    listen = _Listeners(desk, client, redact, hear)
+    listen = _Listeners(desk, client, redact, hear, enter)
     bolt.command(re.compile(".*"))(listen.on_command)
     bolt.action(re.compile("^submit:"))(listen.on_button)
     bolt.action(re.compile("^(approve|reject|cancel)$"))(listen.on_decision)
@@ -84,18 +88,43 @@ def app(
     bolt.action(re.compile("^link:"))(lambda ack: ack())  # Slack reports presses of link buttons, too
     bolt.event("app_mention")(listen.on_message)
     bolt.event("message")(listen.on_message)
+    bolt.event("app_home_opened")(listen.on_home)
     for event in HEARD:
         bolt.event(event)(listen.on_happening)
     bolt.error(_on_bug)
     return bolt
 
 
+class _Timed(App):
+    """Both ways in, HTTP and Socket Mode, end here: how long Slack waits for its acknowledgement."""
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        kind, outcome, began = _kind(req.body), "failed", time.monotonic()
+        try:
+            with tracing.span(f"slack {kind}"):
+                answer = super().dispatch(req)
+            outcome = "ok" if answer.status < 400 else "failed"
+            return answer
+        finally:
+            SLACK_ACK.labels(kind, outcome).observe(time.monotonic() - began)
+
+
+def _kind(body: dict[str, Any]) -> str:
+    """What Slack sent, as metrics call it."""
+    if "command" in body:
+        return "command"
+    if "event" in body:
+        return "event"
+    return {"block_actions": "button", "view_submission": "window"}.get(str(body.get("type")), "other")
+
+
 class _Listeners:
-    def __init__(self, desk: Desk, client: WebClient, redact: Redact, hear: Hear) -> None:
+    def __init__(self, desk: Desk, client: WebClient, redact: Redact, hear: Hear, enter: Hear) -> None:
         self._desk = desk
         self._client = client
         self._redact = redact
         self._hear = hear
+        self._enter = enter
 
     def on_command(self, ack: Ack, body: dict[str, Any]) -> None:
         actor, place = Actor(body["user_id"], body["team_id"]), Place(body["channel_id"])
@@ -116,6 +145,8 @@ class _Listeners:
             if receipt.entered or not (receipt.accepted or is_asked):
                 self._desk.whisper(replace(said, place=_beside(body)), receipt)
         except RedisError:
+            if "channel" not in body:  # a page has no place for an answer: Slack marks the button
+                raise
             # The outbox cannot carry this one, and the acknowledgement of a button has no text.
             respond(text=NOT_ACCEPTED, response_type="ephemeral", replace_original=False)
         ack()
@@ -233,6 +264,12 @@ class _Listeners:
         self._hear(event)
         ack()
 
+    def on_home(self, event: dict[str, Any], ack: Ack) -> None:
+        """Somebody opens the bot's Home: its other tab is their direct messages, which need nothing."""
+        if event.get("tab") == "home":
+            self._enter(event)
+        ack()
+
     def on_message(self, event: dict[str, Any], body: dict[str, Any]) -> None:
         """A mention, a direct message, or a message that was changed. Raising makes Slack deliver it again."""
         self._hear(event)
@@ -287,6 +324,8 @@ def _value(element: dict[str, Any]) -> str:
 
 def _pressed_in(body: dict[str, Any]) -> Place:
     """The answer to a button goes into the thread of the message that carries it."""
+    if "channel" not in body:  # the Home tab is in none, and knows the direct messages of whom it is
+        return Place(body["view"]["private_metadata"])
     container = body.get("container") or {}
     thread = container.get("thread_ts") or container.get("message_ts") or ""
     if container.get("is_ephemeral"):
@@ -295,7 +334,10 @@ def _pressed_in(body: dict[str, Any]) -> Place:
 
 
 def _beside(body: dict[str, Any]) -> Place:
-    """Where a refusal is told: in a thread only to who pressed there, for nobody else has it open."""
+    """Where a refusal is told: in a thread only to who pressed there, for nobody else has it open. Of a press
+    on the Home tab it is a message of its own: what is shown to be gone again is not seen on another tab."""
+    if "channel" not in body:
+        return Place(f"@{body['user']['id']}")
     container = body.get("container") or {}
     thread = container.get("thread_ts") or ""
     return Place(body["channel"]["id"], "" if thread == container.get("message_ts") else thread)
@@ -322,6 +364,7 @@ def _authorization(people: People, client: WebClient, team: str | None) -> Autho
 def _on_bug(error: Exception, body: dict[str, Any]) -> BoltResponse:
     """A bug, or an event while the store is away. Commands say so to the asker; events come again."""
     reference = new_id("E")
+    BUGS.labels("listener").inc()
     log.error("listener failed (%s)", reference, exc_info=error)
     if "command" in body:
         text = f"Something broke inside the bot (reference {reference}). Nothing was accepted."

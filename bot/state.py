@@ -57,6 +57,9 @@ SWEEP_AFTER = timedelta(seconds=8)
 # A worker that dies is noticed when its lease runs out: three missed renewals of 2 s.
 LEASE = timedelta(seconds=6)
 
+# The beat of whoever looks at the calendar.
+BEAT = "scheduler"
+
 # A calendar line this long past its next due time was not looked at by any scheduler.
 OVERDUE = timedelta(minutes=3)
 
@@ -86,9 +89,11 @@ def codec_of(kind: str) -> TypeAdapter[Any]:
 
 # The outbox: cards by when they are due · "priority lane" by card · marks since the claim · who has it.
 OUTBOX, META, DIRTY, CLAIMS = "sre:outbox", "sre:outbox:meta", "sre:outbox:dirty", "sre:outbox:claims"
+STALE = "sre:outbox:stale"  # cards by since when Slack has not what they say
 BELL, DEAD = "sre:outbox:bell", "sre:outbox:dead"
 THREADS = "sre:threads"  # the card of an alert group or a storm by "channel ts" of its message
 _OPEN, _RUNS = "sre:open", "sre:runs"
+_LOOKS = "sre:looks"  # the last answer, by "health training"
 _ENDED = "sre:ended"  # how many changes came to which end, by "node drain succeeded"
 
 # ARGV: token · Redis's time in ms after which it is too late, 0 for never ·
@@ -302,12 +307,19 @@ class Change:
                 self.pipe.persist(name)
         if isinstance(record, Request) and not record.is_open:
             self._count(record)
+            self._note_look(record)
         return self
 
     def _count(self, ended: Request) -> None:
         what = f"{ended.args.word} {ended.args.verb}"
         if what in CHANGES:
             self.pipe.hincrby(_ENDED, f"{what} {ended.state}", 1)
+
+    def _note_look(self, ended: Request) -> None:
+        """Which answer to a bare word was the last that everybody may read."""
+        is_whole = ended.state == "answered" and ended.args.verb in ("", "all")
+        if is_whole and not (ended.place.private or ended.place.channel.startswith("D")):
+            self.pipe.hset(_LOOKS, f"{ended.args.word} {ended.cluster}", ended.id)
 
     def expect(self, register: str, was: str) -> "Change":
         """Let the change happen only if the register still stands at version `was` ("" = it is new), and count it on:
@@ -369,10 +381,14 @@ class Change:
 
     def show(self, record: Record, *, priority: int = 3) -> "Change":
         """Mark the record's card as stale for the courier. priority 0 (pages) to 9 (nobody waits)."""
-        card = card_of(record)
-        self.pipe.hset(META, card, f"{priority} {lane_of(record)}")
+        return self.mark(card_of(record), lane_of(record), priority)
+
+    def mark(self, card: str, lane: str, priority: int) -> "Change":
+        """Mark as stale what is shown of more than one record."""
+        self.pipe.hset(META, card, f"{priority} {lane}")
         self.pipe.hincrby(DIRTY, card, 1)
         self.pipe.zadd(OUTBOX, {card: self._in(0)}, nx=True)
+        self.pipe.zadd(STALE, {card: self._in(0)}, nx=True)
         self.pipe.rpush(BELL, 1)
         self.pipe.ltrim(BELL, -8, -1)
         return self
@@ -390,6 +406,7 @@ class Change:
             result_ttl=0,
             failure_ttl=86_400,
             description=f"answer {request.id}",
+            meta={"trace": request.trace} if request.trace else None,
         )
         # RQ opens a transaction of its own on a pipeline, which only a fresh one allows.
         enqueue = self._state.redis.pipeline()
@@ -528,6 +545,12 @@ class State:
         """The audit trail, to read."""
         return Trail(self.redis)
 
+    def last_look(self, word: str, cluster: str) -> Request | None:
+        """The last answer to a bare word about a cluster that everybody may read, while it is kept."""
+        id = self.redis.hget(_LOOKS, f"{word} {cluster}")
+        stored = self.request(id.decode()) if id else None
+        return stored.record if stored else None
+
     # --- once-only marks outside a change, heartbeats ---
 
     def marked(self, name: str) -> bool:
@@ -621,6 +644,17 @@ class State:
         return dict(
             zip(("outbox", "dead_letters", "open_requests", "queued_jobs"), pipe.execute(), strict=True)
         )
+
+    def queued_since(self) -> datetime | None:
+        """For metrics: since when the oldest job waits, of the first ones: what is put before all others is younger."""
+        first = self.queue.get_job_ids(0, 20)
+        jobs = HouseJob.fetch_many(first, connection=self.redis, serializer=self.queue.serializer)
+        return min((job.enqueued_at for job in jobs if job and job.enqueued_at), default=None)
+
+    def worker_count(self) -> int:
+        """For metrics: workers that registered and whose heartbeat has not run out."""
+        names = self.redis.smembers(f"rq:workers:{QUEUE}")
+        return int(self.redis.exists(*names)) if names else 0
 
     def ended(self) -> dict[tuple[str, str], int]:
         """For metrics: how many changes came to which end, by ("node drain", "succeeded")."""

@@ -15,16 +15,6 @@ from threading import Lock
 from typing import Any
 
 import waitress
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
-from prometheus_client.core import CounterMetricFamily, Metric
-from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 from slack_bolt import App, BoltRequest
 from slack_sdk.signature import SignatureVerifier
@@ -32,7 +22,9 @@ from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 from waitress.utilities import RequestEntityTooLarge
 
+from bot import metrics, vitals
 from bot.intake import Intake
+from bot.vitals import Vitals
 from commands.errors import Unanswered, Unreachable, UsageError
 
 log = logging.getLogger(__name__)
@@ -45,30 +37,6 @@ MAX_SLACK_BODY = 1024 * 1024
 # A body is held as bytes, as parsed and as kept, some four times its size: of the large ones, one at a time.
 _LARGE = 2 * 1024 * 1024
 _PATIENCE = 0.5  # seconds for which the next large one waits before Alertmanager is asked to send it again
-
-WEBHOOKS = Counter("sre_bot_alert_webhooks_total", "Alertmanager webhooks by outcome", ["outcome"])
-TOOK = Histogram(
-    "sre_bot_http_seconds", "Time to answer, by route", ["route"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.3, 1, 3),
-)  # fmt: skip
-
-WAITING = Gauge("sre_bot_waiting", "What waits in the store, by kind", ["kind"])
-
-
-class _Changes(Collector):
-    """Changes by their end, as the store has counted them: they end in the front and in any of the workers."""
-
-    def __init__(self, ended: dict[tuple[str, str], int]) -> None:
-        self._ended = ended
-
-    def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(
-            "sre_bot_changes", "Changes that came to an end", labels=["command", "state"]
-        )
-        for labels, number in self._ended.items():
-            family.add_metric(labels, number)
-        yield family
-
 
 Headers = list[tuple[str, str]]
 Answer = tuple[str, Headers, bytes]
@@ -85,16 +53,14 @@ class Web:
         signing_secret: str,
         alert_tokens: tuple[str, ...],
         not_ready: Callable[[], list[str]],
-        depths: Callable[[], dict[str, int]],
-        ended: Callable[[], dict[tuple[str, str], int]],
+        told: Callable[[], Vitals],
     ) -> None:
         self._intake = intake
         self._slack = slack
         self._verifier = SignatureVerifier(signing_secret) if signing_secret else None
         self._alert_tokens = alert_tokens
         self._not_ready = not_ready
-        self._depths = depths
-        self._ended = ended
+        self._told = told
         self._large = Lock()
         self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Answer]] = {
             ("POST", "/slack/events"): self._slack_events,
@@ -112,10 +78,21 @@ class Web:
             status = "405 Method Not Allowed" if known else "404 Not Found"
             answer = _text(status, f"{status}: this server knows {self._known()}\n")
         else:
-            with TOOK.labels(path).time():
-                answer = route(environ)
+            answer = self._answered(path, route, environ)
         start_response(answer[0], [*answer[1], ("Content-Length", str(len(answer[2])))])
         return [answer[2]]
+
+    def _answered(
+        self, path: str, route: Callable[[dict[str, Any]], Answer], environ: dict[str, Any]
+    ) -> Answer:
+        status = "500"  # what the server says of an exception
+        try:
+            with metrics.HTTP_TOOK.labels(path).time():
+                answer = route(environ)
+            status = answer[0]
+            return answer
+        finally:
+            metrics.RESPONSES.labels(path, f"{status[0]}xx").inc()
 
     def _known(self) -> str:
         return ", ".join(f"{verb} {path}" for verb, path in self._routes)
@@ -165,7 +142,7 @@ class Web:
 
     def _alerts(self, environ: dict[str, Any]) -> Answer:
         if not self._is_alertmanager(environ.get("HTTP_AUTHORIZATION", "")):
-            WEBHOOKS.labels("unauthorized").inc()
+            metrics.WEBHOOKS.labels("unauthorized").inc()
             return _text(
                 "401 Unauthorized", "send ALERTMANAGER_WEBHOOK_TOKEN as bearer token or basic auth password\n"
             )
@@ -173,16 +150,16 @@ class Web:
             with self._turn(_length(environ)):
                 self._intake.take(_body(environ))
         except UsageError as error:
-            WEBHOOKS.labels("malformed").inc()
+            metrics.WEBHOOKS.labels("malformed").inc()
             log.warning("an alert webhook was refused: %s", error)
             return _text("400 Bad Request", f"{error}\n")
         except (RedisError, Unanswered) as error:
             # 503 makes Alertmanager try again within the second; 429 or 4xx would wait a group interval. Redis that is
             # full, or that was given up, is one of these.
-            WEBHOOKS.labels("unavailable").inc()
+            metrics.WEBHOOKS.labels("unavailable").inc()
             log.error("an alert webhook could not be stored: %s", error)
             return _text("503 Service Unavailable", "not stored; send it again\n")
-        WEBHOOKS.labels("stored").inc()
+        metrics.WEBHOOKS.labels("stored").inc()
         return _text("200 OK", "stored\n")
 
     @contextmanager
@@ -200,7 +177,7 @@ class Web:
 
     def too_large(self, authorization: str, size: int) -> None:
         """A body that the server refused to read. It cannot be taken; people can be told, if Alertmanager sent it."""
-        WEBHOOKS.labels("too_large").inc()
+        metrics.WEBHOOKS.labels("too_large").inc()
         if not self._is_alertmanager(authorization):
             return
         log.error("an alert webhook of %s bytes was refused: at most %s are taken", size, MAX_BODY)
@@ -228,16 +205,12 @@ class Web:
 
     def _metrics(self) -> Answer:
         """Counters of this process, and what the store has; without the store, the counters alone."""
-        changes = CollectorRegistry()
         try:
-            for name, depth in self._depths().items():
-                WAITING.labels(name).set(depth)
-            changes.register(_Changes(self._ended()))
+            page = metrics.page(vitals.registry(self._told()))
         except RedisError as error:
             log.warning("metrics without the store: %s", error)
-            WAITING.clear()
-        page = generate_latest() + generate_latest(changes)
-        return "200 OK", [("Content-Type", CONTENT_TYPE_LATEST)], page
+            page = metrics.page()
+        return "200 OK", [("Content-Type", metrics.CONTENT_TYPE)], page
 
     def _readyz(self) -> Answer:
         missing = self._not_ready()

@@ -5,18 +5,18 @@ uses this.
 """
 
 import logging
+import re
 from dataclasses import dataclass
 from datetime import timedelta
-from http.client import HTTPException
 from typing import Any
 
-from prometheus_client import Counter
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
-from bot import files
+from bot import files, tracing
 from bot.blocks import Message
+from bot.metrics import SLACK_CALLS, SLACK_TOOK, SLACK_WAIT
 from bot.state import State
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,8 @@ _TOO_RICH = {
     "metadata_too_large",
 }
 
-CALLS = Counter("sre_bot_slack_calls_total", "Calls to Slack by method and outcome", ["method", "outcome"])
+# What Slack's own words look like: a proxy's page must not become a label.
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +152,17 @@ class Wire:
         return self.call(method, params={name: value for name, value in params.items() if value})
 
     def call(self, method: str, **body: Any) -> SlackResponse:
+        outcome = "no answer"
         try:
-            answer = self._slack.api_call(method, **body)
+            with tracing.span("slack", method=method), SLACK_TOOK.labels(method).time():
+                answer = self._slack.api_call(method, **body)
+            outcome = "ok"
         except SlackApiError as error:
-            CALLS.labels(method, Refusal.of(error).code).inc()
+            no = Refusal.of(error)
+            outcome = no.code if _CODE.fullmatch(no.code) else "other"
+            if no.is_limit:
+                SLACK_WAIT.labels(method).inc(no.retry_after.total_seconds())
             raise
-        except (SlackClientError, HTTPException, OSError):
-            CALLS.labels(method, "no answer").inc()
-            raise
-        CALLS.labels(method, "ok").inc()
+        finally:
+            SLACK_CALLS.labels(method, outcome).inc()
         return answer

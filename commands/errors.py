@@ -7,8 +7,10 @@
     │  └─ Stale           already decided, expired, or shown differently since
     └─ Unanswered     a dependency gave no answer: never green, always "unknown" with this reason
        ├─ Unreachable     no connection, a timeout, 429 or 5xx: trying again may help
+       │  └─ TimedOut        connected, and no complete answer in time
        └─ Refused         401, 403, 404, 422, a name that does not resolve, or a body that is not what it
                           should be: trying again will not
+          └─ Forbidden       401 or 403: a right or a login is missing
 
 An answer of the outside world, even "no", is a value; only the absence of an answer is raised.
 Bugs are not in the tree: they propagate, the request becomes *failed*, and the user sees a reference.
@@ -58,5 +60,13 @@ class Unreachable(Unanswered):
         self.retry_after = retry_after
 
 
+class TimedOut(Unreachable):
+    """Somebody is there, and did not give a complete answer in time."""
+
+
 class Refused(Unanswered):
     """The source answered with a refusal, or with something that is not an answer to the question."""
+
+
+class Forbidden(Refused):
+    """The source knows us and does not let us, or wants to know who we are."""

@@ -264,6 +264,7 @@ class Request:
     with its text and its requester;
     ended_by and ended_why, of whom and why it was rejected or cancelled. why: the requester's reason, or
     the approver's where none was given.
+    trace: the step of a trace that it began in (a W3C traceparent), "" where nothing is traced; decides nothing.
     """
 
     id: str
@@ -292,6 +293,7 @@ class Request:
     behind_by: str = ""
     ended_by: str = ""
     ended_why: str = ""
+    trace: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,16 +20,19 @@ from zoneinfo import ZoneInfo
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 
-from bot import logs, settings
+from bot import logs, metrics, settings, tracing
+from bot.metrics import QUEUE_WAIT
+from bot.presence import Presence
 from bot.state import HouseJob, State, connect
 from commands.catalog import Catalog
-from workers import jobs
+from workers import carried, jobs
 from workers.changepage import ChangePage
 from workers.changewatch import ChangeWatch
 from workers.clients import Clients
 from workers.engine import Engine
 from workers.lookout import Lookout
 from workers.pictures import Painter
+from workers.port import Port, listening
 from workers.rounds import Rounds
 from workers.scheduler import Scheduler
 from workers.sightings import Sightings
@@ -49,6 +53,13 @@ class HouseWorker(SimpleWorker):
     def request_stop(self, signum: int, frame: Any) -> None:
         HouseWorker.asked_to_stop = True
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def perform_job(self, job: Any, *args: Any, **options: Any) -> bool:
+        """Note how long it has waited; what it waited with is told by the one who enqueued it."""
+        if job.enqueued_at:
+            QUEUE_WAIT.observe(max((datetime.now(UTC) - job.enqueued_at).total_seconds(), 0.0))
+            tracing.waited("queue", job.enqueued_at, after=str(job.meta.get("trace", "")))
+        return super().perform_job(job, *args, **options)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -75,6 +86,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     threads = [
         Thread(target=Scheduler(state, catalog, loaded.site).run, args=(stop,), name="scheduler"),
         Thread(target=Rounds(state, loaded.site).run, args=(stop,), name="rounds"),
+        Thread(target=Presence(state, "worker").run, args=(stop,), name="presence"),
         Thread(
             target=StatusPage(state, loaded.site, loaded.status_page_token.reveal()).run,
             args=(stop,),
@@ -91,19 +103,34 @@ def main(arguments: Sequence[str] = ()) -> int:
             target=ChangeWatch(state, catalog, loaded.site, clients.reader).run, args=(stop,), name="changes"
         ),
     ]
+    carried.install(tracing.headers)
+    metrics.started("worker")
+    if missing := tracing.configure(loaded.otlp_endpoint, "worker"):
+        log.warning("%s", missing)
     log.info("workers start: %s", clients.described())
     for thread in threads:
         thread.start()
-    try:
-        _work(state)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-        bay.close(_FINISH_SECONDS)
-        clients.close()
+    with listening(loaded.worker_port, Port(threads, lambda: _not_ready(state))):
+        try:
+            _work(state)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+            bay.close(_FINISH_SECONDS)
+            clients.close()
     log.info("workers stopped")
     return 0
+
+
+def _not_ready(state: State) -> list[str]:
+    if HouseWorker.asked_to_stop:
+        return ["asked to stop"]
+    try:
+        state.probe()
+    except RedisError as error:
+        return [f"Redis does not answer: {error}"]
+    return []
 
 
 def _work(state: State) -> None:

@@ -24,8 +24,9 @@ import orjson
 import urllib3
 from urllib3 import exceptions as net
 
-from commands.errors import Refused, Unanswered, Unreachable
+from commands.errors import Forbidden, Refused, TimedOut, Unanswered, Unreachable
 from commands.site import ClusterSite
+from workers import carried
 from workers.fields import part
 from workers.link import (
     BAD_CONFIG,
@@ -235,7 +236,7 @@ class Api:
             answer = fetch("")
             while True:
                 expected = _token(answer.body)
-                coming = ahead.submit(fetch, expected) if expected else None
+                coming = ahead.submit(carried.along(fetch), expected) if expected else None
                 page = self._read(subject, replace(answer, body=trim(answer.body)))
                 del answer
                 yield page
@@ -362,7 +363,7 @@ class Api:
             ask.method,
             link.config.host + ask.target,
             body=ask.body,
-            headers={**ask.headers, **credentials},
+            headers={**carried.headers(), **ask.headers, **credentials},
             timeout=urllib3.Timeout(total=left, connect=min(CONNECT_SECONDS, left), read=left),
             retries=False,
             redirect=False,
@@ -467,7 +468,7 @@ class Api:
                     f"{what}: the HTTP proxy does not let us through", mend="check HTTPS_PROXY"
                 )
             case net.TimeoutError() | TimeoutError():
-                return Unreachable(f"{what}: no complete answer of the Kubernetes API in time")
+                return TimedOut(f"{what}: no complete answer of the Kubernetes API in time")
             case net.ProtocolError() | ConnectionError():
                 return Unreachable(f"{what}: the Kubernetes API dropped the connection")
         return Unreachable(f"{what}: {type(error).__name__} from {host}")
@@ -509,7 +510,7 @@ class Api:
             case 401:
                 return self._unauthorized(subject)
             case 403:
-                return Refused(f"{subject.what}: forbidden, {subject.need}", mend=subject.rule)
+                return Forbidden(f"{subject.what}: forbidden, {subject.need}", mend=subject.rule)
             case 404 if part(status, "details").get("name"):
                 return NotThere(f"{subject.what}: not found: {message}")
             case 404:
@@ -525,7 +526,7 @@ class Api:
 
     def _unauthorized(self, subject: Subject) -> Unanswered:
         where = "the ServiceAccount token" if self._is_inside else "the kubeconfig's credentials"
-        return Refused(
+        return Forbidden(
             f"{subject.what}: unauthorized, the Kubernetes API does not accept the bot's credentials",
             mend=f"renew {where} of cluster {self._site.name}",
         )

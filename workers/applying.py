@@ -5,6 +5,7 @@ every effect and after it; the record's version and `Progress.owner` keep a work
 beginning anything. One object is one turn (workers/change.py); the next begins from the record.
 """
 
+import logging
 import random
 import secrets
 import time
@@ -13,7 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+from bot import tracing
 from bot.audit import named
+from bot.metrics import EFFECTS, phase
 from bot.state import LEASE, Conflict, Stored
 from commands.change import Doing
 from commands.effects import Already, Blocked, Done, Moved, Outcome, Rejected
@@ -22,8 +25,11 @@ from commands.model import Request
 from commands.model import State as Standpoint
 from commands.plan import Mark, Plan, Progress, Result, Standing, Step, Verdict, Wave
 from workers import silenced
-from workers.house import House, Lost
+from workers.carried import along
+from workers.house import House, Lost, command_of
 from workers.walk import walk
+
+log = logging.getLogger(__name__)
 
 # How long one look at the result, and one effect may take, in seconds.
 VERIFY_SECONDS = 10.0
@@ -97,9 +103,11 @@ class Applying:
         self._announced = time.monotonic()  # before: the store's answer may be what takes so long
         if not self._announce(marks, [("trying", s, "") for s in steps if not self._is_repeated(s)]):
             return False
-        outcomes = list(pool.map(self._try, steps))
+        with tracing.span("apply"), phase(command_of(self._stored.record), "apply"):
+            outcomes = list(pool.map(along(self._try), steps))
         marks, lines = {}, []
         for step, outcome in zip(steps, outcomes, strict=True):
+            EFFECTS.labels(type(step.effect).__name__, type(outcome).__name__.lower()).inc()
             before = self._progress.marks[step.key]
             marks[step.key] = mark = self._judged(step, before, outcome)
             if mark.standing is not Standing.TRYING and (mark.standing, mark.note) != self._told(step):
@@ -110,6 +118,8 @@ class Applying:
             self._again.pop(_ALL, None)
         progress = replace(self._progress, marks=self._progress.with_marks(marks), at=self._house.now())
         self._save(progress, lines=lines)
+        for what, step, note in lines:
+            log.info("%s: %s %s %s", self._stored.record.id, step.key, what, note)
         return True
 
     def _try(self, step: Step) -> "Outcome | Unanswered":
@@ -117,7 +127,8 @@ class Applying:
             # This process was paused, and another may have the change by now.
             return Unreachable("the worker was held up before it was sent")
         try:
-            return self._effects.apply(step.effect, time.monotonic() + EFFECT_SECONDS)
+            with tracing.span("effect", effect=type(step.effect).__name__):
+                return self._effects.apply(step.effect, time.monotonic() + EFFECT_SECONDS)
         except Unanswered as error:
             return error
 
@@ -191,9 +202,9 @@ class Applying:
         doing = Doing(request.args, self._plan, self._progress, is_over, bool(self._is_cancelled))
         change = self._house.change_of(request)
         inquiry = change.verify(doing, self._house.cluster(request))
-        verdict: Verdict = walk(
-            inquiry, self._house.reader(request.cluster), time.monotonic() + VERIFY_SECONDS
-        )
+        with tracing.span("verify"), phase(command_of(request), "verify"):
+            reader = self._house.reader(request.cluster)
+            verdict: Verdict = walk(inquiry, reader, time.monotonic() + VERIFY_SECONDS)
         verdict = replace(verdict, suggestions=self._house.offered(verdict.suggestions, request.cluster))
         proved = [step for step in self._plan.steps if self._is_newly_proved(step, verdict)]
         now = self._house.now()

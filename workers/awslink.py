@@ -25,7 +25,7 @@ from botocore.loaders import create_loader
 from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 
-from commands.errors import Refused, Unanswered, Unreachable
+from commands.errors import Forbidden, Refused, Unanswered, Unreachable
 from workers.reader import user_agent
 
 # One retry: the house's limit for a read is five seconds in all, and a second retry would not fit.
@@ -117,9 +117,9 @@ def refusal(error: ClientError, what: str, arn: str) -> Unanswered:
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in DENIED:
         statement = f'{{"Effect": "Allow", "Action": ["{what}"], "Resource": ["{arn}"]}}'
-        return Refused(f"{what.partition(':')[0]}: access denied, needs {what}", mend=statement)
+        return Forbidden(f"{what.partition(':')[0]}: access denied, needs {what}", mend=statement)
     if code in BAD_CREDENTIALS:
-        return Refused(f"{what}: AWS does not accept the credentials ({code})", mend=ROLE)
+        return Forbidden(f"{what}: AWS does not accept the credentials ({code})", mend=ROLE)
     if code in THROTTLED or status == 429 or status >= 500:
         return Unreachable(f"{what}: AWS answers {code or status}, try later")
     return Refused(f"{what}: AWS answers {code or status}")

@@ -5,10 +5,13 @@ far as it goes, gives the worker back when other jobs wait, and the next turn, b
 begins from the record. So taking over after a crash is no path of its own.
 """
 
+import logging
 import time
 from dataclasses import replace
 from datetime import timedelta
 
+from bot import tracing
+from bot.metrics import APPROVALS, phase
 from bot.state import Stored
 from commands import words
 from commands.change import Who, drift
@@ -18,8 +21,10 @@ from commands.model import Request
 from commands.model import State as Standpoint
 from commands.plan import Asking, Go, Plan, Progress
 from workers.applying import Agenda, Applying
-from workers.house import House, said_of
+from workers.house import House, command_of, said_of
 from workers.walk import walk
+
+log = logging.getLogger(__name__)
 
 # How long the reads of one plan may take, in seconds.
 PLAN_SECONDS = 40.0
@@ -85,7 +90,8 @@ class Changes:
         reader = self._house.reader(request.cluster)
         try:
             inquiry = change.plan(request.args, self._house.cluster(request), who)
-            plan = walk(inquiry, reader, time.monotonic() + PLAN_SECONDS)
+            with tracing.span("plan"), phase(command_of(request), "plan"):
+                plan = walk(inquiry, reader, time.monotonic() + PLAN_SECONDS)
         except SayBack as refusal:
             no = Finding("plan.refused", "Cannot be planned", Light.RED, value=str(refusal))
             return Plan(request.text, (no,))
@@ -123,6 +129,7 @@ class Changes:
             "planned", **said_of(asked), go=plan.go.value, turn=str(turn), changed="; ".join(changed)
         )
         change.commit()
+        log.info("%s planned, turn %s: people are asked", asked.id, turn)
 
     def _wait(self, stored: Stored[Request]) -> None:
         request, asking = stored.record, stored.record.asking
@@ -134,6 +141,7 @@ class Changes:
             saved.wake(request, left).commit()
         else:
             self._house.end(stored, request.move(Standpoint.EXPIRED), "nobody decided in time")
+            APPROVALS.labels("expired").inc()
 
     # --- begin ---
 
@@ -164,6 +172,7 @@ class Changes:
         change = self._state.change().put(begun, was=stored.version).show(begun, priority=1)
         change.audit("applying", **said_of(begun))
         change.commit()
+        log.info("%s begins: %s steps", begun.id, len(plan.steps))
         return Stored(begun, str(int(stored.version) + 1))
 
     def _is_behind(self, stored: Stored[Request]) -> bool:

@@ -18,6 +18,7 @@ from commands.phrase import counted
 from commands.triagereads import Changes, ChangeSeen, ChangesSeen
 from workers import changeviews, rolloutviews
 from workers.api import METADATA_LIST, Api, Json, NotThere, Subject, projected, segment
+from workers.carried import along
 from workers.changeviews import Made, Scaling
 from workers.rolloutviews import Revision, Rollout
 
@@ -63,7 +64,7 @@ class _Looking:
         secrets: Future[list[ChangeSeen]] | None = None
         if self._namespace:
             others += [self._begin(self._config_maps), self._begin(self._autoscalers)]
-            secrets = self._pool.submit(self._secrets)
+            secrets = self._pool.submit(along(self._secrets))
         owners = self._taken(workloads)
         rollouts = rolloutviews.rollouts(self._taken(revisions), owners, self._since)
         rolled = [each.change for each in rollouts]
@@ -86,7 +87,7 @@ class _Looking:
 
     def _begin(self, ask: Callable[..., list[T]], *arguments: Any) -> "Future[list[T]]":
         self._asked += 1
-        return self._pool.submit(ask, *arguments)
+        return self._pool.submit(along(ask), *arguments)
 
     def _taken(self, asked: "Iterable[Future[list[T]]]") -> list[T]:
         found: list[T] = []
@@ -179,7 +180,7 @@ class _Looking:
         asked = [
             (
                 each,
-                [self._pool.submit(self._template, source) for source in (each.before, each.now) if source],
+                [self._pool.submit(along(self._template), source) for source in (each.before, each.now) if source],
             )
             for each in rollouts[:_COMPARED]
             if each.before

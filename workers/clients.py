@@ -35,6 +35,7 @@ from workers.signing import Signer
 from workers.silencing import Silencing
 from workers.tasks import TasksSource
 from workers.trail import TrailSource
+from workers.watching import Watcher
 from workers.withheld import Withheld
 
 
@@ -70,11 +71,12 @@ class Clients:
         self._state = state
         self._open: list[Cluster | Signals | Network | Silencing] = []
         self._effects: dict[str, Effects] = {}
+        self._watcher = Watcher()
         self._sources = {name: self._connect(site) for name, site in settings.site.clusters.items()}
 
     def reader(self, cluster: str) -> Reader:
         """A reader for one run in one cluster."""
-        return Reader(self._sources[cluster])
+        return Reader(self._sources[cluster], watch=self._watcher)
 
     def bucket(self, cluster: str) -> Bucket | None:
         """Where files of this cluster are kept; None when no bucket is configured."""

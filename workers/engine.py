@@ -14,8 +14,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
-from prometheus_client import Histogram
-
+from bot import tracing
+from bot.metrics import ANSWER_TOOK, BUGS, phase
 from bot.state import JOB_TIMEOUT, KEEP, Change, Conflict, Overrun, State, Stored, new_id
 from commands.catalog import Catalog
 from commands.command import Part
@@ -26,9 +26,10 @@ from commands.model import State as Standing
 from commands.picture import Picture
 from commands.site import Site
 from workers import additions
+from workers.carried import along
 from workers.change import Changes
 from workers.changenotes import note_checks
-from workers.house import Effects, House, Lost
+from workers.house import Effects, House, Lost, command_of
 from workers.keeping import Bucket, Keeper, no_bucket, no_picture
 from workers.triage import note_cause
 from workers.walk import Reader, walk
@@ -40,11 +41,6 @@ WALL = timedelta(seconds=50)
 
 # What a quiet run breaks its silence for: silence must mean that all was looked at and is well.
 _NEWSWORTHY = (Light.RED, Light.UNKNOWN)
-
-TOOK = Histogram(
-    "sre_bot_answer_seconds", "From the request to its whole answer", ["word"],
-    buckets=(0.1, 0.5, 1, 2, 5, 10, 20, 60),
-)  # fmt: skip
 
 
 def no_effects(cluster: str) -> Effects:
@@ -94,10 +90,24 @@ class Engine:
             self._again(stored.record, again)
 
     def _further(self, stored: Stored[Request]) -> timedelta | None:
-        if stored.record.state is not Standing.READING or self._catalog.changes(stored.record.args):
-            return self._changes.advance(stored)
-        self._answer(stored)
-        return None
+        request = stored.record
+        command, state = command_of(request), str(request.state)
+        with tracing.span("work", after=request.trace, command=command, state=state):
+            is_new = request.state is Standing.READING  # a change is taken up again every few seconds
+            line = "%s taken up: `%s` in %s, %s"
+            log.log(
+                logging.INFO if is_new else logging.DEBUG,
+                line,
+                request.id,
+                request.text,
+                request.cluster,
+                state,
+            )
+            if request.state is not Standing.READING or self._catalog.changes(request.args):
+                return self._changes.advance(stored)
+            with phase(command, "read"):
+                self._answer(stored)
+            return None
 
     def _again(self, request: Request, after: timedelta) -> None:
         change = self._state.change()
@@ -106,6 +116,7 @@ class Engine:
     def fail(self, id: str, error: BaseException) -> None:
         """End a request whose worker met a bug; the user sees the reference, the log the rest."""
         reference = new_id("E")
+        BUGS.labels("job").inc()
         log.error("%s failed (%s)", id, reference, exc_info=error)
         with self._state.lease(f"request:{id}") as is_ours:
             if is_ours:  # else another has it: who was held up for long must not end what goes on
@@ -171,7 +182,9 @@ class Engine:
         marks = {_told_mark(request, each): _quiet_for(each) for each in told}
         marks |= {_mention_mark(request, each): each.again_after for each in flagged}
         self._close(stored, done, marks, light=done.light.value)
-        TOOK.labels(request.args.word).observe((self._now() - request.created).total_seconds())
+        took = (self._now() - request.created).total_seconds()
+        ANSWER_TOOK.labels(request.args.word).observe(took)
+        log.info("%s answered, %s, after %.1f s", request.id, done.light, took)
 
     def _close(
         self,
@@ -209,7 +222,7 @@ class Sections:
     def __iter__(self) -> "Sections":
         self._waiting = dict(self._parts)
         for key, part in self._parts.items():
-            Thread(target=self._walk, args=(key, part), name=f"part-{key}", daemon=True).start()
+            Thread(target=along(self._walk), args=(key, part), name=f"part-{key}", daemon=True).start()
         return self
 
     def __next__(self) -> Section:
@@ -229,6 +242,7 @@ class Sections:
         except Exception as error:
             # A bug in one part must not silence what the others found.
             reference = new_id("E")
+            BUGS.labels("part").inc()
             log.error("the part %s has a bug (%s)", key, reference, exc_info=error)
             section = _unread(key, part.title, f"the bot has a bug here (reference {reference} in its log)")
         self._done.put(section)

@@ -1,5 +1,6 @@
 """What every turn at a change needs, and how a change ends. Used by workers/change.py and workers/applying.py."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from commands.model import Request
 from commands.plan import Step
 from commands.site import ClusterSite, Site
 from workers.walk import Reader
+
+log = logging.getLogger(__name__)
 
 
 class Effects(Protocol):
@@ -78,6 +81,12 @@ class House:
             facts = {**facts, "by": ended.ended_by, "requester": ended.actor.user}
         change.audit(ended.state.value, **{**said_of(ended), "reason": ended.ended_why or why, **facts})
         change.commit()
+        log.info("%s %s: %s", ended.id, ended.state, ended.ended_why or why)
+
+
+def command_of(request: Request) -> str:
+    """As metrics and traces name it: "node drain"."""
+    return f"{request.args.word} {request.args.verb}".strip()
 
 
 def said_of(request: Request) -> dict[str, str]:

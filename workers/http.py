@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from commands.errors import Refused, Unanswered, Unreachable
+from commands.errors import Refused, TimedOut, Unanswered, Unreachable
+from workers.carried import headers
 from workers.reader import Answer, seconds_header, user_agent
 
 CONNECT_SECONDS = 3.05
@@ -73,7 +74,7 @@ class Http:
         pieces: list[bytes] = []
         size = 0
         with client.stream(
-            ask.method, ask.url, headers=ask.headers, content=ask.body, timeout=timeout
+            ask.method, ask.url, headers={**headers(), **ask.headers}, content=ask.body, timeout=timeout
         ) as response:
             for piece in _unpacked(response):
                 pieces.append(piece)
@@ -238,7 +239,7 @@ def _no_answer(what: str, url: str, error: Exception, mend: str) -> Unanswered:
         case httpx.ConnectError():
             return Unreachable(f"{what}: no connection to {place}", mend=mend)
         case httpx.TimeoutException():
-            return Unreachable(f"{what}: no complete answer in time")
+            return TimedOut(f"{what}: no complete answer in time")
         case httpx.UnsupportedProtocol() | httpx.InvalidURL() | UnicodeError():
             return Refused(f"{what}: {place} is not an HTTP address", mend=mend)
         case httpx.DecodingError():

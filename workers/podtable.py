@@ -17,6 +17,7 @@ from typing import Any
 
 from commands.errors import Refused, Unanswered
 from commands.reads import RESTARTED_LATELY, PodSurvey, PodView
+from workers.carried import along
 from workers.fields import moment, part
 
 Json = dict[str, Any]
@@ -277,7 +278,7 @@ def together(calls: Sequence[Callable[[], Any]], width: int = PARALLEL) -> list[
             except BaseException as error:  # not handled here: carried to the caller's thread
                 errors.append(error)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(width, len(calls)) - 1)]
+    threads = [threading.Thread(target=along(work), daemon=True) for _ in range(min(width, len(calls)) - 1)]
     for thread in threads:
         thread.start()
     work()

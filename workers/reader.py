@@ -12,11 +12,13 @@ import re
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from commands.errors import Unanswered
+from commands.errors import TimedOut, Unanswered
 from commands.model import Gap, Read, Reads, Seen
 from commands.version import VERSION
 
@@ -38,6 +40,26 @@ class Source(Protocol):
     def read(self, read: Read, deadline: float) -> Any:
         """The answer the Read's docstring promises; raises Unanswered, and nothing else but bugs."""
         ...
+
+
+class Watch(Protocol):
+    """Is told of every read (workers/watching.py)."""
+
+    def reading(self, source: object, read: Read) -> AbstractContextManager[None]:
+        """Around one read, on its own thread."""
+        ...
+
+    def answered(self, source: object, read: Read, seconds: float, error: Unanswered | None) -> None:
+        """Once for each read that was begun, when it was answered or given up."""
+        ...
+
+
+class Unwatched:
+    def reading(self, source: object, read: Read) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def answered(self, source: object, read: Read, seconds: float, error: Unanswered | None) -> None:
+        """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +96,21 @@ class _Flight:
     def __init__(self, read: Read, deadline: float) -> None:
         self.read = read
         self.deadline = deadline
+        self.context = copy_context()  # of who asked, whoever opens a seat for it
         self.landed = threading.Event()
         self.answer: Any = None
         self.bug: BaseException | None = None
         self.is_running = False
+        self.began = 0.0
 
 
 class _Lane:
     """The threads for one server. A flight that is given up no longer counts against the width."""
 
-    def __init__(self, source: Source, width: int) -> None:
+    def __init__(self, source: Source, width: int, watch: Watch) -> None:
         self._source = source
         self._width = width
+        self._watch = watch
         self._lock = threading.Lock()
         self._waiting: collections.deque[_Flight] = collections.deque()
         self._busy = 0
@@ -99,12 +124,16 @@ class _Lane:
         with self._lock:
             if flight.landed.is_set():
                 return
+            _too_late(flight)
             if flight.is_running:
                 self._busy -= 1
+                self._tell(flight, TimedOut(flight.answer.reason))
             else:
                 self._waiting.remove(flight)
-            _too_late(flight)
             self._open_seats()
+
+    def _tell(self, flight: _Flight, error: Unanswered | None) -> None:
+        self._watch.answered(self._source, flight.read, time.monotonic() - flight.began, error)
 
     def _open_seats(self) -> None:
         while self._waiting and self._busy < self._width:
@@ -114,21 +143,28 @@ class _Lane:
                 continue
             self._busy += 1
             flight.is_running = True
+            flight.began = time.monotonic()
             name = f"read-{type(flight.read).__name__}"
-            threading.Thread(target=self._fly, args=(flight,), name=name, daemon=True).start()
+            threading.Thread(
+                target=flight.context.run, args=(self._fly, flight), name=name, daemon=True
+            ).start()
 
     def _fly(self, flight: _Flight) -> None:
         answer: Any = None
         bug: BaseException | None = None
+        missing: Unanswered | None = None
         try:
-            answer = self._source.read(flight.read, flight.deadline)
+            with self._watch.reading(self._source, flight.read):
+                answer = self._source.read(flight.read, flight.deadline)
         except Unanswered as error:
-            answer = Gap.of(error)
+            answer, missing = Gap.of(error), error
         except BaseException as error:  # not handled here: carried to the caller's thread
             bug = error
         with self._lock:
             if flight.landed.is_set():
                 return
+            if bug is None:
+                self._tell(flight, missing)
             flight.answer, flight.bug = answer, bug
             flight.landed.set()
             self._busy -= 1
@@ -136,18 +172,21 @@ class _Lane:
 
 
 class Reader:
+    """watch: is told of every read."""
+
     def __init__(
         self,
         sources: Sequence[Source],
         per_read: timedelta = timedelta(seconds=5),
         *,
         width: int = WIDTH,
+        watch: Watch | None = None,
     ) -> None:
         self._per_read = per_read.total_seconds()
         self._lanes: dict[type[Read], _Lane] = {}
         for source in sources:
             for kinds in source.lanes():
-                self._lanes.update(dict.fromkeys(kinds, _Lane(source, width)))
+                self._lanes.update(dict.fromkeys(kinds, _Lane(source, width, watch or Unwatched())))
         self._flights: dict[Read, _Flight] = {}
         self._lock = threading.Lock()
 

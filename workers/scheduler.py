@@ -14,7 +14,9 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from bot.state import JOB_TIMEOUT, TRIAGE, Run, State, Taken, new_id
+from bot import tracing
+from bot.metrics import SCHEDULE_LATE, TAKEOVERS
+from bot.state import BEAT, JOB_TIMEOUT, TRIAGE, Run, State, Taken, new_id
 from commands.catalog import Catalog
 from commands.command import Due
 from commands.errors import SayBack
@@ -68,6 +70,7 @@ class Scheduler:
                 self._look(due, cluster, name, now)
             except SayBack as error:  # the configuration lacks what this line asks for; the others run
                 self._blame(due, name, str(error))
+        self._state.beat(BEAT)
 
     def sweep(self) -> None:
         """Give forgotten requests a new hint: their worker died, or the queue was lost."""
@@ -82,6 +85,7 @@ class Scheduler:
                 continue
             if stored.record.state is Standing.READING and not id.startswith(TRIAGE):
                 log.warning("%s has no worker: enqueued again", id)
+                TAKEOVERS.inc()
             self._state.change().work(stored.record, timeout=JOB_TIMEOUT).commit()
 
     def _lines(self) -> Iterator[tuple[Due, ClusterSite, str]]:
@@ -111,12 +115,15 @@ class Scheduler:
             self._state.change().calendar(replace(run, view=replace(run.view, result=why))).commit()
 
     def _start(self, due: Due, cluster: ClusterSite, view: RunView, *, late: bool) -> None:
+        assert view.last_due is not None, "what is started was due"
+        SCHEDULE_LATE.observe((self._now() - view.last_due).total_seconds())
         channel = self._site.channel(due.channel)
         if not channel:
             log.error("%s is due and has no channel: set `channels.%s`", view.name, due.channel)
             self._state.change().calendar(Run(replace(view, result="no channel"))).commit()
             return
-        request = self._request(due, cluster, channel, view)
+        with tracing.span("schedule", line=view.name):
+            request = self._request(due, cluster, channel, view)
         request = replace(request, late_since=view.last_due if late else None)
         change = self._state.change().put(request, was="").show(request, priority=4)
         change.work(request, timeout=JOB_TIMEOUT).calendar(Run(view, request.id))
@@ -139,6 +146,7 @@ class Scheduler:
             created=self._now(),
             sections=tuple(Section(key, part.title) for key, part in parts.items()),
             is_quiet=due.is_quiet,
+            trace=tracing.carried(),
         )
 
 

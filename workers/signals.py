@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from prometheus_client.parser import text_string_to_metric_families
 
 from commands import reads
-from commands.errors import Refused, Unreachable
+from commands.errors import Forbidden, Unreachable
 from commands.model import Read
 from commands.site import ClusterSite
 from workers import alertmanager, prometheus
@@ -87,7 +87,7 @@ class Signals:
         path = f"/api/search?{urlencode({'type': 'dash-db', 'limit': 100, 'query': read.title})}"
         answer = self._stack.asked("grafana", path, deadline, token=self._grafana_token)
         if answer.status in (401, 403):
-            raise Refused(f"grafana: dashboards need a login ({answer.status})", mend=self._grafana_mend)
+            raise Forbidden(f"grafana: dashboards need a login ({answer.status})", mend=self._grafana_mend)
         found = list_of(answer)
         if found is None:
             raise unexpected("grafana", answer)

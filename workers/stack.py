@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from commands.errors import Refused, Unanswered, Unreachable
+from commands.errors import Forbidden, Refused, Unanswered, Unreachable
 from commands.site import ClusterSite, ServiceAddress, service_address
 from workers.http import Ask, Http, shown
 from workers.reader import Answer
@@ -103,7 +103,7 @@ def unexpected(component: str, answer: Answer) -> Unanswered:
         place = shown(answer.location)
         return Refused(f"{component}: redirects to {place}, which is no answer", mend=way_out)
     if answer.status in (401, 403):
-        return Refused(f"{component}: needs a login ({answer.status})", mend=way_out)
+        return Forbidden(f"{component}: needs a login ({answer.status})", mend=way_out)
     if answer.status == 429:
         return Unreachable(f"{component}: too busy (429)", retry_after=answer.retry_after)
     if answer.status >= 500:

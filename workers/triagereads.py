@@ -26,6 +26,7 @@ from workers.api import (
     projected,
     segment,
 )
+from workers.carried import along
 from workers.fields import moment, part
 from workers.trim import without_managed_fields
 
@@ -152,9 +153,9 @@ def _claim(api: Api, asked: triagereads.Claim, deadline: float) -> ClaimView | N
         return None
     with ThreadPoolExecutor(3, thread_name_prefix="claim") as pool:
         asking = (
-            pool.submit(_with_class, api, view, deadline),
-            pool.submit(_with_volume, api, view, deadline),
-            pool.submit(_with_pods, api, view, deadline),
+            pool.submit(along(_with_class), api, view, deadline),
+            pool.submit(along(_with_volume), api, view, deadline),
+            pool.submit(along(_with_pods), api, view, deadline),
         )
     for each in asking:
         try:

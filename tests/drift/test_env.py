@@ -20,7 +20,7 @@ READERS: Mapping[str, str] = {
 # Set by the platform and not by whoever runs the bot.
 PLATFORM: Mapping[str, str] = {"KUBERNETES_SERVICE_HOST": "Kubernetes sets it in every pod"}
 
-WSGI = ("bot/web.py",)  # its `environ` is a request
+WSGI = ("bot/web.py", "workers/port.py")  # their `environ` is a request
 
 
 def variables(tree: ast.AST) -> Iterator[str]:

@@ -67,30 +67,33 @@ IMPURE_CALLS = ("now", "utcnow", "today", "read_text", "write_text", "read_bytes
 # The one home of each vendor. A library that is not here has no home yet: give it one.
 EVERYWHERE = ("orjson", "prometheus_client")
 HOMES: Mapping[str, tuple[str, ...]] = {
-    "kubernetes": ("workers/link.py", "bot/doctor.py"),
-    "urllib3": ("workers/link.py", "workers/api.py", "bot/doctor.py"),
-    "boto3": ("workers/awslink.py", "workers/signing.py", "bot/doctor.py"),
+    "kubernetes": ("workers/link.py", "bot/doctor/cluster.py"),
+    "urllib3": ("workers/link.py", "workers/api.py", "bot/doctor/cluster.py"),
+    "boto3": ("workers/awslink.py", "workers/signing.py", "bot/doctor/aws.py", "bot/doctor/monitoring.py"),
     "botocore": (
         "workers/awslink.py", "workers/aws.py", "workers/awsfacts.py", "workers/awssecurity.py",
-        "workers/awswrites.py", "workers/cloudtrail.py", "workers/signing.py", "bot/doctor.py",
+        "workers/awswrites.py", "workers/cloudtrail.py", "workers/signing.py", "bot/doctor/aws.py",
+        "bot/doctor/monitoring.py",
     ),
-    "httpx": ("workers/http.py", "bot/doctor.py"),
+    "httpx": ("workers/http.py", "bot/doctor/monitoring.py"),
     "httpcore": ("workers/http.py",),
     "slack_bolt": ("bot/slack.py", "bot/web.py", "bot/__main__.py"),
     "slack_sdk": (
         "bot/courier.py", "bot/furnishing.py", "bot/roommaking.py", "bot/rooms.py", "bot/scribe.py", "bot/wire.py",
-        "bot/people.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/__main__.py",
+        "bot/people.py", "bot/doctor/slack.py", "bot/doctor/channels.py", "bot/doctor/people.py", "bot/slack.py",
+        "bot/web.py", "bot/__main__.py",
     ),
     # Its exceptions are everybody's who must say "the store does not answer".
     "redis.exceptions": (
-        "bot/state.py", "bot/doctor.py", "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
+        "bot/state.py", "bot/presence.py", "bot/doctor/__init__.py", "bot/doctor/store.py", "bot/doctor/house.py",
+        "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
         "bot/scribe.py", "workers/turns.py", "workers/lookout.py", "workers/__main__.py",
         "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
         "workers/tasks.py",
         "workers/changesource.py",
         "workers/jobs.py", "workers/alone.py",
     ),
-    "redis": ("bot/state.py", "bot/doctor.py"),  # and bot/outbox.py, through the State it is given
+    "redis": ("bot/state.py", "bot/doctor/store.py"),  # and bot/outbox.py, through the State it is given
     "rq": ("bot/state.py", "workers/__main__.py"),
     "pydantic": ("bot/state.py", "bot/casebook.py", "bot/book.py", "bot/changerecords.py"),
     "yaml": (
@@ -98,23 +101,27 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "workers/link.py",  # a kubeconfig
         "workers/alertmanager.py",  # its route tree
     ),
-    "waitress": ("bot/web.py",),
+    "waitress": ("bot/web.py", "workers/port.py"),
+    "opentelemetry": ("bot/tracing.py",),  # within its functions: an extra, and 0.2 s at the start
     "cronsim": ("workers/scheduler.py",),
     "matplotlib": ("workers/pictures.py",),
 }  # fmt: skip
 
 # bot/slack.py opens the window that asks for a reason: what a press allows for that is over after 3 s, and the
 # outbox would come later.
-SLACK_CALLERS = ("bot/wire.py", "bot/people.py", "bot/doctor.py", "bot/slack.py")
+SLACK_CALLERS = (
+    "bot/wire.py", "bot/people.py", "bot/doctor/slack.py", "bot/doctor/channels.py", "bot/doctor/people.py", "bot/slack.py",
+)  # fmt: skip
 # Every method of the Web API as the SDK calls it (chat_postMessage), and the way to call any of them.
 SLACK_METHODS = frozenset(name for name in dir(WebClient) if "_" in name.strip("_") and name[0] != "_")
 
 # Where `except Exception` may stand, and why nothing narrower will do.
 CATCH_ALL: Mapping[str, str] = {
     "bot/courier.py": "a thread that ends would leave Slack without a sender",
-    "bot/doctor.py": "a broken check is a line, and the others go on",
+    "bot/doctor/check.py": "a broken check is a line, and the others go on",
     "bot/logs.py": "a log call must not break what it tells of",
     "bot/scribe.py": "a thread that ends would leave timelines without what people mark",
+    "bot/tracing.py": "the step is told by the kind of what ended it, and it is raised again",
     "bot/sitevalues.py": "zoneinfo raises four kinds, by what the text looks like",
     "commands/catalog.py": "whatever a command file raises, its name must be told",
     "workers/engine.py": "a part runs in a thread of its own: raised again where the request can be failed",

@@ -45,7 +45,7 @@ class Door:
         intake = Intake(self.state, Catalog.load(), self.site, now=lambda: self.now)
         self.intake = intake
         app = web.Web(
-            intake, None, signing_secret="", alert_tokens=(TOKEN,), not_ready=list, depths=dict, ended=dict  # type: ignore[arg-type]
+            intake, None, signing_secret="", alert_tokens=(TOKEN,), not_ready=list, told=list  # type: ignore[arg-type]
         )  # fmt: skip
         self.app, self.port = app, free_ports(1)[0]
         self.server = web.serve(app, self.port, "127.0.0.1")

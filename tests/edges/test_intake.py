@@ -20,7 +20,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 
 from bot import slack as slack_intake
-from bot import web
+from bot import vitals, web
 from bot.courier import Courier
 from bot.desk import Desk, Said
 from bot.following import FOLLOWING
@@ -76,7 +76,7 @@ class House:
         app = web.Web(
             Intake(state, Catalog.load(), SITE, now=lambda: self.now), self.bolt,
             signing_secret=stand_in.signing_secret, alert_tokens=(TOKEN, OLD_TOKEN),
-            not_ready=lambda: self.not_ready, depths=state.depths, ended=state.ended,
+            not_ready=lambda: self.not_ready, told=lambda: vitals.read(state, SITE),
         )  # fmt: skip
         port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{port}"
@@ -103,7 +103,7 @@ class House:
         return self
 
     def post(self, path: str, body: bytes, **headers: str) -> httpx.Response:
-        with httpx.Client(timeout=5) as http:
+        with httpx.Client(timeout=30) as http:
             return http.post(self.url + path, content=body, headers=headers)
 
     def alert(self, body: bytes = FIRING, authorization: str = f"Bearer {TOKEN}") -> httpx.Response:
@@ -656,7 +656,7 @@ def test_any_other_credential_is_refused(house: House, authorization: str) -> No
 
 def test_without_a_configured_token_the_webhook_is_closed(house: House) -> None:
     closed = web.Web(
-        None, None, signing_secret="", alert_tokens=(), not_ready=list, depths=dict, ended=dict  # type: ignore[arg-type]
+        None, None, signing_secret="", alert_tokens=(), not_ready=list, told=list  # type: ignore[arg-type]
     )  # fmt: skip
     assert not closed._is_alertmanager("Bearer ")
     assert not closed._is_alertmanager("Basic Og==")
