@@ -22,7 +22,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from sandbox.assembly import Sandbox
+from sandbox import given
+from sandbox.assembly import Refused, Sandbox
 
 Json = dict[str, Any]
 
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         with lock.take() as held:
             _serve(options, functools.partial(lock.tell, held))
-    except AlreadyRuns as error:
+    except (AlreadyRuns, Refused, given.Incomplete) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
@@ -89,8 +90,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve(options: argparse.Namespace, tell: Callable[[str], None]) -> None:
     print("Starting the sandbox …", flush=True)
-    redis_url = os.environ.get("REDIS_URL", "")
-    with Sandbox(options.folder, port=options.port, redis_url=redis_url) as sandbox:
+    with Sandbox(options.folder, port=options.port, given=given.taken(options)) as sandbox:
         tell(f"{sandbox.slack.url} (process {os.getpid()})")
         print(_greeting(sandbox), flush=True)
         if options.browser:
@@ -150,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--browser", action=argparse.BooleanOptionalAction, default=False, help="open the page"
     )
+    given.add_options(parser)
     return parser
 
 

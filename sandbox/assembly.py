@@ -1,16 +1,18 @@
 """The sandbox put together: which part is real, which is a stand-in, and how they reach each other.
 
-Owns the order of the start (as much at once as can be) and the bot's configuration. Everything listens on
-loopback; the bot reaches Prometheus, Alertmanager, Grafana and the pods through the API server's proxy, as
-a bot outside a cluster would. Called by `python -m sandbox` and by story tests.
+Owns the order of the start (as much at once as can be), of a reset, and of the end. The page and the nursery of the
+house's processes live as long as the sandbox; all the rest is one world, which a reset ends and begins anew. Everything
+listens on loopback; the bot reaches Prometheus, Alertmanager, Grafana and the pods through the API server's proxy, as a
+bot outside a cluster would. Called by `python -m sandbox` and by story tests.
 """
 
 from __future__ import annotations
 
 import importlib
-import logging
 import shutil
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -19,24 +21,27 @@ from typing import Any, Self
 
 import urllib3
 import yaml
+from redis import Redis
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox import monitoring
-from sandbox.aws import Aws
+from sandbox import hours, monitoring, parts, policy
+from sandbox.cloud import Cloud
+from sandbox.given import Given
 from sandbox.grafana import TOKEN, Grafana
-from sandbox.house import ALERT_TOKEN, House, wait_until
+from sandbox.house import ALERT_TOKEN, House, bare_environment, wait_until
 from sandbox.kube import KubeStandIn, ProxyAnswer, ProxyRequest
 from sandbox.kube.status import unavailable
 from sandbox.monitoring import Alertmanager, Prometheus
+from sandbox.nursery import Nursery
 from sandbox.process import ChildFailed, free_ports
 from sandbox.redis_server import RedisServer
 from sandbox.shop import PACE, Shop, inventory, rules
+from sandbox.shop.bare import Bare
 from sandbox.shop.history import ShopPrometheus
 from sandbox.shop.levers import Levers
 from sandbox.slack import SlackStandIn
-from sandbox.slack.cast import ALICE, BOB
 from sandbox.statuspage import PATH as STATUS
 from sandbox.statuspage import StatusPage
 from sandbox.surroundings import Surroundings
@@ -45,132 +50,217 @@ Json = dict[str, Any]
 
 FIRST_LOOK_SECONDS = 10
 WORKERS = 2
-APPROVERS = "S0APPROVERS"  # of the cast
+MARK = "sandbox:of"  # in a Redis that was given: what else is in it, a sandbox wrote
+
+
+class Refused(Exception):
+    """A given part is not fit to be used; the message says why, and nothing was done."""
 
 
 class Sandbox:
     """Everything, started as far as possible at once; `about` says what is real."""
 
     house: House
+    kube: KubeStandIn
+    cloud: Cloud
+    redis: RedisServer | str
+    kubeconfig: Path
+    stage: Shop | Bare
 
-    def __init__(self, folder: Path, *, port: int, redis_url: str = "") -> None:
+    def __init__(self, folder: Path, *, port: int, given: Given | None = None) -> None:
         self.folder = folder.absolute()
-        self._given_redis = redis_url
+        self.given = given or Given()
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._lacking = set(monitoring.lacking())
-        self._bot_port = free_ports(1)[0]
+        self.bot_port = free_ports(1)[0]
         self.prometheus: Prometheus | None = None
         self.alertmanager: Alertmanager | None = None
-        self.kube = KubeStandIn(pace=PACE)
-        self._surroundings = Surroundings(self)
-        self.shop = Shop(self.kube, without=self._lacking, outside=self._surroundings)
+        self.resets = 0
+        self._resetting = threading.Lock()
+        (self.folder / "clock").unlink(missing_ok=True)
+        self.clock = hours.Clock(self.folder / "clock")
         # No token can pass the API server's proxy, which takes the header for itself.
         self.grafana = Grafana(anonymous=True)
-        self.levers = Levers(
-            self.shop, about=self.about, post_alerts=lambda body: self.house.post_alerts(body)
-        )
+        self.levers = Levers(self)
         self.status = StatusPage()
         extra = [*_page_routes(), *self.levers.routes(), *self.status.routes()]
         self.slack = SlackStandIn(port=port, extra_routes=extra)
+        self.nursery = Nursery(
+            self.clock.file, log=self.folder / "nursery.log", environment=bare_environment()
+        )
         self._closing = ExitStack()
+        self._world = ExitStack()
 
     def __enter__(self) -> Self:
-        with ExitStack() as closing, ThreadPoolExecutor(4) as threads:
+        with ExitStack() as closing:
+            closing.callback(self.clock.close)
             # First, because it may find its port taken.
             closing.enter_context(self.slack)
-            first = [
-                threads.submit(start, closing)
-                for start in (self._start_redis, self._start_aws, self._start_cluster)
-            ]
-            for each in first:
-                each.result()
-            eks = threads.submit(self._make_eks_cluster)
-            self._start_house(closing)
-            eks.result()
-            self._await_first_look()
+            self._check_redis()
+            closing.enter_context(self.nursery)
+            closing.enter_context(self.grafana)
+            self._begin()
             self._closing = closing.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._world.close()
         self._closing.close()
+
+    @property
+    def shop(self) -> Shop:
+        if isinstance(self.stage, Shop):
+            return self.stage
+        raise LookupError("the cluster is a real one: there is no shop")
 
     def about(self) -> Json:
         """What runs here, for the page and for the terminal; `missing` marks what is not there at all."""
-        where = f"{self.house.redis_url}" + (" (yours)" if self._given_redis else "")
-        parts = [
-            _part("SRE Bot", True, f"bot and {WORKERS} workers; a killed one is started again at once"),
-            _part("Redis", True, where),
-            self._monitoring_part("Prometheus", self.prometheus),
-            self._monitoring_part("Alertmanager", self.alertmanager),
-            _part("Slack", False, f"{self.slack.url}: the workspace {self.slack.workspace.name}"),
-            _part("Kubernetes", False, f"{self.kube.url}: {inventory.CLUSTER}, kubeconfig {self.kubeconfig}"),
-            _part("EKS", False, "moto: the cluster and its node group are ACTIVE"),
-            _part("Grafana", False, self.grafana.url),
-            _part("Status page", False, f"{self.slack.url}{STATUS}: what incidents post there"),
-        ]
-        return {"parts": parts, "try": ["/sre health", "/sre health cluster", "/sre help"]}
+        return parts.about(self)
 
-    # --- starting the parts
+    def reset(self) -> float:
+        """All but the page anew: the world ends and begins as at a fresh start. Answers how long it took."""
+        if not self._resetting.acquire(blocking=False):
+            raise LookupError("A reset is under way")
+        try:
+            begun = time.monotonic()
+            self._world.close()
+            self.clock.put_back()
+            self.status.posts.clear()
+            self.levers.forget()
+            self.slack.reset()
+            self._begin()
+            self.resets += 1
+            return time.monotonic() - begun
+        finally:
+            self._resetting.release()
 
-    def _start_redis(self, closing: ExitStack) -> None:
-        if self._given_redis:
-            self.redis: RedisServer | str = self._given_redis
+    def skip(self, seconds: float) -> None:
+        """The bot, the workers and the workspace are that much further in time."""
+        if why := self.rigid():
+            raise LookupError(why)
+        self.clock.skip(seconds)
+        self.slack.clock.advance(seconds)
+
+    def rigid(self) -> str:
+        """Why time cannot be moved; "" where it can."""
+        if self.given.has_slack:
+            return "the workspace is yours: its messages carry the real time"
+        if self.given.kubeconfig:
+            return "the cluster is yours: what is timed here would change it too early"
+        return ""
+
+    def post_alerts(self, body: bytes) -> tuple[int, str]:
+        return self.house.post_alerts(body)
+
+    # --- a world
+
+    def _begin(self) -> None:
+        with ExitStack() as world, ThreadPoolExecutor(4) as threads:
+            starts = (self._start_redis, self._start_cloud, self._start_cluster)
+            for each in [threads.submit(start, world) for start in starts]:
+                each.result()
+            measuring = threads.submit(self._start_prometheus, world)
+            self._start_house(world)
+            measuring.result()
+            self._await_first_look()
+            self._world = world.pop_all()
+
+    def _check_redis(self) -> None:
+        """A database that somebody else uses must not be emptied, nor its queue be worked on."""
+        if not self.given.redis:
+            return
+        with Redis.from_url(self.given.redis) as connection:
+            if connection.dbsize() and not connection.exists(MARK):
+                raise Refused(
+                    f"The Redis at REDIS_URL holds {connection.dbsize()} keys that no sandbox wrote. Give an empty"
+                    " database, for a sandbox empties it. Nothing was done."
+                )
+
+    def _start_redis(self, world: ExitStack) -> None:
+        if self.given.redis:
+            self.redis = self.given.redis
+            with Redis.from_url(self.given.redis) as connection:
+                connection.flushdb()
+                connection.set(MARK, str(self.folder))
             return
         data = self.folder / "redis"
-        # What the last sandbox knew is about messages of a workspace that is gone.
+        # What the last one knew is about messages of a workspace that is gone.
         shutil.rmtree(data, ignore_errors=True)
-        self.redis = closing.enter_context(RedisServer(data))
+        self.redis = world.enter_context(RedisServer(data))
 
-    def _start_aws(self, closing: ExitStack) -> None:
-        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # moto's server tells of every request
-        self.aws = closing.enter_context(Aws(inventory.REGION))
+    def _start_cloud(self, world: ExitStack) -> None:
+        self.cloud = world.enter_context(Cloud())
 
-    def _make_eks_cluster(self) -> None:
-        self.aws.eks_cluster(
-            inventory.CLUSTER,
-            version=inventory.KUBERNETES.removeprefix("v").rpartition(".")[0],
-            nodegroup=inventory.NODEGROUP,
-        )
-
-    def _start_cluster(self, closing: ExitStack) -> None:
+    def _start_cluster(self, world: ExitStack) -> None:
         """The shop, what measures it, and the ways through the API server to both."""
-        closing.enter_context(self.kube)
-        closing.enter_context(self.shop)
-        closing.enter_context(self.grafana)
+        self.alertmanager = self.prometheus = None
+        outside = Surroundings(self)
+        if self.given.kubeconfig:
+            self.stage, self.kubeconfig = Bare(outside), self.given.kubeconfig
+            self._start_alertmanager(world)
+            return
+        self.kube = world.enter_context(KubeStandIn(pace=PACE))
+        shop = Shop(self.kube, without=self._lacking, outside=outside)
+        self.stage = world.enter_context(shop)
         self.kubeconfig = self.kube.kubeconfig(self.folder / "kubeconfig")
-        ways = {"grafana": self.grafana.url}
-        if "alertmanager" not in self._lacking:
-            self.alertmanager = closing.enter_context(Alertmanager(self.alerting()))
-            ways["alertmanager"] = self.alertmanager.url
-        if "prometheus" not in self._lacking:
-            told = self.alertmanager.url if self.alertmanager else ""
-            self.prometheus = closing.enter_context(ShopPrometheus(self.shop, told))
-            ways["prometheus-service"] = self.prometheus.url
-        for service, url in ways.items():
+        self._start_alertmanager(world)
+        self._lead("grafana", self.grafana.url)
+        self._lead("alertmanager", self.alertmanager_url())
+        self._lead("prometheus-service", self.given.prometheus)
+
+    def _start_alertmanager(self, world: ExitStack) -> None:
+        if not self.given.alertmanager and "alertmanager" not in self._lacking:
+            self.alertmanager = world.enter_context(Alertmanager(self.alerting()))
+
+    def _start_prometheus(self, world: ExitStack) -> None:
+        """While the house starts, for it takes longest: it has thirty days to remember."""
+        if not isinstance(self.stage, Shop) or self.given.prometheus or "prometheus" in self._lacking:
+            return
+        self.prometheus = world.enter_context(ShopPrometheus(self.stage, self.alertmanager_url()))
+        self._lead("prometheus-service", self.prometheus.url)
+
+    def _lead(self, service: str, url: str) -> None:
+        """The way through the API server to what is not in its cluster."""
+        if url:
             self.kube.proxy(inventory.MONITORING, f"service/{service}", _upstream(url))
 
-    def _start_house(self, closing: ExitStack) -> None:
-        self.house = closing.enter_context(
+    def _start_house(self, world: ExitStack) -> None:
+        self.house = world.enter_context(
             House(
                 slack=self.slack,
                 redis=self.redis,
                 kubeconfig=self.kubeconfig,
-                aws=self.aws,
+                aws=self.cloud if self.given.aws is None else None,
                 site=yaml.safe_dump(self.site(), sort_keys=False),
                 worker_count=WORKERS,
                 is_supervised=True,
-                port=self._bot_port,
+                uses_socket_mode=self.given.has_slack,
+                port=self.bot_port,
                 folder=self.folder,
-                environment={"GRAFANA_TOKEN": TOKEN},
+                environment=self._environment(),
+                nursery=self.nursery,
             )
         )
+
+    def _environment(self) -> Mapping[str, str]:
+        values = {"GRAFANA_TOKEN": TOKEN, **(self.given.aws or {})}
+        if self.given.has_slack:
+            values |= {
+                "SLACK_BOT_TOKEN": self.given.slack_bot_token,
+                "SLACK_APP_TOKEN": self.given.slack_app_token,
+                "SLACK_API_URL": "",
+            }
+        return values
 
     def _await_first_look(self) -> None:
         """Prometheus finds its targets and the Watchdog reaches the bot within seconds of the start; who asks
         before them would see an unhealthy shop. Not for ever: a slow machine shows what it has."""
         if self.prometheus is None or self.alertmanager is None:
             return
+        # Prometheus learns of its Alertmanager after five seconds; until then this is the same alert.
+        self.alertmanager.alert(*rules.watchdog())
         with suppress(ChildFailed):
             wait_until(self._is_seen, seconds=FIRST_LOOK_SECONDS, what="the first scrapes and the Watchdog")
 
@@ -178,58 +268,40 @@ class Sandbox:
         assert self.prometheus is not None
         rates = ("http_requests_total", "container_cpu_usage_seconds_total", "node_cpu_seconds_total")
         asked = " and on() ".join(f"sum(rate({name}[5m])) > 0" for name in rates)
-        return bool(self.prometheus.query(asked)) and 'outcome="stored"' in self.house.get("/metrics")[1]
+        with Redis.from_url(self.house.redis_url) as connection:
+            return bool(self.prometheus.query(asked)) and bool(connection.exists("sre:beat:watchdog"))
+
+    # --- where things are
+
+    def prometheus_url(self) -> str:
+        return self.given.prometheus or (self.prometheus.url if self.prometheus else "")
+
+    def alertmanager_url(self) -> str:
+        return self.given.alertmanager or (self.alertmanager.url if self.alertmanager else "")
 
     def alerting(self, path: str = "/alerts") -> Json:
         """Alertmanager's configuration; another path than the bot's cuts the way."""
-        return rules.alertmanager_config(f"http://127.0.0.1:{self._bot_port}{path}", ALERT_TOKEN)
+        return rules.alertmanager_config(f"http://127.0.0.1:{self.bot_port}{path}", ALERT_TOKEN)
 
     def site(self) -> Json:
-        """sre-bot.yaml: the manual's defaults, with this cast in its roles."""
-        monitored: Json = {"access": "proxy"}
-        # An empty address is "not there", and every answer says so.
-        monitored |= {kind: {"url": ""} for kind in ("prometheus", "alertmanager") if kind in self._lacking}
         urls = {"grafana": self.grafana.url, "status_page_webhook": f"{self.slack.url}{STATUS}"}
-        if self.alertmanager:
-            urls["alertmanager"] = self.alertmanager.url
-        return {
-            "cluster": {
-                "name": inventory.CLUSTER,
-                "region": inventory.REGION,
-                "nodegroups": [inventory.NODEGROUP],
-            },
-            "monitoring": monitored,
-            "urls": urls,
-            "roles": {
-                "oncall": {"rota": [ALICE.id]},
-                "approvers": [APPROVERS],
-                "two_person": [APPROVERS, ALICE.id],
-                "sre-lead": BOB.id,
-                "security": BOB.id,
-                "platform": BOB.id,
-                "service-owner": [ALICE.id, BOB.id],
-                "db-owner": BOB.id,
-                "comms": BOB.id,
-            },
-            # Alice asks, Bob agrees, and Carol (like everybody else) may only look.
-            "access": [
-                {"roles": ["oncall", "service-owner"], "may": ["submit"], "verbs": ["*"]},
-                {"roles": ["approvers"], "may": ["submit", "approve"], "verbs": ["*"]},
-            ],
-            "team": {"members": [ALICE.id, BOB.id]},
-            # Alertmanager tells it every 20 s here, so that its silence is noticed while somebody looks.
-            "alerts": {"watchdog": {"silent_for": "90s"}},
+        # Prometheus may be starting still; through the API server its address does not matter.
+        started = "" if self.given.kubeconfig or "prometheus" in self._lacking else "started"
+        reached = {
+            "prometheus": self.given.prometheus or started,
+            "alertmanager": self.alertmanager_url(),
         }
-
-    def _monitoring_part(self, name: str, server: Prometheus | Alertmanager | None) -> Json:
-        if server is not None:
-            return _part(name, True, server.url)
-        note = "not installed, so what it would tell is unknown; alerts can be raised by hand"
-        return _part(name, False, note) | {"missing": True}
-
-
-def _part(name: str, real: bool, note: str) -> Json:
-    return {"name": name, "real": real, "note": note}
+        if reached["alertmanager"]:
+            urls["alertmanager"] = reached["alertmanager"]
+        if self.given.kubeconfig:
+            # There is no Service of them in that cluster: they are asked where they are.
+            monitored: Json = {"access": "direct"} | {kind: {"url": url} for kind, url in reached.items()}
+            monitored["grafana"] = {"url": self.grafana.url}
+        else:
+            # An empty address is "not there", and every answer says so.
+            absent = {kind: {"url": ""} for kind, url in reached.items() if not url}
+            monitored = {"access": "proxy"} | absent
+        return policy.site(self.given, urls, monitored)
 
 
 # --- the page -------------------------------------------------------------------------------------

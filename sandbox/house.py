@@ -18,14 +18,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import urllib3
 import yaml
 from redis import Redis
 from rq import Worker
 
-from sandbox.aws import Aws
+from sandbox.nursery import Nursery
 from sandbox.process import POLL_SECONDS, Child, ChildFailed, free_ports
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
@@ -40,6 +40,13 @@ _ROOT = Path(__file__).resolve().parent.parent
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE")
 
 T = TypeVar("T")
+
+
+class Surrounded(Protocol):
+    """An AWS that is none."""
+
+    @property
+    def env(self) -> Mapping[str, str]: ...
 
 
 class Member:
@@ -107,7 +114,8 @@ class Member:
 class House:
     """`site` is sre-bot.yaml, as text or as data; `kubeconfig` and `aws` are absent when not given.
 
-    `environment` is laid over everything else, for a variable that a test is about.
+    `environment` is laid over everything else, for a variable that a test is about; an empty one is left out. With a
+    `nursery` its processes are copies of that one, and not started one by one.
     """
 
     bot: Member
@@ -119,7 +127,7 @@ class House:
         slack: SlackStandIn | None = None,
         redis: RedisServer | str | None = None,
         kubeconfig: Path | None = None,
-        aws: Aws | None = None,
+        aws: Surrounded | None = None,
         site: Mapping[str, Any] | str = "{}",
         worker_count: int = 2,
         is_supervised: bool = False,
@@ -127,7 +135,9 @@ class House:
         port: int = 0,
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
+        self._nursery = nursery
         self._given_slack, self._given_redis = slack, redis
         self._kubeconfig, self._aws, self._site = kubeconfig, aws, site
         self._worker_count = worker_count
@@ -221,14 +231,14 @@ class House:
         """One more process of this environment, not started; who asks for it stops it."""
         log = self.folder / f"{name}.log"
         log.unlink(missing_ok=True)
-        child = Child([sys.executable, "-m", module], log=log, env=self._environment())
+        if self._nursery:
+            child = self._nursery.child(module, log=log, env=self._environment())
+        else:
+            child = Child([sys.executable, "-m", module], log=log, env=self._environment())
         return Member(name, child, is_ready)
 
     def _environment(self) -> dict[str, str]:
-        values = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        values |= {
-            "PYTHONPATH": str(_ROOT),
-            "PYTHONUNBUFFERED": "1",
+        values = bare_environment() | {
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_API_URL": self.slack.api_url,
             "REDIS_URL": self.redis_url,
@@ -244,7 +254,7 @@ class House:
             values["KUBECONFIG"] = str(self._kubeconfig)
         if self._aws is not None:
             values |= self._aws.env
-        return values | self._extra
+        return {name: value for name, value in (values | self._extra).items() if value}
 
     def _worker_pids(self) -> set[int]:
         """The processes that registered with RQ: from then on they take jobs."""
@@ -272,6 +282,12 @@ class House:
             thread.start()
         for thread in threads:
             thread.join()
+
+
+def bare_environment() -> dict[str, str]:
+    """What a process of the product needs to run at all, and nothing else of this one's."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | {"PYTHONPATH": str(_ROOT), "PYTHONUNBUFFERED": "1"}
 
 
 def wait_until(predicate: Callable[[], T], what: str = "it is so", *, seconds: float = PATIENCE) -> T:

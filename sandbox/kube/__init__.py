@@ -6,6 +6,7 @@ it. What it answers is checked against a real kube-apiserver by tests/standins/t
 
 from sandbox.kube.behaviours import (
     Behaviour,
+    ConfigError,
     CrashLoop,
     Healthy,
     ImagePullError,
@@ -22,6 +23,7 @@ from sandbox.kube.standin import KubeStandIn
 __all__ = [
     "Behaviour",
     "Break",
+    "ConfigError",
     "CrashLoop",
     "Drop",
     "Fault",

@@ -31,6 +31,13 @@ class ImagePullError:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigError:
+    """Its image is there; what it is to be started with is not."""
+
+    message: str = 'configmap "settings" not found'
+
+
+@dataclass(frozen=True, slots=True)
 class NeverReady:
     """Runs, but its readiness probe fails."""
 
@@ -49,13 +56,14 @@ class Unschedulable:
     message: str = "Insufficient cpu"
 
 
-Behaviour = Healthy | CrashLoop | ImagePullError | NeverReady | NeverTerminates | Unschedulable
+Behaviour = Healthy | CrashLoop | ImagePullError | ConfigError | NeverReady | NeverTerminates | Unschedulable
 
 BY_NAME: dict[str, Behaviour] = {
     "healthy": Healthy(),
     "crash-loop": CrashLoop(),
     "oom-loop": CrashLoop(exit_code=137, reason="OOMKilled", log="allocating caches"),
     "image-pull-error": ImagePullError(),
+    "config-error": ConfigError(),
     "never-ready": NeverReady(),
     "never-terminates": NeverTerminates(),
     "unschedulable": Unschedulable(),

@@ -18,6 +18,7 @@ from sandbox.kube.behaviours import (
     ANNOTATION,
     BY_NAME,
     Behaviour,
+    ConfigError,
     CrashLoop,
     Healthy,
     ImagePullError,
@@ -176,6 +177,7 @@ class Kubelet:
             NeverReady: self._run_unready,
             CrashLoop: self._run_crashing,
             ImagePullError: self._run_unpulled,
+            ConfigError: self._run_unmade,
         }
         steps[type(behaviour)](entry, behaviour, now)
 
@@ -207,21 +209,30 @@ class Kubelet:
         self._recorder.record(pod, "Unhealthy", behaviour.message, component="kubelet", warning=True)
 
     def _run_unpulled(self, entry: Entry, behaviour: ImagePullError, now: datetime.datetime) -> None:
+        def why(image: str) -> str:
+            unpacked = f'failed to pull and unpack image "{image}": {behaviour.message}'
+            return f'Back-off pulling image "{image}": {unpacked}'
+
+        image = entry.obj["spec"]["containers"][0]["image"]
+        failed = f'Failed to pull image "{image}": {behaviour.message}'
+        self._hold(entry, "ImagePullBackOff", why, failed)
+
+    def _run_unmade(self, entry: Entry, behaviour: ConfigError, now: datetime.datetime) -> None:
+        self._hold(
+            entry, "CreateContainerConfigError", lambda _: behaviour.message, f"Error: {behaviour.message}"
+        )
+
+    def _hold(self, entry: Entry, reason: str, why: Callable[[str], str], event: str) -> None:
+        """No container starts, each with its message; told once."""
         pod = entry.obj
         states = []
         for each in pod["spec"]["containers"]:
-            why = f'failed to pull and unpack image "{each["image"]}": {behaviour.message}'
-            waiting = {
-                "reason": "ImagePullBackOff",
-                "message": f'Back-off pulling image "{each["image"]}": {why}',
-            }
+            waiting = {"reason": reason, "message": why(each["image"])}
             states.append({**_blank(each), "state": {"waiting": waiting}})
         if pod["status"].get("containerStatuses") == states:
             return
         self._write(entry, {**self._told(pod, states, ready=False), "phase": "Pending"})
-        image = pod["spec"]["containers"][0]["image"]
-        failed = f'Failed to pull image "{image}": {behaviour.message}'
-        self._recorder.record(pod, "Failed", failed, component="kubelet", warning=True)
+        self._recorder.record(pod, "Failed", event, component="kubelet", warning=True)
 
     def _run_crashing(self, entry: Entry, behaviour: CrashLoop, now: datetime.datetime) -> None:
         """Running, then waiting ever longer, then running again; the first container is the sick one."""

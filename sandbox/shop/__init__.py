@@ -25,9 +25,10 @@ from sandbox.kube import KubeStandIn, Pace, ProxyAnswer, ProxyRequest
 from sandbox.kube.status import unavailable
 from sandbox.kube.workloads import template_hash
 from sandbox.shop import inventory
+from sandbox.shop.breakage import Breakage
 from sandbox.shop.exporters import CONTENT_TYPE, DISK_FREE, Exporters
 from sandbox.shop.fault import Nothing, Outside
-from sandbox.shop.faults import FAULTS, Fault
+from sandbox.shop.faults import FAULTS
 from sandbox.shop.inventory import BACKEND, DISK_GIB
 from sandbox.shop.simulation import Simulation, is_ready
 
@@ -63,8 +64,8 @@ class Shop:
         self._without = tuple(without)
         self.simulation = Simulation(kube, time_source)
         self.exporters = Exporters(kube, self.simulation)
-        self._broken: dict[str, tuple[Fault, datetime.datetime]] = {}
-        self._lock = threading.RLock()
+        self.breakage = Breakage(self)
+        self._lock = self.breakage.lock
         self._answering: set[str] = set()
         self._closing = ExitStack()
 
@@ -98,43 +99,19 @@ class Shop:
 
     def break_(self, name: str) -> None:
         """See FAULTS; a second time does nothing."""
-        if name not in FAULTS:
-            raise LookupError(f"no fault {name!r}; there are {', '.join(FAULTS)}")
-        with self._lock:
-            if name in self._broken:
-                return
-            fault = FAULTS[name]()
-            fault.begin(self)
-            self._broken[name] = (fault, self.now())
+        self.breakage.break_(name)
         self.beat()
 
     def mend(self, name: str = "") -> None:
         """One fault, or all of them."""
-        if name and name not in FAULTS:
-            raise LookupError(f"no fault {name!r}; there are {', '.join(FAULTS)}")
-        with self._lock:
-            for each in [name] if name else list(self._broken):
-                if each in self._broken:
-                    self._broken.pop(each)[0].end(self)
+        self.breakage.mend(name)
         self.beat()
 
     def state(self) -> Json:
         """For the page: the levers and how the backend fares."""
         pods = [pod for pod in self.kube.list("pods", BACKEND.namespace) if inventory.of_pod(pod) is BACKEND]
-        with self._lock:
-            since = {name: inventory.stamp(begun) for name, (_, begun) in self._broken.items()}
-        levers = [
-            {
-                "name": name,
-                "title": kind().title,
-                "expect": kind().expect,
-                "on": name in since,
-                "since": since.get(name),
-            }
-            for name, kind in FAULTS.items()
-        ]
         return {
-            "faults": levers,
+            **self.breakage.state(),
             "backend": {"pods": len(pods), "ready": sum(map(is_ready, pods))},
             "requests_per_second": round(self.simulation.rate(self._time()), 1),
             "error_share": self.simulation.conditions.error_share,
@@ -168,8 +145,7 @@ class Shop:
     def beat(self) -> None:
         """Bring everything in line with what is so now."""
         with self._lock:
-            for fault, _ in tuple(self._broken.values()):
-                fault.go_on(self)
+            self.breakage.go_on()
             self.kube.tick()
             self.simulation.advance()
             self._measure()

@@ -18,11 +18,12 @@ from typing import Any, Self
 from sandbox.kube import KubeStandIn
 from sandbox.shop import inventory, statemetrics
 from sandbox.shop.inventory import BACKEND, CORES, DISK_GIB, IMAGES_GIB, MEMORY_MIB, VOLUME_GIB
-from sandbox.shop.simulation import BUCKETS, IMAGES_USED, PodMeter, Simulation, is_running
+from sandbox.shop.simulation import BUCKETS, IMAGES_USED, PodMeter, Simulation, is_ready, is_running
 from sandbox.shop.textformat import Labels, family, quantity, written
 
 Json = dict[str, Any]
-JOBS = ("backend", "kubernetes-nodes", "kube-state-metrics", "kubernetes-cadvisor", "kubelet")
+JOBS = ("backend", "kubernetes-nodes", "kube-state-metrics", "kubernetes-cadvisor", "kubelet", "blackbox")
+ADDRESS = "https://shop.example.com"  # that is probed from outside
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 ROOT = {"device": "/dev/nvme0n1p1", "fstype": "xfs", "mountpoint": "/"}
@@ -76,6 +77,8 @@ class Exporters:
                 )
             case ["kube-state-metrics"]:
                 page = statemetrics.page(self._kube)
+            case ["blackbox"]:
+                page = self._probe()
             case _:
                 page = None
         return None if page is None else (CONTENT_TYPE, page)
@@ -102,6 +105,8 @@ class Exporters:
             return [self._node_target(node, "cadvisor", "10250") for node in nodes]
         if job == "kubelet":
             return [self._node_target(node, "kubelet", "10250") for node in nodes]
+        if job == "blackbox":
+            return [self._target("blackbox", {"instance": ADDRESS})]
         return [self._target("kube-state-metrics", {"instance": "kube-state-metrics:8080"})]
 
     def _pod_target(self, pod: Json) -> Json:
@@ -146,6 +151,14 @@ class Exporters:
                     family("go_goroutines", "gauge", [({}, 12)]),
                 )
             )
+
+    def _probe(self) -> str:
+        """blackbox-exporter, asked about the shop's own address; it stands outside the cluster."""
+        ready = any(inventory.of_pod(pod) is BACKEND and is_ready(pod) for pod in self._kube.list("pods"))
+        ends = self._simulation.conditions.certificate_ends
+        return family("probe_success", "gauge", [({}, ready)]) + family(
+            "probe_ssl_earliest_cert_expiry", "gauge", [({}, float(ends))]
+        )
 
     def _node_page(self, name: str, exporter: str) -> str | None:
         node = self._kube.get("nodes", name)

@@ -1,6 +1,7 @@
 """What a fault is, what it may touch, and the few things that several of them do.
 
-Faults are by subject in podfaults.py, servicefaults.py, nodefaults.py and pathfaults.py; faults.py lists them.
+Faults are by subject in podfaults.py, rolloutfaults.py, servicefaults.py, nodefaults.py, pathfaults.py and
+housefaults.py; faults.py lists them.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import copy
 import datetime
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from sandbox.kube import KubeStandIn
 from sandbox.shop import inventory
@@ -17,9 +18,19 @@ from sandbox.shop.simulation import Simulation, is_ready
 
 Json = dict[str, Any]
 
+Group = Literal["pods", "nodes", "services", "monitoring", "house"]
+GROUPS: tuple[str, ...] = get_args(Group)
+
+# What a fault cannot do without: the simulated cluster, what scrapes it, the way of its alerts, and parts of the
+# house that are the sandbox's own.
+Part = Literal["shop", "prometheus", "alertmanager", "slack", "redis"]
+
 
 class Outside(Protocol):
-    """What is not in the cluster: the machines' owner, and the way that alerts take."""
+    """What is not in the cluster: the machines' owner, the way that alerts take, and the house itself."""
+
+    def lacks(self, part: Part) -> str:
+        """Why a fault of this part cannot be had here; "" where it can."""
 
     def power(self, machine: Machine, is_on: bool) -> None:
         """EC2 stops or starts the instance."""
@@ -30,9 +41,28 @@ class Outside(Protocol):
     def cut(self, is_cut: bool) -> None:
         """Nothing of Alertmanager arrives any more; raises LookupError where there is none."""
 
+    def measure(self, is_on: bool) -> None:
+        """Prometheus stops, or starts again with what it knew."""
+
+    def trouble(self, kind: Trouble, is_on: bool) -> None:
+        """Slack turns every call away, or does not answer at all."""
+
+    def restart_redis(self) -> None:
+        """At once, and it knows what it knew."""
+
+    def kill_worker(self) -> None:
+        """As the kernel does when memory is short; another process of the same kind follows."""
+
+
+Trouble = Literal["ratelimited", "down"]
+
 
 class Nothing:
     """A shop alone in the world, as tests have it."""
+
+    def lacks(self, part: Part) -> str:
+        """It has what it needs."""
+        return ""
 
     def power(self, machine: Machine, is_on: bool) -> None:
         """There is no EC2."""
@@ -43,22 +73,42 @@ class Nothing:
     def cut(self, is_cut: bool) -> None:
         """Nothing arrives anyway."""
 
+    def measure(self, is_on: bool) -> None:
+        """Nobody measures."""
+
+    def trouble(self, kind: Trouble, is_on: bool) -> None:
+        """There is no Slack."""
+
+    def restart_redis(self) -> None:
+        """There is none."""
+
+    def kill_worker(self) -> None:
+        """There is none."""
+
 
 class World(Protocol):
     """What a fault may touch."""
 
-    kube: KubeStandIn
-    simulation: Simulation
     outside: Outside
+
+    @property
+    def kube(self) -> KubeStandIn: ...
+
+    @property
+    def simulation(self) -> Simulation: ...
 
     def now(self) -> datetime.datetime: ...
 
 
 class Fault(Protocol):
-    """`title` is what the page shows on its lever; `expect` what a person will see of it."""
+    """`title` is what the page shows on its lever; `expect` what a person will see of it. `needs` is what it breaks;
+    what happens `once` is over by itself, and cannot be mended."""
 
     title: str
     expect: str
+    group: Group
+    needs: tuple[Part, ...]
+    once: bool
 
     def begin(self, world: World) -> None: ...
 
@@ -66,6 +116,16 @@ class Fault(Protocol):
         """Once a second while it lasts."""
 
     def end(self, world: World) -> None: ...
+
+
+class InShop:
+    """What most faults share: they are about the simulated cluster, and last."""
+
+    needs: tuple[Part, ...] = ("shop",)
+    once = False
+
+    def go_on(self, world: World) -> None:
+        """It lasts by itself."""
 
 
 def backend_pods(world: World) -> list[Json]:

@@ -52,6 +52,8 @@ class ShopPrometheus(Prometheus):
             f"--storage.tsdb.retention.time={DAYS + 1}d",
             # It learns of its Alertmanager only after some seconds, and what it sent before is lost.
             "--rules.alert.resend-delay=5s",
+            # How soon it scrapes what it found; by itself five seconds after that.
+            "--scrape.discovery-reload-interval=500ms",
         ]
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.shop import inventory
-from sandbox.shop.fault import World, change_status, pods_on
+from sandbox.shop.fault import Group, InShop, World, change_status, pods_on
 from sandbox.shop.inventory import BACKEND, MACHINES, stamp
 from sandbox.shop.simulation import IMAGES_USED, METRICS_USED, is_ready
 
 Json = dict[str, Any]
 
 
-class NodeNotReady:
+class NodeNotReady(InShop):
     """EC2 stops a machine: its kubelet falls silent, with all that runs there."""
 
+    group: Group = "nodes"
     title = "A machine is stopped, and its node stops reporting"
     expect = "KubeNodeNotReady fires, and says that EC2 stopped it; targets on it are down; its pods leave the endpoints"
 
@@ -77,9 +78,10 @@ class NodeNotReady:
                 condition |= {"status": "False", "lastTransitionTime": stamp(self._since)}
 
 
-class DiskFilling:
+class DiskFilling(InShop):
     """The disk of a node's images and logs is nearly full, and a pod's log goes on filling it."""
 
+    group: Group = "nodes"
     title = "A node's disk fills up"
     expect = "NodeFilesystemSpaceFillingUp fires: how full, how much is left, and for how many hours"
     FULL, EACH_SECOND = 0.91, 0.05 / 3600  # of the disk
@@ -97,9 +99,10 @@ class DiskFilling:
         world.simulation.conditions.images_used[MACHINES[0].name] = IMAGES_USED
 
 
-class VolumeFilling:
+class VolumeFilling(InShop):
     """Prometheus' own volume is nearly full, and goes on filling."""
 
+    group: Group = "nodes"
     title = "A volume fills up"
     expect = (
         "KubePersistentVolumeFillingUp fires: how long it lasts, who mounts it, and how large it should be"

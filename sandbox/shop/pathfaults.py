@@ -1,4 +1,4 @@
-"""What goes wrong with alerts themselves: hundreds come at once, or none comes any more."""
+"""What goes wrong with alerts themselves: hundreds come at once, none comes any more, or nobody measures."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
-from sandbox.shop.fault import World
-from sandbox.shop.inventory import CLUSTER
+from sandbox import kube
+from sandbox.shop.fault import Group, InShop, Part, World
+from sandbox.shop.inventory import CLUSTER, MONITORING
 
 Json = dict[str, Any]
 
 
-class Storm:
+class Storm(InShop):
     """Two hundred groups in one second, as when a zone of the cloud fails. Few of them are critical."""
 
+    group: Group = "monitoring"
     title = "A storm of 200 alerts"
     expect = (
         "One card tells of them all, the criticals have their own; nothing is lost, and it ends when they do"
@@ -35,9 +37,6 @@ class Storm:
     def begin(self, world: World) -> None:
         self._since = world.now()
         world.outside.alert(list(self._alerts(self._since + self.LASTS)))
-
-    def go_on(self, world: World) -> None:
-        """They last by themselves."""
 
     def end(self, world: World) -> None:
         world.outside.alert(list(self._alerts(world.now())))
@@ -66,17 +65,43 @@ def _about(name: str, team: str) -> Json:
     return others.get(name, pod)
 
 
-class NoAlerts:
+class PrometheusDown(InShop):
+    """Prometheus ends after each start: its volume has no room for what it must write."""
+
+    group: Group = "monitoring"
+    needs: tuple[Part, ...] = ("shop", "prometheus")
+    title = "Prometheus is down"
+    expect = (
+        "`health monitoring` says so at once, and what it would have told is unknown; after a minute and a half without"
+        " the Watchdog, #incidents is told"
+    )
+    LOG = (
+        'ts=2026-11-23T06:00:00.000Z caller=main.go:1213 level=error err="opening storage failed: open WAL segment:'
+        ' no space left on device"'
+    )
+
+    def begin(self, world: World) -> None:
+        world.outside.measure(False)
+        self._behave(world, kube.CrashLoop(exit_code=2, log=self.LOG))
+
+    def end(self, world: World) -> None:
+        self._behave(world, kube.Healthy())
+        world.outside.measure(True)
+
+    def _behave(self, world: World, behaviour: kube.Behaviour) -> None:
+        world.kube.behave(behaviour, namespace=MONITORING, name="prometheus-*")
+
+
+class NoAlerts(InShop):
     """Alertmanager no longer reaches the bot, and nobody would notice but for the Watchdog."""
 
+    needs: tuple[Part, ...] = ("alertmanager",)
+    group: Group = "monitoring"
     title = "Alerts no longer arrive"
     expect = "After a minute and a half without the Watchdog, #incidents is told; and again once it is heard"
 
     def begin(self, world: World) -> None:
         world.outside.cut(True)
-
-    def go_on(self, world: World) -> None:
-        """It lasts by itself."""
 
     def end(self, world: World) -> None:
         world.outside.cut(False)

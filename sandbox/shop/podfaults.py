@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
-from typing import Any
-
 from sandbox import kube
-from sandbox.shop.fault import World, backend_pods, change_status, first_ready, image_of
-from sandbox.shop.inventory import BACKEND, stamp
-
-Json = dict[str, Any]
-
-CAUSE = "kubernetes.io/change-cause"
+from sandbox.shop.fault import Group, InShop, World, backend_pods, first_ready
+from sandbox.shop.inventory import BACKEND
 
 
-class CrashLoop:
+class CrashLoop(InShop):
     """The first backend pod ends soon after each start. Its replacement, if it is deleted, does so too."""
 
+    group: Group = "pods"
     title = "Crash loop of a backend pod"
     expect = "KubePodCrashLooping fires; `health cluster` names the pod; one endpoint fewer"
     LOG = '{"level":"info","msg":"Starting podinfo"}\n{"level":"fatal","msg":"redis: connection refused"}'
@@ -37,9 +31,10 @@ class CrashLoop:
         world.kube.behave(kube.Healthy(), namespace=BACKEND.namespace, name=self._pod)
 
 
-class OutOfMemory:
+class OutOfMemory(InShop):
     """A backend pod takes a quarter of its limit more every second, and is killed at the limit; so is its next life."""
 
+    group: Group = "pods"
     title = "A backend pod outgrows its memory limit"
     expect = "KubePodCrashLooping fires: killed at its limit of 256 MiB, with what it used; `deploy limits` offers one"
     LIMIT_MIB = 256
@@ -74,85 +69,47 @@ class OutOfMemory:
         world.simulation.conditions.memory_mib.pop(self._pod, None)
 
 
-class BadRollout:
-    """Somebody rolled out an image that nobody pushed: its first pod cannot start, the old ones go on.
+class ImagePull(InShop):
+    """A backend pod was replaced, and the registry does not give its image away any more."""
 
-    It was twelve minutes ago: after ten the controller says that it is stuck.
-    """
-
-    title = "A rollout of an image that is not there"
-    expect = (
-        "KubeDeploymentRolloutStuck and KubePodNotReady fire, with a button that rolls back; `deploy history backend`"
-        " says what changed"
+    group: Group = "pods"
+    title = "A backend pod whose image cannot be pulled"
+    expect = "KubeContainerWaiting and KubePodNotReady fire: the registry wants a login; two pods serve on"
+    MESSAGE = (
+        f'failed to resolve reference "docker.io/{BACKEND.image}": pull access denied, repository does not exist or'
+        " may require authorization: server message: insufficient_scope: authorization failed"
     )
-    AGO = datetime.timedelta(minutes=12)
-    IMAGE = "stefanprodan/podinfo:6.5.1-rc1"
-    REASON = "shop 2.5: podinfo 6.5.1-rc1"
-    MESSAGE = f'failed to resolve reference "docker.io/{IMAGE}": docker.io/{IMAGE}: not found'
-
-    def __init__(self) -> None:
-        self._image, self._cause = "", ""
-        self._aged: set[str] = set()
 
     def begin(self, world: World) -> None:
-        world.kube.behave(kube.ImagePullError(self.MESSAGE), image=self.IMAGE)
-        found = world.kube.get("deployments.apps", BACKEND.name, BACKEND.namespace)
-        if found is not None:
-            self._image = image_of(found)
-            self._cause = (found["metadata"].get("annotations") or {}).get(CAUSE, "")
-            self._roll_out(world, found, self.IMAGE, self.REASON)
-            world.kube.tick()  # which makes its first pod
-            self.go_on(world)
+        """Whoever is new among the backend's pods cannot be started, until it is mended."""
+        self._known = {pod["metadata"]["name"] for pod in backend_pods(world)}
+        gone = first_ready(world)
+        if gone:
+            world.kube.delete("pods", gone, BACKEND.namespace, grace=0)
+            world.kube.tick()  # which makes the one in its place
+        self.go_on(world)
 
     def go_on(self, world: World) -> None:
-        """A rollback mends it, and is not fought."""
-        for kind in ("replicasets.apps", "pods"):
-            for found in world.kube.list(kind, BACKEND.namespace):
-                name = found["metadata"]["name"]
-                if name not in self._aged and image_of(found) == self.IMAGE:
-                    self._aged.add(name)
-                    made = {"creationTimestamp": stamp(world.now() - self.AGO)}
-                    world.kube.patch(kind, name, {"metadata": made}, BACKEND.namespace)
-        top = world.kube.get("deployments.apps", BACKEND.name, BACKEND.namespace)
-        if top is not None and image_of(top) == self.IMAGE:
-            change_status(
-                world, "deployments.apps", BACKEND.name, self._as_old(world.now()), BACKEND.namespace
-            )
+        for pod in backend_pods(world):
+            name = pod["metadata"]["name"]
+            if name not in self._known:
+                self._known.add(name)
+                world.kube.behave(
+                    kube.ImagePullError(self.MESSAGE),
+                    namespace=BACKEND.namespace,
+                    name=name,
+                    image=BACKEND.image,
+                )
 
     def end(self, world: World) -> None:
-        """The image from before, unless somebody has seen to it; what the lever undid was long ago."""
-        for each in world.kube.list("replicasets.apps", BACKEND.namespace):
-            if image_of(each) == self.IMAGE:
-                made = {"creationTimestamp": stamp(world.now() - datetime.timedelta(days=1))}
-                world.kube.patch(
-                    "replicasets.apps", each["metadata"]["name"], {"metadata": made}, BACKEND.namespace
-                )
-        found = world.kube.get("deployments.apps", BACKEND.name, BACKEND.namespace)
-        if found is not None and image_of(found) == self.IMAGE:
-            self._roll_out(world, found, self._image, self._cause)
-
-    def _as_old(self, now: datetime.datetime) -> Any:
-        """The controller counts its deadline from when it last saw something move."""
-
-        def change(status: Json) -> None:
-            for condition in status.get("conditions") or ():
-                if condition["type"] == "Progressing" and condition["reason"] == "ReplicaSetUpdated":
-                    condition["lastUpdateTime"] = stamp(now - self.AGO)
-
-        return change
-
-    def _roll_out(self, world: World, deployment: Json, image: str, cause: str) -> None:
-        (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        change = {
-            "metadata": {"annotations": {CAUSE: cause}},
-            "spec": {"template": {"spec": {"containers": [container | {"image": image}]}}},
-        }
-        world.kube.patch("deployments.apps", BACKEND.name, change, BACKEND.namespace)
+        for name in self._known:
+            world.kube.behave(kube.Healthy(), namespace=BACKEND.namespace, name=name, image=BACKEND.image)
 
 
-class NoMetrics:
+class NoMetrics(InShop):
     """The metrics page of a backend pod is gone; the pod itself serves on."""
 
+    group: Group = "monitoring"
     title = "A backend pod without its metrics page"
     expect = "TargetDown fires: one of three targets, and what it answers; the pods are well"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox import monitoring
-from sandbox.shop.exporters import IMAGES, JOBS
+from sandbox.shop.exporters import ADDRESS, IMAGES, JOBS
 from sandbox.shop.inventory import CLUSTER, MONITORING, SHOP
 
 Json = dict[str, Any]
@@ -134,6 +134,22 @@ RULES = (
         example={"namespace": SHOP, "pod": "backend"},
     ),
     Rule(
+        "KubeContainerWaiting",
+        "max by (namespace, pod, container, reason) "
+        '(kube_pod_container_status_waiting_reason{reason!="CrashLoopBackOff"}) > 0',
+        "warning",
+        "Container {{ $labels.container }} of {{ $labels.pod }} waits",
+        "Container {{ $labels.container }} of {{ $labels.namespace }}/{{ $labels.pod }} waits: {{ $labels.reason }}",
+        "kubernetes",
+        lasting="1h",
+        example={
+            "namespace": SHOP,
+            "pod": "backend",
+            "container": "backend",
+            "reason": "CreateContainerConfigError",
+        },
+    ),
+    Rule(
         "KubeDeploymentRolloutStuck",
         'max by (namespace, deployment) (kube_deployment_status_condition{condition="Progressing",status="false"}) == 1',
         "warning",
@@ -193,6 +209,16 @@ RULES = (
         example={"namespace": MONITORING, "persistentvolumeclaim": "prometheus-data"},
     ),
     Rule(
+        "BlackboxSslCertificateWillExpireSoon",
+        "probe_ssl_earliest_cert_expiry - time() < 20 * 86400",
+        "warning",
+        "The certificate of {{ $labels.instance }} ends soon",
+        "It is good for {{ $value | humanizeDuration }}",
+        "meta",
+        lasting="1h",
+        example={"instance": ADDRESS, "job": "blackbox"},
+    ),
+    Rule(
         "TargetDown",
         "count by (job, namespace, service) (up == 0) / count by (job, namespace, service) (up) > 0.1",
         "warning",
@@ -214,6 +240,13 @@ RULES = (
         lasting="0s",
     ),
 )
+
+
+def watchdog() -> tuple[Json, Json]:
+    """Labels and annotations of the alert that always fires, as Prometheus sends it."""
+    rule = next(each for each in RULES if each.name == "Watchdog")
+    labels = {"alertname": rule.name, "severity": rule.severity, "cluster": CLUSTER}
+    return labels, {"summary": rule.summary, "description": rule.description}
 
 
 def rule_file() -> Json:

@@ -1,19 +1,20 @@
-"""What goes wrong with the backend as a whole: it fails, it is held back, it cannot grow."""
+"""What goes wrong with the shop as a whole: it fails, it is slow, it is held back, it cannot grow, nobody trusts it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sandbox.shop.fault import World, backend_pods
+from sandbox.shop.fault import Group, InShop, World, backend_pods
 from sandbox.shop.inventory import AGE, BACKEND, stamp
-from sandbox.shop.simulation import THROTTLED
+from sandbox.shop.simulation import CERTIFICATE_LEFT, THROTTLED
 
 Json = dict[str, Any]
 
 
-class Errors:
+class Errors(InShop):
     """A fifth of all requests fails."""
 
+    group: Group = "services"
     title = "Every fifth request fails"
     expect = "HighErrorRate fires; `health slo` shows the error rate and the budget going"
     SHARE = 0.2
@@ -34,9 +35,47 @@ class Errors:
         world.simulation.conditions.error_share = self._before
 
 
-class Throttled:
+class Slow(InShop):
+    """The payment provider takes its time, and every request waits for it."""
+
+    group: Group = "services"
+    title = "Requests take eight times as long"
+    expect = "HighLatency fires with the 95th percentile; `health slo` shows it; nothing fails, and no pod is unwell"
+    FACTOR = 8.0
+
+    def begin(self, world: World) -> None:
+        world.simulation.conditions.latency_factor = self.FACTOR
+        self.go_on(world)
+
+    def go_on(self, world: World) -> None:
+        for pod in backend_pods(world):
+            line = '{"level":"warn","msg":"payment backend: answered after 610 ms","path":"/api/info","status":200}'
+            world.kube.log(BACKEND.namespace, pod["metadata"]["name"], line)
+
+    def end(self, world: World) -> None:
+        world.simulation.conditions.latency_factor = 1.0
+
+
+class CertificateEnds(InShop):
+    """The shop's own address shows a certificate that nobody renewed."""
+
+    group: Group = "services"
+    title = "The shop's certificate ends in two days"
+    expect = "BlackboxSslCertificateWillExpireSoon fires: which address, and for how long it is still good"
+    LEFT = 50 * 3600.0
+
+    def begin(self, world: World) -> None:
+        world.simulation.conditions.certificate_ends = world.now().timestamp() + self.LEFT
+
+    def end(self, world: World) -> None:
+        """Renewed, as good as any other."""
+        world.simulation.conditions.certificate_ends = world.now().timestamp() + CERTIFICATE_LEFT
+
+
+class Throttled(InShop):
     """The backend has more to do than its CPU limit allows for most of the time."""
 
+    group: Group = "services"
     title = "The backend is held back by its CPU limit"
     expect = "CPUThrottlingHigh fires within a minute, with the share, the limit and one that would do"
     EXTRA, SHARE = 0.35, 0.8  # cores more in every pod; of its periods
@@ -46,18 +85,16 @@ class Throttled:
         conditions.cpu_extra += self.EXTRA
         conditions.throttled = self.SHARE
 
-    def go_on(self, world: World) -> None:
-        """It lasts by itself."""
-
     def end(self, world: World) -> None:
         conditions = world.simulation.conditions
         conditions.cpu_extra -= self.EXTRA
         conditions.throttled = THROTTLED
 
 
-class AtMaximum:
+class AtMaximum(InShop):
     """An autoscaler that has as many pods as it may, under more load than they should have."""
 
+    group: Group = "services"
     title = "The autoscaler at its maximum"
     expect = (
         "KubeHpaMaxedOut fires: what it measures, what it aims at, and that three pods are all it may have"
@@ -68,9 +105,6 @@ class AtMaximum:
     def begin(self, world: World) -> None:
         world.simulation.conditions.cpu_extra += self.EXTRA
         world.kube.apply(self._scaler(world, world.simulation.conditions.cpu_extra + BACKEND.cpu))
-
-    def go_on(self, world: World) -> None:
-        """It lasts by itself."""
 
     def end(self, world: World) -> None:
         world.simulation.conditions.cpu_extra -= self.EXTRA

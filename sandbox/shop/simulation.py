@@ -38,6 +38,7 @@ PERIODS = 20  # of the scheduler's 100 ms, begun for each second of work
 MOST_PERIODS = 10  # in a second
 THROTTLED = 0.02  # of them, in which the limit was reached
 IMAGES_USED, METRICS_USED = 0.74, 0.76  # of the disk of a node's images, and of Prometheus' volume
+CERTIFICATE_LEFT = 61 * 86_400.0  # seconds for which the shop's certificate is good
 LONGEST_STEP = 15.0  # a laptop that slept must not wake up to a million requests
 
 
@@ -54,6 +55,7 @@ class Conditions:
     memory_mib: dict[str, float] = field(default_factory=dict)  # of pods, in place of what they should use
     images_used: dict[str, float] = field(default_factory=dict)  # of nodes' disks, in place of IMAGES_USED
     metrics_used: float = METRICS_USED
+    certificate_ends: float = 0.0  # in seconds since 1970
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class Simulation:
         self._now = now
         self._last = now()
         self.lock = threading.RLock()
-        self.conditions = Conditions()
+        self.conditions = Conditions(certificate_ends=now() + CERTIFICATE_LEFT)
         self.pods: defaultdict[str, PodMeter] = defaultdict(PodMeter)  # by uid
         self.nodes: defaultdict[str, NodeMeter] = defaultdict(NodeMeter)
 

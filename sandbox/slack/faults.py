@@ -48,6 +48,11 @@ class Faults:
         with self._lock:
             self._planned.append(fault)
 
+    def remove(self, fault: Fault) -> None:
+        """This one and no other; nothing when it is used up or cleared."""
+        with self._lock:
+            self._planned = [each for each in self._planned if each is not fault]
+
     def take(self, method: str) -> Fault | None:
         """The fault that befalls this call, counted; the one planned first wins."""
         with self._lock:

@@ -44,9 +44,9 @@ class Running:
         self.child.start()
         self.child.wait_ready(lambda: "Ctrl-C stops everything" in self.child.tail(), seconds=START_SECONDS)
 
-    def processes(self, module: str = "") -> list[psutil.Process]:
+    def processes(self, name: str = "") -> list[psutil.Process]:
         found = psutil.Process(self.child.pid).children(recursive=True)
-        return [each for each in found if module in " ".join(each.cmdline())]
+        return [each for each in found if name in each.name()]
 
     def post(self, path: str, **body: Any) -> Json:
         answer = httpx.post(f"{self.url}/{path}", json=body, timeout=PATIENCE)
@@ -136,7 +136,7 @@ def test_an_alert_made_by_hand_is_a_card_that_is_resolved_in_place(sandbox: Runn
 
 
 def test_a_killed_bot_is_back_and_answers(sandbox: Running) -> None:
-    (bot,) = sandbox.processes("-m bot")
+    (bot,) = sandbox.processes("sre-bot bot")
     bot.send_signal(signal.SIGKILL)
     bot.wait(PATIENCE)
 
@@ -144,7 +144,7 @@ def test_a_killed_bot_is_back_and_answers(sandbox: Running) -> None:
     wait_until(lambda: log.read_text().count("bot listens") == 2, what="a second life of the bot")
     asked = sandbox.post("_standin/command", user="alice", channel="#sre-daily", text="help")["result"]
     assert asked["ok"] and "RESPOND" in str(asked["body"])
-    assert [each.pid for each in sandbox.processes("-m bot")] != [bot.pid]
+    assert [each.pid for each in sandbox.processes("sre-bot bot")] != [bot.pid]
 
 
 def test_a_second_sandbox_says_where_the_first_one_runs(sandbox: Running) -> None:
@@ -170,7 +170,7 @@ def test_a_broken_pod_raises_its_alert_and_the_card_says_so(sandbox: Running) ->
 def test_sigterm_leaves_no_process(sandbox: Running) -> None:
     """The last test of the file: it ends the sandbox that the others use."""
     started = sandbox.processes()
-    assert len(sandbox.processes("-m bot")) == 1 and len(sandbox.processes("-m workers")) == 2
+    assert len(sandbox.processes("sre-bot bot")) == 1 and len(sandbox.processes("sre-bot workers")) == 2
     sandbox.child.stop(grace=PATIENCE)
     assert "Stopped." in sandbox.child.tail()
     assert psutil.wait_procs(started, timeout=PATIENCE)[1] == []
