@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.client import HTTPException
 from threading import Event, Thread
 from typing import Any
@@ -20,7 +21,7 @@ from bot import duties, logs, metrics, rooms, settings, slack, tracing, vitals, 
 from bot.courier import Courier
 from bot.desk import Desk, Receipt, Said
 from bot.ears import Ears, Heard
-from bot.homes import SWEEP, Homes, Sweep, opened
+from bot.homes import Homes, Sweep, opened
 from bot.homeview import Views
 from bot.intake import Intake
 from bot.people import REFRESH, People
@@ -57,7 +58,8 @@ def main(arguments: list[str]) -> int:
     logs.configure(loaded.redactor(), loaded.log_level)
     _forget_environment()
     metrics.started("bot")
-    if missing := tracing.configure(loaded.otlp_endpoint, "bot"):
+    tracing.configure(loaded.otlp_endpoint, "bot")
+    if missing := tracing.missing(loaded.otlp_endpoint):
         log.warning("%s", missing)
     _serve(loaded)
     return 0
@@ -87,21 +89,18 @@ def _serve(loaded: settings.Settings) -> None:
     catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
     desk = Desk(front, catalog, loaded.site, people, effective_config=settings.effective(loaded))
     ears = Ears(front, Records(front, loaded.site))
-    bolt = slack.app(
-        desk, people, quick, loaded.slack_signing_secret.reveal(), redact, ears.hear, lambda event: opened(front, event)
-    )  # fmt: skip
-    patient = People(back, loaded.site, quick)
-    views = Views(back, catalog, loaded.site, patient, lambda: datetime.now(UTC))
-    spare = (loaded.site.channel("alerts"), loaded.site.channel("incidents"))
+    secret, wire = loaded.slack_signing_secret.reveal(), Wire(back, client, timedelta(minutes=1))
+    bolt = slack.app(desk, people, quick, secret, redact, ears.hear, partial(opened, front))
+    views = Views(back, catalog, loaded.site, People(back, loaded.site, quick))
     courier = Courier(
-        back, client, redact, fallback=spare, site=loaded.site, offered=catalog.offered,
-        homes=Homes(back, views, patient, Wire(back, client, timedelta(minutes=1)), redact),
+        back, client, redact, fallback=(loaded.site.channel("alerts"), loaded.site.channel("incidents")),
+        site=loaded.site, offered=catalog.offered, homes=Homes(back, views, wire, redact),
     )  # fmt: skip
     socket = _socket(loaded, bolt)
     app = web.Web(
         Intake(front, catalog, loaded.site),
         bolt,
-        signing_secret=loaded.slack_signing_secret.reveal(),
+        signing_secret=secret,
         alert_tokens=tuple(token.reveal() for token in loaded.alertmanager_tokens),
         not_ready=lambda: _not_ready(front, people, socket),
         told=lambda: vitals.read(front, loaded.site),
@@ -109,7 +108,7 @@ def _serve(loaded: settings.Settings) -> None:
     server = web.serve(app, loaded.port)
     threads = [Thread(target=courier.run, args=(stop,), name=f"courier-{n}") for n in range(COURIERS)]
     scribe = Scribe(
-        back, Records(back, loaded.site), Wire(back, client, timedelta(minutes=1)), me=people.bot_user,
+        back, Records(back, loaded.site), wire, me=people.bot_user,
         greet=lambda user, channel, delivery: _greet(desk, people, user, channel, delivery),
         offer=lambda heard, text, suggestion: _offer(desk, people, heard, text, suggestion),
     )  # fmt: skip
@@ -119,9 +118,7 @@ def _serve(loaded: settings.Settings) -> None:
     threads.append(Thread(target=Presence(back, "bot").run, args=(stop,), name="presence"))
     threads.append(Thread(target=_listen, args=(back, stop), name="listening"))
     threads.append(Thread(target=_look_after_rooms, args=(back, loaded.site, stop), name="rooms"))
-    threads.append(
-        Thread(target=_look_after_homes, args=(back, Sweep(back, views, redact), stop), name="homes")
-    )
+    threads.append(Thread(target=Sweep(back, views, redact).run, args=(stop,), name="homes"))
     if socket:
         threads.append(Thread(target=_connect, args=(socket, stop), name="socket-mode"))
     for thread in threads:
@@ -195,19 +192,6 @@ def _look_after_rooms(state: State, site: Site, stop: Event) -> None:
                     rooms.remind(state, site)
         except RedisError as error:
             log.warning("the store does not answer: %s", error)
-
-
-def _look_after_homes(state: State, sweep: Sweep, stop: Event) -> None:
-    """See that an opened Home tab says what is so."""
-    while not stop.wait(SWEEP.total_seconds()):
-        try:
-            with state.lease("homes") as is_ours:
-                if is_ours:
-                    sweep()
-        except RedisError as error:
-            log.warning("the store does not answer: %s", error)
-        except Exception:
-            log.exception("the Home tabs cannot be looked at")
 
 
 def _listen(state: State, stop: Event) -> None:

@@ -651,11 +651,6 @@ class State:
         jobs = HouseJob.fetch_many(first, connection=self.redis, serializer=self.queue.serializer)
         return min((job.enqueued_at for job in jobs if job and job.enqueued_at), default=None)
 
-    def worker_count(self) -> int:
-        """For metrics: workers that registered and whose heartbeat has not run out."""
-        names = self.redis.smembers(f"rq:workers:{QUEUE}")
-        return int(self.redis.exists(*names)) if names else 0
-
     def ended(self) -> dict[tuple[str, str], int]:
         """For metrics: how many changes came to which end, by ("node drain", "succeeded")."""
         counted: dict[bytes, bytes] = self.redis.hgetall(_ENDED)

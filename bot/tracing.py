@@ -23,27 +23,29 @@ MISSING = 'traces go nowhere: OTEL_EXPORTER_OTLP_ENDPOINT is set, and "sre-bot[o
 _tracer: "list[Tracer]" = []  # of this process, none while nothing is traced
 
 
-def is_installed() -> bool:
-    return find_spec("opentelemetry") is not None and find_spec("opentelemetry.exporter") is not None
-
-
-def configure(endpoint: str, part: str) -> str:
-    """Trace from now on, where there is an address; what is missing for that, "" for nothing."""
-    if not endpoint:
-        return ""
+def missing(endpoint: str) -> str:
+    """What keeps traces from going there, "" for nothing."""
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError:
-        return MISSING
+        is_installed = all(map(find_spec, ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")))
+    except ModuleNotFoundError:
+        is_installed = False
+    return MISSING if endpoint and not is_installed else ""
+
+
+def configure(endpoint: str, part: str) -> None:
+    """Trace from now on, where there is an address and nothing is missing."""
+    if not endpoint or missing(endpoint):
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
     name = "sre-bot" if part == "bot" else f"sre-bot-{part}"
     ours = Resource({"service.name": name, "service.version": VERSION})
     provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _tracer[:] = [provider.get_tracer("sre-bot", VERSION)]
-    return ""
 
 
 @contextmanager

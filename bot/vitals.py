@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from bot.casebook import Casebook
 from bot.outbox import Outbox
+from bot.presence import present
 from bot.records import Records
 from bot.state import BEAT, State
 from commands.site import Site
@@ -22,13 +23,13 @@ from commands.site import Site
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """waiting and open: how much, by kind. oldest: how long something has waited, by kind; nothing where nothing waits.
-    silence: since somebody last looked at the calendar, None where nobody ever did. ended: changes by ("node drain",
-    "succeeded")."""
+    processes: how many are alive, by part. silence: since somebody last looked at the calendar, None where nobody ever
+    did. ended: changes by ("node drain", "succeeded")."""
 
     waiting: Mapping[str, int]
     oldest: Mapping[str, timedelta]
     open: Mapping[str, int]
-    workers: int
+    processes: Mapping[str, int]
     silence: timedelta | None
     ended: Mapping[tuple[str, str], int]
 
@@ -36,13 +37,13 @@ class Vitals:
 def read(state: State, site: Site) -> Vitals:
     """Raises RedisError when the store does not answer."""
     now = datetime.now(UTC)
-    looked = state.heard(BEAT)
+    looked, here = state.heard(BEAT), present(state)
     since = {"outbox": Outbox(state).stale_since(), "queued_jobs": state.queued_since()}
     return Vitals(
         waiting=state.depths(),
         oldest={kind: max(now - at, timedelta()) for kind, at in since.items() if at},
         open={"alerts": Casebook(state, site).count(), "incidents": Records(state, site).count()},
-        workers=state.worker_count(),
+        processes={part: sum(each.part == part for each in here) for part in ("bot", "worker")},
         silence=max(now - looked, timedelta()) if looked else None,
         ended=state.ended(),
     )
@@ -62,20 +63,20 @@ class _Told(Collector):
     def collect(self) -> Iterator[Metric]:
         told = self._vitals
         oldest = {kind: span.total_seconds() for kind, span in told.oldest.items()}
-        yield _by_kind("sre_bot_waiting", "What waits in the store, by kind", told.waiting)
-        yield _by_kind("sre_bot_oldest_seconds", "How long the oldest of it has waited, by kind", oldest)
-        yield _by_kind("sre_bot_open", "What is open in the store, by kind", told.open)
-        yield GaugeMetricFamily("sre_bot_workers", "Workers that the store knows to be alive", told.workers)
+        yield _by("kind", "sre_bot_waiting", "What waits in the store, by kind", told.waiting)
+        yield _by("kind", "sre_bot_oldest_seconds", "How long the oldest of it has waited, by kind", oldest)
+        yield _by("kind", "sre_bot_open", "What is open in the store, by kind", told.open)
+        yield _by("part", "sre_bot_processes", "Processes of this house that are alive", told.processes)
         if told.silence is not None:
             text = "Since a worker last looked at the calendar"
             yield GaugeMetricFamily("sre_bot_schedule_silent_seconds", text, told.silence.total_seconds())
         yield _ended(told.ended)
 
 
-def _by_kind(name: str, text: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=["kind"])
-    for kind, value in values.items():
-        family.add_metric([kind], value)
+def _by(label: str, name: str, text: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for each, value in values.items():
+        family.add_metric([each], value)
     return family
 
 

@@ -105,7 +105,8 @@ def main(arguments: Sequence[str] = ()) -> int:
     ]
     carried.install(tracing.headers)
     metrics.started("worker")
-    if missing := tracing.configure(loaded.otlp_endpoint, "worker"):
+    tracing.configure(loaded.otlp_endpoint, "worker")
+    if missing := tracing.missing(loaded.otlp_endpoint):
         log.warning("%s", missing)
     log.info("workers start: %s", clients.described())
     for thread in threads:
