@@ -23,6 +23,7 @@ from sandbox.kube import KubeStandIn
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
 from tests.build import audit_lines
+from tests.stories.almanac import still
 from tests.stories.faults import ALERTS, Json, payload
 from tests.stories.swift import PLAN
 
@@ -77,7 +78,7 @@ class AlertWorld:
 
     def __enter__(self) -> Self:
         with ExitStack() as closing:
-            self.slack = closing.enter_context(SlackStandIn(rate_limits=self._limits))  # type: ignore[arg-type]
+            self.slack = closing.enter_context(SlackStandIn(rate_limits=self._limits, ack_timeout=PATIENCE))  # type: ignore[arg-type]
             self.redis = closing.enter_context(RedisServer())
             self.kube = closing.enter_context(KubeStandIn())
             folder = Path(self.redis.data)
@@ -86,6 +87,7 @@ class AlertWorld:
             connection = connect(self.redis.url, patient=True)
             closing.callback(connection.close)
             self.state = State(connection)
+            still(self.state)
             self.house = closing.enter_context(
                 SwiftHouse(
                     slack=self.slack, redis=self.redis, kubeconfig=self.kube.kubeconfig(folder / "kubeconfig"),

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+import urllib3
 from rq import Worker
 
 from bot.state import State, connect
@@ -25,6 +26,7 @@ from sandbox.redis_server import RedisServer
 from sandbox.slack import Delivery, SlackStandIn
 from sandbox.slack.cast import Cast, Room, default_cast
 from tests.build import audit_lines
+from tests.stories.almanac import still
 
 Json = dict[str, Any]
 
@@ -56,7 +58,7 @@ class Gate:
 
 
 class World:
-    """A house, a Slack and a tiny cluster, with a place for each of `names`."""
+    """A house, a Slack and a tiny cluster, with a place for each of `names`; of the calendar only the lines `running`."""
 
     def __init__(
         self,
@@ -65,17 +67,20 @@ class World:
         worker_count: int = 2,
         is_supervised: bool = False,
         retry_scale: float = 1.0,
+        running: Sequence[str] = (),
         **house: Any,
     ) -> None:
         self.names = names
         self.gates = {name: Gate() for name in names}
         self.ids: dict[str, str] = {}
-        self._retry_scale = retry_scale
+        self._retry_scale, self._running = retry_scale, running
         self._options: Json = {"worker_count": worker_count, "is_supervised": is_supervised, **house}
 
     def __enter__(self) -> Self:
         with ExitStack() as closing:
-            self.slack = closing.enter_context(SlackStandIn(cast=self._cast, retry_scale=self._retry_scale))
+            self.slack = closing.enter_context(
+                SlackStandIn(cast=self._cast, retry_scale=self._retry_scale, ack_timeout=PATIENCE)
+            )
             self.redis = closing.enter_context(RedisServer())
             self.kube = closing.enter_context(self._cluster())
             closing.callback(self._open_gates)
@@ -83,6 +88,7 @@ class World:
             connection = connect(self.redis.url, patient=True)
             closing.callback(connection.close)
             self.state = State(connection)
+            still(self.state, *self._running)
             options = {"site": self.site(), **self._options}
             # The folder is the house's own, so the kubeconfig lives beside Redis' data.
             self.kubeconfig = self.kube.kubeconfig(Path(self.redis.data) / "kubeconfig")
@@ -142,6 +148,17 @@ class World:
     def alert(self, name: str, status: str = "firing", severity: str = "critical") -> int:
         """What Alertmanager posts for the group of this name; the HTTP status of the answer."""
         return self.house.post_alerts(alert_body(name, status, severity))[0]
+
+    def alerted(self, name: str, status: str = "firing") -> None:
+        """The same, again and again until it is taken, as Alertmanager does it."""
+
+        def taken() -> bool:
+            try:
+                return self.alert(name, status) == 200
+            except urllib3.exceptions.HTTPError:
+                return False
+
+        wait_until(taken, seconds=PATIENCE, what=f"the alert of {name} is taken")
 
     # --- holding work
 
@@ -209,6 +226,9 @@ class World:
     def wait_ready(self) -> None:
         for member in self.house.members:
             wait_until(member.is_ready, seconds=PATIENCE, what=f"{member.name} is ready")
+
+    def wait_sent(self) -> None:
+        wait_until(lambda: not self.state.depths()["outbox"], seconds=PATIENCE, what="all is sent")
 
     def wait_idle(self) -> None:
         """Nothing is left to send, to read or to look after, and nothing is a dead letter."""
@@ -336,7 +356,7 @@ class Killing:
             world.close_channel(name)
             world.close_channel(ALERTS)
         world.ask(name)
-        assert world.alert(alert) == 200
+        world.alerted(alert)
         if is_shown:
             world.wait_card(name, "0 of 1 read")
             world.wait_alert(alert, "firing")
@@ -368,13 +388,13 @@ class Killing:
         world.gates[name].close()
         world.ask(name)
         world.wait_card(name, "0 of 1 read")
-        assert world.alert(alert) == 200
+        world.alerted(alert)
         world.wait_alert(alert, "firing")
         world.close_channel(name)
         world.close_channel(ALERTS)
         world.gates[name].open()
         world.wait_audit(name, "answered")
-        assert world.alert(alert, "resolved") == 200
+        world.alerted(alert, "resolved")
         self._kill(name)
         world.open_channel(name)
         world.open_channel(ALERTS)
@@ -383,7 +403,7 @@ class Killing:
         """A post that never arrived; and an edit, a reply, a post and an alert that did, but the bot does not
         know: it has four threads that send, and Slack answers none of them."""
         world = self._world
-        wait_until(lambda: not world.state.depths()["outbox"], seconds=PATIENCE, what="all is sent")
+        world.wait_sent()
         world.slack.fault("chat.postMessage", "drop_before")
         world.ask("lost")
         world.slack.wait_for(lambda: any(not call.status for call in world.slack.calls("chat.postMessage")))
@@ -402,7 +422,7 @@ class Killing:
         world.ask("post")
         world.wait_card("post", "health")
         world.slack.fault("chat.postMessage", "latency", seconds=600)
-        assert world.alert("flight") == 200
+        world.alerted("flight")
         world.wait_alert("flight", "firing")
         self._kill("lost", "edit", "reply", "post")
         world.open_channel("lost")
@@ -416,7 +436,7 @@ class Killing:
         for alert in alerts:
             world.wait_alert(alert, "resolved" if alert == "resolved" else "firing")
             if alert != "resolved":
-                assert world.alert(alert, "resolved") == 200
+                world.alerted(alert, "resolved")
         for alert in alerts:
             world.wait_line(alert, "resolved after")
 

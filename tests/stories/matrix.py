@@ -93,7 +93,7 @@ def running(request: pytest.FixtureRequest, redis: str, folder: Path, world: Wor
     state = State(connect(redis, patient=True))
     state.redis.flushall()
     with SlackStandIn() as slack:
-        client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=2, retry_handlers=[])
+        client = WebClient(slack.bot_token, base_url=slack.api_url, timeout=30, retry_handlers=[])
         runs = Runs(request.module.MATRIX, world, state, client, folder)
         runs.begin(list(_chosen(request)))
         try:

@@ -13,6 +13,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
+from bot.state import State, connect
 from sandbox.aws import Aws
 from sandbox.controlplane import ControlPlane
 from sandbox.grafana import Grafana
@@ -20,7 +21,9 @@ from sandbox.house import ALERT_TOKEN, House, wait_until
 from sandbox.kube import build
 from sandbox.monitoring import Alertmanager, Prometheus, webhook_config
 from sandbox.process import free_ports
+from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
+from tests.stories.almanac import still
 
 CLUSTER = "sre-training-cluster"
 REGION = "eu-central-1"
@@ -172,9 +175,12 @@ class RealWorld:
             "slo": {"queries": {"Q-nodecpu": NODE_CPU, "Q-avail": AVAILABILITY}},
         }
         proxy = {"HTTP_PROXY": f"http://127.0.0.1:{shop}", "NO_PROXY": "127.0.0.1"}
+        redis = enter(RedisServer())
+        with connect(redis.url, patient=True) as connection:
+            still(State(connection))
         self.house = enter(
             House(
-                slack=self.slack, kubeconfig=self.cluster.kubeconfig, aws=aws, site=site, port=port,
+                slack=self.slack, redis=redis, kubeconfig=self.cluster.kubeconfig, aws=aws, site=site, port=port,
                 environment=proxy | {"GRAFANA_TOKEN": grafana.token},
             )
         )  # fmt: skip

@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+import urllib3
+
 from bot.changerecords import ChangeRecords
 from bot.records import Records
 from bot.state import State, connect
@@ -30,6 +32,7 @@ from sandbox.slack.installed import SCOPES
 from sandbox.slack.workspace import File, User
 from tests.build import trail_faults
 from tests.stories.alerting import NOWHERE
+from tests.stories.almanac import still
 from tests.stories.faults import Json, payload
 from tests.stories.later import AHEAD
 
@@ -93,13 +96,16 @@ class ResponseWorld:
 
     def __enter__(self) -> Self:
         with ExitStack() as closing:
-            self.slack = closing.enter_context(SlackStandIn(rate_limits="off", cast=cast))
+            self.slack = closing.enter_context(
+                SlackStandIn(rate_limits="off", cast=cast, ack_timeout=PATIENCE)
+            )
             self.redis = closing.enter_context(RedisServer())
             folder = Path(self.redis.data)
             self._ahead = folder / "ahead"
             connection = connect(self.redis.url, patient=True)
             closing.callback(connection.close)
             self.state = State(connection)
+            still(self.state)
             self.records, self.changes = Records(self.state, Site()), ChangeRecords(self.state, Site())
             if self._has_cluster:
                 self.kube = closing.enter_context(KubeStandIn(tick_every=0.1))
@@ -145,6 +151,19 @@ class ResponseWorld:
     def move_on(self, **span: float) -> None:
         """From the next start of a worker on, its timers' clock is so far ahead."""
         self._ahead.write_text(str(timedelta(**span).total_seconds()))
+
+    # --- what Alertmanager does
+
+    def alert(self, body: bytes) -> None:
+        """Until it is taken."""
+
+        def taken() -> bool:
+            try:
+                return self.house.post_alerts(body)[0] == 200
+            except urllib3.exceptions.HTTPError:
+                return False
+
+        self.wait(taken, "the body is taken")
 
     # --- what people do
 

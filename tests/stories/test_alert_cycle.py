@@ -36,7 +36,8 @@ RULES = {
             "rules": [
                 {
                     "alert": "PodBroken",
-                    "expr": "broken > 0",
+                    # A scrape that a busy machine did not answer in its second is no end of the alert.
+                    "expr": "last_over_time(broken[1m]) > 0",
                     "labels": {"severity": "critical", "namespace": "shop"},
                     "annotations": {"summary": "{{ $labels.pod }} is broken"},
                 }
@@ -66,10 +67,11 @@ class Shop(BaseHTTPRequestHandler):
 
 
 class Eager(Prometheus):
-    """Says every second what fires, as it does every minute where nobody waits for it."""
+    """Says every five seconds what fires, as it does every minute where nobody waits for it; an alert of which nothing
+    is heard for four times as long is over for Alertmanager."""
 
     def _flags(self, port: int) -> list[str]:
-        return [*super()._flags(port), "--rules.alert.resend-delay=1s"]
+        return [*super()._flags(port), "--rules.alert.resend-delay=5s"]
 
 
 class Cycle(AlertWorld):
@@ -163,7 +165,7 @@ def test_one_thread_is_right_at_the_end_whatever_died_on_the_way(world: Cycle) -
     world.broken()
     world.wait_card(id, "resolved after")
     world.wait_line(id, "✅ all 2 resolved")
-    wait_until(lambda: len(world.lines(id)) == 4, seconds=PATIENCE, what="its last line")
+    wait_until(lambda: len(told_of(world, id)) == 4, seconds=PATIENCE, what="its last line")
     world.wait_sent()
     assert_right(world, id, first.ts)
 
@@ -171,7 +173,7 @@ def test_one_thread_is_right_at_the_end_whatever_died_on_the_way(world: Cycle) -
 def assert_right(world: Cycle, id: str, ts: str) -> None:
     card, *thread = world.of(id)
     assert (card.ts, card.thread) == (ts, "") and card.text.startswith("✅ PodBroken: resolved after")
-    told = [each.text for each in world.lines(id)]
+    told = told_of(world, id)
     assert [text.partition(":")[0].partition(" after")[0] for text in told] == [
         "✅ resolved",
         "✅ all 2 resolved",
@@ -185,8 +187,15 @@ def assert_right(world: Cycle, id: str, ts: str) -> None:
     )
     assert all(message.thread == ts for message in thread)
     world.assert_told_once()
-    world.assert_audited(id, (2, 0), (1, 1), (0, 2), (1, 1), (0, 2))
+    came_apart = len(world.lines(id)) - len(told)
+    world.assert_audited(id, *[(1, 0)] * came_apart, (2, 0), (1, 1), (0, 2), (1, 1), (0, 2))
     assert trail_faults(world.state) == ()
+
+
+def told_of(world: Cycle, id: str) -> list[str]:
+    """Its lines. Whether the second alert comes with the first or just after it is Alertmanager's."""
+    lines = [each.text for each in world.lines(id)]
+    return lines[1:] if lines and lines[0].startswith("🔥 also firing") else lines
 
 
 def kill(member: Member) -> None:

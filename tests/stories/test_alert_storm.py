@@ -102,6 +102,7 @@ class Weather:
         """A person types while all this comes in, and is answered while diagnoses wait for their place."""
         world = self._world
         wait_until(lambda: world.diagnosing(), seconds=PATIENCE, what="a diagnosis is under way")
+        wait_until(lambda: world.state.depths()["outbox"] > CRITICAL, seconds=PATIENCE, what="cards wait")
         delivery = world.slack.command("alice", "#sre-daily", "health monitoring --heartbeat")
         assert delivery.ok and "On it" in delivery.text, delivery
         self.unsent = world.state.depths()["outbox"]

@@ -9,15 +9,24 @@ from bot.state import Run
 from commands.reads import RunView
 from sandbox.house import wait_until
 from tests.build import audit_lines
-from tests.stories.faults import PATIENCE, SECTIONS, World
+from tests.stories.faults import PATIENCE, SECTIONS, Json, World
 
 LINE = "morning-health"
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with World(["shop"]) as world:
+    with World(["shop"], running=[LINE], site=site()) as world:
         yield world
+
+
+def site() -> Json:
+    """Its day is half over, whenever this runs: the next morning is hours away."""
+    hours = (
+        datetime.now(UTC).hour - 20
+    )  # where it is eight in the evening now; Etc/GMT+3 is three hours behind
+    zone = f"Etc/GMT{hours:+}" if hours >= -12 else f"Etc/GMT{hours + 24:+}"
+    return {**World(["shop"]).site(), "timezone": zone}
 
 
 def forget_the_last_month(world: World) -> None:

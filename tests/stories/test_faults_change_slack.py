@@ -11,7 +11,7 @@ from tests.stories.changes import ChangeWorld
 from tests.stories.faults import PATIENCE, Json
 
 NAMES = ("limited", "failing", "away", "lost", "evidence", "evidence-lost")
-LIMIT = 20
+LIMIT = 10
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def assert_done_behind_its_back(world: ChangeWorld, name: str) -> None:
     assert "applying" in world.card(name)["text"]
 
 
-def test_the_drain_goes_on_while_slack_limits_for_twenty_seconds(world: ChangeWorld) -> None:
+def test_the_drain_goes_on_while_slack_limits_for_ten_seconds(world: ChangeWorld) -> None:
     uids = half_way(world, "limited")
     for method in ("chat.update", "chat.postMessage"):
         world.slack.fault(method, "ratelimited", times=None, retry_after=LIMIT)

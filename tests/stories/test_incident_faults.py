@@ -192,7 +192,7 @@ def live_through(world: ResponseWorld, id: str, room: str, which: str = "") -> N
         said = world.type("alice", room, f"incident {verb}{which} {rest}")
         assert "Nothing was done" not in said, said
     name = f"{id}-postmortem.md"
-    draft = world.wait(lambda: world.shared(room, name), "a draft of the postmortem", seconds=30)
+    draft = world.wait(lambda: world.shared(room, name), "a draft of the postmortem")
     assert "nobody can pay" in draft
     for line in ("postmortem --lessons renew it by a machine", "leave ic"):
         verb, _, rest = line.partition(" ")

@@ -76,7 +76,7 @@ def test_health_of_a_real_cluster_reads_as_kept(world: RealWorld) -> None:
     slack = world.slack
     world.watchdog()
     delivery = slack.command("alice", "#sre-daily", "health")
-    assert delivery.status == 200 and delivery.elapsed < 1
+    assert delivery.status == 200 and delivery.elapsed < 3, "Slack waits no longer"
     root = card(slack, "#sre-daily", "green")  # answered: "n/4 green", whatever n is
     slack.wait_for(lambda: len(slack.thread("#sre-daily", root["ts"])) == 5, timeout=60)
     assert "4/4 green" in root["text"], slack.transcript("#sre-daily")

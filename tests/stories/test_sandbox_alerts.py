@@ -17,6 +17,7 @@ from sandbox.process import free_ports
 from sandbox.slack.cast import BOB
 from tests.standins.browser import PROGRAM, Browser, Tab
 from tests.standins.png import smaller
+from tests.stories.sandboxed import undisturbed
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 REPLY = "#replies .message"
@@ -53,6 +54,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
         folder = tmp_path_factory.mktemp("sandbox")
         (folder / "browser").mkdir()
         sandbox = closing.enter_context(Sandbox(folder / "dot", port=free_ports(1)[0]))
+        undisturbed(sandbox)
         browser = closing.enter_context(Browser(folder / "browser"))
         watch = Watch(sandbox, browser, closing)
         yield watch

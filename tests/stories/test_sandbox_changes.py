@@ -18,6 +18,7 @@ from sandbox.house import wait_until
 from sandbox.process import free_ports
 from tests.standins.browser import PROGRAM, Browser, Tab
 from tests.standins.png import smaller
+from tests.stories.sandboxed import undisturbed
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 DAILY = "C0SREDAILY1"
@@ -61,6 +62,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         folder = tmp_path_factory.mktemp("sandbox")
         (folder / "browser").mkdir()
         sandbox = closing.enter_context(Sandbox(folder / "dot", port=free_ports(1)[0]))
+        undisturbed(sandbox)
         browser = closing.enter_context(Browser(folder / "browser"))
         desk = Desk(sandbox, browser, closing)
         yield desk

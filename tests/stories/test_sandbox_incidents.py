@@ -15,6 +15,7 @@ from sandbox.assembly import Sandbox
 from sandbox.house import wait_until
 from sandbox.process import free_ports
 from tests.standins.browser import PROGRAM, Browser, Tab
+from tests.stories.sandboxed import undisturbed
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="NO CHROMIUM ON PATH: incidents in the sandbox were not tried in a browser"
@@ -55,6 +56,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         folder = tmp_path_factory.mktemp("sandbox")
         (folder / "browser").mkdir()
         sandbox = closing.enter_context(Sandbox(folder / "dot", port=free_ports(1)[0]))
+        undisturbed(sandbox)
         browser = closing.enter_context(Browser(folder / "browser"))
         room = Room(sandbox, browser, closing)
         yield room
