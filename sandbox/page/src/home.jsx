@@ -9,7 +9,7 @@ export function Home() {
   const [wrong, setWrong] = useState("");
   const { of, home } = state.value;
   useEffect(() => {
-    if (isDrawn.value) post("/_standin/open_home", { user: of }).then(() => setWrong(""), (error) => setWrong(error.message));
+    if (isDrawn.value) post("/_standin/home", { user: of }).then(() => setWrong(""), (error) => setWrong(error.message));
   }, [of]);
   return (
     <div class="home" id="home" tabIndex={0} role="region" aria-label={`Home of ${bot().real_name}`}>

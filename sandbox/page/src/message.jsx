@@ -54,6 +54,7 @@ function Line({ message, channel, place, isThread, own, world: names }) {
       <div class="byline">
         <b>{who.name}</b>{who.isApp && <span class="tag">app</span>}
         <time dateTime={when.toISOString()} title={when.toLocaleString()}>{clock(when)}</time>
+        {message.edited && <small class="edited" title={at(message.edited).toLocaleString()}>(edited)</small>}
       </div>
       <Body message={message} channel={channel} place={place} isThread={isThread} own={own} world={names} />
       {!isBot() && !message.is_ephemeral && isSaid(message) && <Tools message={message} channel={channel} place={place} isThread={isThread} />}
@@ -62,13 +63,12 @@ function Line({ message, channel, place, isThread, own, world: names }) {
 }
 
 function Body({ message, channel, place, isThread, own, world: names }) {
-  const { blocks, text, edited, attachments = [], files = [], reactions } = message;
+  const { blocks, text, attachments = [], files = [], reactions } = message;
   return (
     <div class="body">
       {blocks
         ? <Blocks list={blocks} world={names} act={actions({ channel, ts: message.ts })} />
         : <div class="text">{mrkdwn(text ?? "", names)}</div>}
-      {edited && <small class="edited" title={at(edited).toLocaleString()}>(edited)</small>}
       {attachments.map((each) => <Attachment each={each} world={names} act={actions({ channel, ts: message.ts })} />)}
       {files.map((file) => <File key={file.id} file={file} />)}
       {reactions && <p class="reactions">{reactions.map((each) => <Reaction {...each} channel={channel} ts={message.ts} />)}</p>}

@@ -131,7 +131,7 @@ export function AboutPanel() {
       <Part title="Purpose">{purpose?.value && <p class="text">{plain(purpose.value)}</p>}</Part>
       <Part title="Bookmarks">{bookmarks.length > 0 && <ul>{bookmarks.map((each) => <li><Link to={each.link}>{plain(each.title)}</Link></li>)}</ul>}</Part>
       <Part title="Pinned">{pinned.length > 0 && <ul>{pinned.map((each) => (
-        <li class="pin"><b>{nameOf(each.user)}</b> <time>{day(at(each))} {clock(at(each))}</time><p>{plain(each.text.slice(0, 160))}</p>
+        <li class="pin"><b>{nameOf(each.user)}</b> <time>{day(at(each))} {clock(at(each))}</time><p>{mrkdwn(each.text.slice(0, 160), world.value)}</p>
           <a href={href(state.value.of, ref, each.ts)} onClick={() => { panel.value = ""; }}>Open its thread</a></li>
       ))}</ul>}</Part>
       <Part title="Canvas">{canvas && <div class="canvas">{markdown(canvas)}</div>}</Part>

@@ -2,11 +2,11 @@
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { bot, connection, counted, current, everywhere, go, groupsOf, href, isDrawn, isSomebody, joined, place, state, unread } from "./state.js";
+import { bot, connection, counted, current, everywhere, go, groupsOf, href, isDrawn, isSomebody, joined, me, place, state, unread } from "./state.js";
 import { plain } from "./text.jsx";
 import { startTour } from "./tour.jsx";
 
-const THEMES = { auto: "As the system", light: "Light", dark: "Dark" };
+const THEMES = { auto: "Look: as the system", light: "Look: light", dark: "Look: dark" };
 const theme = signal(localStorage.getItem("theme") ?? "auto");
 
 function wear(name) {
@@ -30,7 +30,7 @@ export function Sidebar() {
       </ul>
       <p id="connection" role="status">{connection.value}</p>
       <footer>
-        <label>Look <select id="theme" value={theme.value} onChange={({ target }) => wear(target.value)}>
+        <label><span class="hidden">Look</span><select id="theme" value={theme.value} onChange={({ target }) => wear(target.value)}>
           {Object.entries(THEMES).map(([name, title]) => <option value={name}>{title}</option>)}
         </select></label>
         <button type="button" class="quiet" id="help" onClick={startTour}>Guided tour</button>
@@ -51,13 +51,17 @@ function People() {
   const shown = [...state.value.users.filter(isSomebody), bot()];
   const text = (user) => {
     const status = [user.is_restricted && "guest", user.is_stranger && "other company", user.is_bot && "only looking"];
-    return joined([user.real_name, ...status, ...groupsOf(user).map(({ handle }) => handle)]);
+    return joined([user.real_name, ...status]);
   };
+  const groups = groupsOf(me());
   const choose = ({ target }) => go(target.value, place.value.channel);
   return (
+    <>
     <label class="you">You are <select id="people" value={place.value.person} onChange={choose}>
       {shown.map((user) => <option key={user.name} value={user.name} selected={user.name === place.value.person}>{text(user)}</option>)}
     </select></label>
+    <p class="groups">{groups.length ? `in ${groups.map(({ handle }) => `@${handle}`).join(", ")}` : "in no group"}</p>
+    </>
   );
 }
 

@@ -29,7 +29,7 @@ async function submit(view) {
   const fields = inputsOf(view);
   const missing = fields.filter((block) => !block.optional && isEmpty(valueOf(view, block))).map(({ block_id }) => block_id);
   note(view, { missing, trouble: "", isBusy: !missing.length });
-  if (missing.length) return;
+  if (missing.length) return void requestAnimationFrame(() => document.querySelector("#window [aria-invalid]")?.focus());
   const values = Object.fromEntries(fields.map((block) => [block.block_id, valueOf(view, block)]));
   const failed = await post("/_standin/submit_view", { user: state.value.of, view_id: view.id, values }).catch((error) => error);
   note(view, { isBusy: false, trouble: failed instanceof Error ? failed.message : "" });
