@@ -17,6 +17,7 @@ from commands.phrase import counted, shortly
 
 # Slack's limits (docs.slack.dev, Block Kit), with room to spare where a cut must be announced.
 BLOCKS = 50
+HOME = 100  # blocks of the Home tab
 SECTION = 3000
 FIELD = 2000
 TEXT = 12_500  # of all blocks together: undocumented, refused above 13,297 (slackapi/bolt-js issue 2509)
@@ -125,6 +126,11 @@ def context(*parts: str) -> Block:
     told = [part for part in parts if part.strip()] or ["…"]
     elements = [{"type": "mrkdwn", "text": cut(part, 2000), "verbatim": True} for part in told]
     return {"type": "context", "elements": elements}
+
+
+def heading(text: str) -> Block:
+    """A line of its own in large letters: of the bot's own words, for a mark in it means nothing."""
+    return {"type": "header", "text": _plain(text, 150)}
 
 
 def fields(told: list[tuple[str, str]]) -> Block:
@@ -249,6 +255,13 @@ def modal(form: str, value: str, title: str, submit: str, *body: Block) -> Block
         "close": _plain("Back", VIEW_TITLE),
         "blocks": list(body),
     }
+
+
+def home(value: str, body: list[Block]) -> Block:
+    """What the Home tab shows; value comes back as private_metadata of a press on it. A page takes more than a message,
+    of blocks and of text."""
+    kept = body if len(body) <= HOME else [*body[: HOME - 1], context("… more did not fit on this page")]
+    return {"type": "home", "callback_id": "home", "private_metadata": value, "blocks": kept}
 
 
 def text_input(name: str, label: str, hint: str, longest: int) -> Block:

@@ -97,6 +97,16 @@ class Ear:
     until: datetime | None
 
 
+def beat_of(site: Site, cluster: str) -> str:
+    """Under which name a cluster's Watchdog is noted: of the only one, every Watchdog is."""
+    return f"watchdog-{cluster}" if len(site.clusters) > 1 else "watchdog"
+
+
+def missing(cluster: str) -> str:
+    """The mark that a cluster's Watchdog is missed."""
+    return f"watchdog-missing:{cluster}"
+
+
 def is_silent(ear: Ear, now: datetime, after: timedelta) -> bool:
     """Whether a Watchdog that was heard once is missed. Time in which nobody listened does not count, and while
     nobody listens nothing is known."""

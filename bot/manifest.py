@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from bot.doctor import NEEDED_SCOPES
+from bot.scopes import NEEDED_SCOPES
 
 COMMAND = "/sre"
 
@@ -20,6 +20,7 @@ COMMAND = "/sre"
 EVENTS: Mapping[str, str] = {
     "app_mention": "app_mentions:read",
     "message.im": "im:history",
+    "app_home_opened": "",  # takes no scope
     # What happens in the channel of an incident. Edits and deletions are messages, too; what a channel is
     # called and whether it lives is told by one event for public channels and by another for private ones.
     "message.channels": "channels:history",

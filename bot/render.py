@@ -14,7 +14,16 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
-from bot import alertcard, alertthread, changecard, changerequestcard, changethread, incidentcard, taskcard
+from bot import (
+    alertcard,
+    alertthread,
+    changecard,
+    changerequestcard,
+    changethread,
+    homecard,
+    incidentcard,
+    taskcard,
+)
 from bot.alertwords import cause
 from bot.blocks import (
     FALLBACK,
@@ -34,6 +43,7 @@ from bot.blocks import (
     text_input,
 )
 from bot.findings import ICON, WORST, judged_lines, severity, top_lines
+from bot.homecard import Home
 from commands.finding import Finding, Light, Suggestion, worst
 from commands.model import (
     AlertGroup,
@@ -108,6 +118,11 @@ def private(
 def _naming(text: str) -> str:
     """Whom the bot knows by an id alone is shown by Slack as people call them; nobody is called by a private answer."""
     return re.sub(r"(?<![\w@<|-])(?=\w*\d)([UW][A-Z0-9]{8,})\b(?!-)", r"<@\1>", text)
+
+
+def home(page: Home, redact: Callable[[str], str]) -> Block:
+    """The Home tab of one person."""
+    return homecard.view(_redacted(page, redact), _headline)
 
 
 # --- windows ---

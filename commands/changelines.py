@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from commands.finding import Finding, Light
 from commands.model import Section
 from commands.response.changerequest import ChangeRequest, Checked, Risk, TickState
+from commands.site import Site
 from commands.wording import one_line
 
 # As `access` calls what is agreed to.
@@ -87,3 +88,18 @@ def _told(finding: Finding) -> str:
 def said(section: Section, key: str) -> str:
     """What such a section says of the payload, or of the target."""
     return next((each.value for each in section.findings if each.key == key), "")
+
+
+def may_approve(change: ChangeRequest, roles: frozenset[str], site: Site) -> bool:
+    """Whether somebody with these roles may, by the rules of `access` for `change start` as they are now, and by
+    whom it was put before."""
+    payload = change.payload
+    fitting = [
+        rule
+        for rule in site.access
+        if rule.is_about("approve", START, payload.cluster) and rule.has_namespace(payload.namespace)
+    ]
+    asked = set(change.roles)
+    return any(
+        held & roles for held in (set(rule.roles) & asked if asked else set(rule.roles) for rule in fitting)
+    )

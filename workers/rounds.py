@@ -118,12 +118,12 @@ class Rounds:
     def miss_watchdogs(self) -> None:
         """Tell when the Watchdog of a cluster is not heard any more, and when it is heard again."""
         for cluster in self._site.clusters.values():
-            beat = self._state.heard(beat_of(self._site, cluster.name))
+            beat = self._state.heard(duties.beat_of(self._site, cluster.name))
             if beat is not None:
                 self._miss(cluster, beat)
 
     def _miss(self, cluster: ClusterSite, beat: datetime) -> None:
-        now, missing = self._now(), self._state.mark(_missing(cluster.name))
+        now, missing = self._now(), self._state.mark(duties.missing(cluster.name))
         if missing:
             self._hear(cluster.name, missing, beat, now)
             return
@@ -132,7 +132,7 @@ class Rounds:
             channel = self._channel(cluster.alerts.watchdog.channel)
             notice = duties.missed(new_id("N"), cluster.name, beat, now, self._site, channel)
             change = self._state.change().put(notice, was="").show(notice, priority=0)
-            change.once(_missing(cluster.name), f"{notice.id} {beat.timestamp()}", _REMEMBER)
+            change.once(duties.missing(cluster.name), f"{notice.id} {beat.timestamp()}", _REMEMBER)
             change.once(f"watchdog-missed:{cluster.name}:{beat.timestamp()}", notice.id, _REMEMBER)
             _try(change.audit("watchdog missed", id=notice.id, cluster=cluster.name))
 
@@ -143,7 +143,7 @@ class Rounds:
         stored = self._state.load(f"notice:{id}")
         if not silent:
             return
-        change = self._state.change().forget(_missing(cluster)).once(f"watchdog-heard:{id}", "1", _REMEMBER)
+        change = self._state.change().forget(duties.missing(cluster)).once(f"watchdog-heard:{id}", "1", _REMEMBER)
         if stored is not None and isinstance(stored.record, Notice):
             again = duties.heard_again(stored.record, cluster, silent, now)
             change.put(again, was=stored.version, keep=KEEP).show(again, priority=1)
@@ -152,15 +152,6 @@ class Rounds:
     def _channel(self, place: str) -> str:
         """Of a key of `channels`, or the channel itself."""
         return (self._site.channel(place) if hasattr(self._site.channels, place) else "") or place
-
-
-def beat_of(site: Site, cluster: str) -> str:
-    """Under which name a cluster's Watchdog is noted: of the only one, every Watchdog is."""
-    return f"watchdog-{cluster}" if len(site.clusters) > 1 else "watchdog"
-
-
-def _missing(cluster: str) -> str:
-    return f"watchdog-missing:{cluster}"
 
 
 def _try(change: Change) -> None:

@@ -7,7 +7,7 @@ ids they use; how many must agree, and who among them, follows from the risk. Al
 from collections.abc import Mapping, Sequence
 
 from commands.changeclock import EXPIRE
-from commands.changelines import START
+from commands.changelines import START, may_approve
 from commands.changes.meant import NOTHING, about, demand, did, entered, said, service_of, settings
 from commands.changes.new import is_author
 from commands.command import Command, Flag
@@ -93,21 +93,6 @@ def _demand_other(given: Given, change: ChangeRequest) -> None:
 
 def _as(user: str, other: str) -> str:
     return "" if user == other else f" as {other}"
-
-
-def may_approve(change: ChangeRequest, roles: frozenset[str], site: Site) -> bool:
-    """Whether somebody with these roles may, by the rules of `access` for `change start` as they are now, and by
-    whom it was put before."""
-    payload = change.payload
-    fitting = [
-        rule
-        for rule in site.access
-        if rule.is_about("approve", START, payload.cluster) and rule.has_namespace(payload.namespace)
-    ]
-    asked = set(change.roles)
-    return any(
-        held & roles for held in (set(rule.roles) & asked if asked else set(rule.roles) for rule in fitting)
-    )
 
 
 def _who(change: ChangeRequest, site: Site) -> str:

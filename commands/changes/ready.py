@@ -1,7 +1,6 @@
 """`change tick`, `change standby`, `change notify`: what people say and do before a change begins."""
 
-from commands.changelines import ACCEPTED, STANDBY, TICKED
-from commands.changes.deciding import may_approve
+from commands.changelines import ACCEPTED, STANDBY, TICKED, may_approve
 from commands.changes.meant import NOTHING, about, did, entered, settings
 from commands.changes.new import is_author
 from commands.command import Command, Flag

@@ -6,7 +6,7 @@ own approval. What is typed here is what people say of it.
 
 import re
 
-from commands.changes.deciding import may_approve
+from commands.changelines import may_approve
 from commands.changes.meant import NOTHING, about, demand, did, entered, said
 from commands.changes.new import is_author
 from commands.command import Command, Flag

@@ -26,4 +26,5 @@ def _manifest() -> Any:
 _MANIFEST = _manifest()
 
 SCOPES: frozenset[str] = frozenset(_MANIFEST["oauth_config"]["scopes"]["bot"])
+HOME_TAB: bool = _MANIFEST["features"]["app_home"]["home_tab_enabled"]
 EVENTS: frozenset[str] = frozenset(_MANIFEST["settings"]["event_subscriptions"]["bot_events"])

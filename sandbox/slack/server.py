@@ -60,7 +60,7 @@ class SlackStandIn(Writing, Joining):
         signing_secret: str = SIGNING_SECRET,
         scopes: Iterable[str] = installed.SCOPES,
         events: Iterable[str] = installed.EVENTS,
-        home_tab: bool = True,
+        home_tab: bool = installed.HOME_TAB,
         cast: Callable[[], Cast] = default_cast,
         frozen_at: float | None = None,
         rate_limits: Literal["slack", "off"] = "slack",

@@ -42,9 +42,11 @@ PURE_MORE: Mapping[str, tuple[str, ...]] = {
         "bot.changerequestcard",
         "bot.changethread",
         "bot.findings",
+        "bot.homecard",
         "bot.incidentcard",
         "bot.taskcard",
     ),
+    "bot/homecard.py": ("bot.alertwords", "bot.blocks", "bot.findings", "bot.incidentwords"),
     "bot/taskcard.py": ("bot.alertwords", "bot.blocks"),
     "bot/forms.py": ("bot.blocks", "orjson"),
     "bot/incidentcard.py": ("bot.alertwords", "bot.blocks", "bot.incidentthread", "bot.incidentwords"),
@@ -79,14 +81,14 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "httpcore": ("workers/http.py",),
     "slack_bolt": ("bot/slack.py", "bot/web.py", "bot/__main__.py"),
     "slack_sdk": (
-        "bot/courier.py", "bot/furnishing.py", "bot/roommaking.py", "bot/rooms.py", "bot/scribe.py", "bot/wire.py",
-        "bot/people.py", "bot/doctor/slack.py", "bot/doctor/channels.py", "bot/doctor/people.py", "bot/slack.py",
-        "bot/web.py", "bot/__main__.py",
+        "bot/courier.py", "bot/furnishing.py", "bot/homes.py", "bot/roommaking.py", "bot/rooms.py", "bot/scribe.py",
+        "bot/wire.py", "bot/people.py", "bot/doctor/slack.py", "bot/doctor/channels.py", "bot/doctor/people.py",
+        "bot/slack.py", "bot/web.py", "bot/__main__.py",
     ),
     # Its exceptions are everybody's who must say "the store does not answer".
     "redis.exceptions": (
         "bot/state.py", "bot/presence.py", "bot/doctor/__init__.py", "bot/doctor/store.py", "bot/doctor/house.py",
-        "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
+        "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/homes.py", "bot/__main__.py",
         "bot/scribe.py", "workers/turns.py", "workers/lookout.py", "workers/__main__.py",
         "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
         "workers/tasks.py",
@@ -119,6 +121,7 @@ SLACK_METHODS = frozenset(name for name in dir(WebClient) if "_" in name.strip("
 CATCH_ALL: Mapping[str, str] = {
     "bot/courier.py": "a thread that ends would leave Slack without a sender",
     "bot/doctor/check.py": "a broken check is a line, and the others go on",
+    "bot/homes.py": "a thread that ends would leave every Home as it is",
     "bot/logs.py": "a log call must not break what it tells of",
     "bot/scribe.py": "a thread that ends would leave timelines without what people mark",
     "bot/tracing.py": "the step is told by the kind of what ended it, and it is raised again",
