@@ -1,10 +1,10 @@
 """The rights that one cluster's configuration asks of its API server, expanded from commands/needs.py.
 
-Pure. Called by bot/doctor.py, which asks the API server about each.
+Pure. Called by bot/doctor/cluster.py, which asks the API server about each.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from commands.needs import EFFECTS, READS, Extra, Rule, Where, changes, rules
@@ -19,6 +19,7 @@ class KubeNeed:
     resource: str
     group: str = ""
     namespace: str = ""
+    extra: Extra | None = field(default=None, compare=False)  # the role of its own that grants it
 
     @property
     def rule(self) -> str:
@@ -62,7 +63,7 @@ def _is_used(rule: Rule, cluster: ClusterSite) -> bool:
 def _needs(cluster: ClusterSite, asked: Iterable[Rule]) -> tuple[KubeNeed, ...]:
     """A right in the whole cluster is not asked for once more in a namespace."""
     needs = [
-        KubeNeed(rule.verb, rule.resource, rule.group, namespace)
+        KubeNeed(rule.verb, rule.resource, rule.group, namespace, rule.extra)
         for rule in asked
         for namespace in _namespaces(cluster, rule.where)
     ]

@@ -112,7 +112,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
 # bot/slack.py opens the window that asks for a reason: what a press allows for that is over after 3 s, and the
 # outbox would come later.
 SLACK_CALLERS = (
-    "bot/wire.py", "bot/people.py", "bot/doctor/slack.py", "bot/doctor/channels.py", "bot/doctor/people.py", "bot/slack.py",
+    "bot/wire.py", "bot/people.py", "bot/doctor/slack.py", "bot/doctor/people.py", "bot/slack.py",
 )  # fmt: skip
 # Every method of the Web API as the SDK calls it (chat_postMessage), and the way to call any of them.
 SLACK_METHODS = frozenset(name for name in dir(WebClient) if "_" in name.strip("_") and name[0] != "_")
