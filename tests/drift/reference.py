@@ -17,8 +17,6 @@ from tests.drift.tree import Module, modules
 
 _HEAD = """# Every command
 
-Written by `UPDATE_GOLDEN=1 make test ARGS=tests/drift/test_reference.py` from the declarations under `commands/`.
-
 `/sre WORD [VERB] [NAME] [FLAGS]`, as a slash command, as `@sre …` in a thread, or in a direct message. The bare word only
 looks. A verb with `*` shows a plan and waits for the approval of one person other than its requester, one with `**` for that
 of two ([how](changes.md)); with `†` its requester may confirm it. What is in capitals is yours to fill in; …, where a name
@@ -42,6 +40,13 @@ def _catalog() -> Catalog:
     return Catalog.load()
 
 
+_FOOT = """
+---
+
+This page is written by `UPDATE_GOLDEN=1 make test ARGS=tests/drift/test_reference.py` from the declarations under `commands/`.
+"""
+
+
 def written() -> str:
     catalog = _catalog()
     built = {command.word for command in catalog}
@@ -54,7 +59,7 @@ def written() -> str:
         words=len(built),
     )
     groups = "".join(_group(group, catalog) for group in words.Group)
-    return f"{about}{groups}{_shortcuts(catalog)}{_calendar(catalog)}"
+    return f"{about}{groups}{_shortcuts(catalog)}{_calendar(catalog)}{_FOOT}"
 
 
 def _group(group: words.Group, catalog: Catalog) -> str:
@@ -67,7 +72,11 @@ def _word(word: words.Word, own: Sequence[Command]) -> str:
     lines = [f"\n### {word.name}\n"]
     if word.aliases:
         lines += [f"Also typed as {_listed(f'`{alias}`' for alias in word.aliases)}.", ""]
-    lines += ["| | |", "|---|---|", *(_row(word, verb, command) for command in own for verb in command.verbs)]
+    lines += [
+        "| typed | does |",
+        "|---|---|",
+        *(_row(word, verb, command) for command in own for verb in command.verbs),
+    ]
     lines += ["", *_flags(own), *_roles(own)]
     examples = [f"/sre {example}" for command in own for example in command.examples]
     lines += ["```text", *examples, "```", "", *_rights_of(word.name), ""]
@@ -96,7 +105,7 @@ def _flags(own: Sequence[Command]) -> list[str]:
         f"| `{_cell(flag)}` | {_cell(help)} | {'all of them' if len(verbs) == every else ', '.join(verbs)} |"
         for (flag, help), verbs in found.items()
     ]
-    return ["| flag | | of |", "|---|---|---|", *rows, ""] if rows else []
+    return ["| flag | means | of |", "|---|---|---|", *rows, ""] if rows else []
 
 
 def _roles(own: Sequence[Command]) -> list[str]:
