@@ -89,8 +89,16 @@ def page(*more: CollectorRegistry) -> bytes:
 
 
 def started(part: str) -> None:
-    """Say what runs: "bot" or "worker"."""
+    """Say what runs: "bot" or "worker". What alerts look at stands at 0 from the start: Prometheus sees no increase in
+    a series that begins with 1."""
     BUILD.labels(part, VERSION).set(1)
+    for where in ("card", "listener") if part == "bot" else ("job", "part"):
+        BUGS.labels(where)
+    if part == "bot":
+        for outcome in ("stored", "malformed", "too_large", "unauthorized", "unavailable"):
+            WEBHOOKS.labels(outcome)
+        for route in ("/alerts", "/slack/events"):
+            RESPONSES.labels(route, "5xx")
 
 
 @contextmanager
