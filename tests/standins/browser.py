@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import ExitStack
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import CDPSession, ConsoleMessage, Page, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
@@ -177,7 +177,7 @@ def axe(tab: Tab, *, within: str = "", without: tuple[str, ...] = ()) -> list[st
 
     within: a selector, "" for the whole page. without: rules that are not asked.
     """
-    tab.run(AXE_SCRIPT)
+    tab.run((files("axe_playwright_python") / "axe.min.js").read_text())
     options = {
         "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
         "rules": {rule: {"enabled": False} for rule in without},
