@@ -1,6 +1,7 @@
 """The Slack app's manifest: the copy in the repository, Slack's limits, what the bot listens to and calls."""
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,8 @@ SCOPES = {
     "conversations.list": _LISTS,
     "conversations.open": {"im:write"},
     "conversations.replies": _HISTORY,
+    "conversations.setPurpose": _MANAGES,
+    "conversations.setTopic": _MANAGES,
     "files.completeUploadExternal": {"files:write"},
     "files.getUploadURLExternal": {"files:write"},
     "pins.add": _PINS,
@@ -170,11 +173,15 @@ def methods() -> set[str]:
 
 
 def methods_of(file: str) -> set[str]:
-    """The Web API methods a module names, as "chat.postMessage" or as the SDK spells it."""
+    """The Web API methods a module names, as "chat.postMessage", as its beginning ("conversations.set", in an f-string) or
+    as the SDK spells it."""
     module = next(module for module in modules("bot") if module.file == file)
     by_sdk = {method.replace(".", "_"): method for method in METHODS}
     said = {node.value for node in ast.walk(module.tree) if isinstance(node, ast.Constant)}
     done = {node.attr for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)}
-    return {method for method in METHODS if method in said} | {
-        by_sdk[name] for name in done if name in by_sdk
-    }
+    begun = {text for text in said if isinstance(text, str) and re.fullmatch(r"[a-z]+\.[a-z]{3,}", text)}
+    return (
+        {method for method in METHODS if method in said}
+        | {method for method in SCOPES if any(method != text and method.startswith(text) for text in begun)}
+        | {by_sdk[name] for name in done if name in by_sdk}
+    )
