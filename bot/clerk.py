@@ -13,6 +13,7 @@ from bot.decisions import Decisions
 from bot.entryclerk import Entered, EntryClerk
 from bot.following import following as asked
 from bot.givens import Attempt, Givens, Wanted
+from bot.metrics import APPROVALS
 from bot.people import People
 from bot.state import Change, State
 from commands.catalog import Catalog
@@ -54,6 +55,8 @@ class Clerk(EntryClerk):
             self._follow(change, wanted, entry, records[0])
             about = records[0]
             self._commit(change, wanted, answer, id=about.id, cluster=about.cluster)
+            if entry.breaks:
+                APPROVALS.labels("glass").inc()
         return answer
 
     def _write(self, change: Change, write: Write, attempt: Attempt) -> Incident | Task:

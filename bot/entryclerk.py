@@ -6,6 +6,7 @@ alone and written to the audit. What is given and where it is written is its cle
 tasks, bot/changeclerk.py for change requests.
 """
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from bot import tracing
 from bot.givens import Attempt, Wanted
 from bot.people import People
 from bot.state import JOB_TIMEOUT, Change, Conflict, State, Taken
@@ -23,6 +25,8 @@ from commands.finding import Suggestion
 from commands.form import NeedsForm
 from commands.model import Request
 from commands.site import Site
+
+log = logging.getLogger(__name__)
 
 # Slack repeats an event for about six minutes.
 _REMEMBER_DELIVERY = timedelta(hours=1)
@@ -117,7 +121,9 @@ class EntryClerk(ABC):
     def _commit(self, change: Change, wanted: Wanted, answer: Entered, **facts: str) -> None:
         change.audit("entered", act=_act(wanted), by=wanted.actor.user, team=wanted.actor.team, **facts)
         masked = replace(answer, answer=self._state.redact(answer.answer))
-        change.once(f"delivery:{wanted.delivery}", masked.kept(), _REMEMBER_DELIVERY).commit()
+        with tracing.span("enter", request=facts["id"], command=_act(wanted)):
+            change.once(f"delivery:{wanted.delivery}", masked.kept(), _REMEMBER_DELIVERY).commit()
+            log.info("%s: %s entered", facts["id"], _act(wanted))
 
     def _refused(self, wanted: Wanted, reason: str) -> None:
         who = {"by": wanted.actor.user, "team": wanted.actor.team}

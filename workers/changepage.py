@@ -55,7 +55,7 @@ class ChangePage:
         """Tell what is due now."""
         for member in self._changes.due(self._now()):
             id = member.partition(":")[2]
-            with alone(f"what the status page is to be told of {id}"):
+            with alone(f"what the status page is to be told of {id}", id):
                 self._tell_if_due(id)
 
     def _tell_if_due(self, id: str) -> None:

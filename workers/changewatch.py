@@ -74,7 +74,7 @@ class ChangeWatch:
         """Do what is due of every change request now."""
         for member in self._changes.due(self._now()):
             id = member.partition(":")[2]
-            with alone(f"what is due of {id}"), suppress(Conflict, Taken):  # another worker was quicker
+            with alone(f"what is due of {id}", id), suppress(Conflict, Taken):  # another worker was quicker
                 self._changes.append(id, lambda change: changeclock.due(change, self._now(), self._site))
                 self._do(id)
 

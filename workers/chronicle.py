@@ -102,7 +102,7 @@ class Chronicle:
         raise Conflict(_PLACE)
 
     def _add(self, change: Change, id: str, tells: Iterable[tuple[AuditLine, Tell]]) -> None:
-        with alone(f"what the audit trail says of {id}"):
+        with alone(f"what the audit trail says of {id}", id):
             stored = self._records.incident(id)
             if stored is not None and not stored.record.is_over:
                 self._records.add(change, stored, _drafts(stored.record, tells))

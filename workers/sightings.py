@@ -60,7 +60,7 @@ class Sightings:
                 self._state.change().once(f"sighted:{incident.id}", "1", EVERY).commit()
             except Taken:
                 continue
-            with alone(f"what changed around {incident.id}"):
+            with alone(f"what changed around {incident.id}", incident.id):
                 self.look(incident)
 
     def look(self, incident: Incident) -> None:

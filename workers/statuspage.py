@@ -65,7 +65,7 @@ class StatusPage:
                     and timer.fired is None
                     and self._may_try(incident, timer)
                 ):
-                    with alone(f"{timer.key} of {incident.id}"):
+                    with alone(f"{timer.key} of {incident.id}", incident.id):
                         self._post(incident, timer)
 
     def _may_try(self, incident: Incident, timer: Timer) -> bool:

@@ -33,12 +33,12 @@ class Timers:
     def fire(self) -> None:
         """Do what is due now."""
         for id in self._due(self._records):
-            with alone(f"what is due of {id}"):
+            with alone(f"what is due of {id}", id):
                 self._records.append(
                     id, lambda each: clockwork.due(self._heard(each), self._now(), self._site)
                 )
         for id in self._due(self._tasks):
-            with alone(f"what is due of {id}"):
+            with alone(f"what is due of {id}", id):
                 self._tasks.append(id, lambda task: taskclock.due(task, self._now(), self._site))
 
     def _heard(self, incident: Incident) -> Incident:

@@ -1,9 +1,12 @@
 """What is counted where it happens, and what the store tells of itself: each number moves when its thing does."""
 
+import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import httpx
@@ -29,6 +32,8 @@ from sandbox.slack import SlackStandIn
 from tests import build
 from tests.build import ALICE, BOB
 from tests.edges.test_desk import Bench
+from tests.edges.test_records import Post
+from workers.alone import alone
 from workers.carried import along
 from workers.clients import Clients
 from workers.port import Port, listening
@@ -303,3 +308,32 @@ def test_what_alerts_look_at_is_there_from_the_start() -> None:
     assert REGISTRY.get_sample_value("sre_bot_alert_webhooks_total", {"outcome": "unavailable"}) is not None
     failed = {"route": "/alerts", "status": "5xx"}
     assert REGISTRY.get_sample_value("sre_bot_http_responses_total", failed) is not None
+
+
+# --- which record a line is about ---
+
+
+def test_what_is_entered_into_a_record_is_logged_with_its_id(
+    state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    post = Post(state)
+    with caplog.at_level("INFO", logger="bot.entryclerk"):
+        told = post.type("incident declare sev3 checkout is slow")
+    (incident,) = post.records.open_incidents()
+    assert incident.id in told.text
+    assert [line.getMessage() for line in caplog.records] == [f"{incident.id}: incident declare entered"]
+
+
+def test_what_is_wrong_with_one_record_is_told_of_it_and_holds_up_no_other() -> None:
+    written = StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(logs.JsonLines(str))
+    logging.getLogger("workers.alone").addHandler(handler)
+    for id in ("INC-1", "INC-2"):
+        with alone(f"what is due of {id}", id):
+            raise ValueError("odd")
+    logging.getLogger("workers.alone").removeHandler(handler)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [(line["request"], line["msg"]) for line in lines] == [
+        (f"INC-{n}", f"what is due of INC-{n} was passed over") for n in (1, 2)
+    ]
