@@ -35,7 +35,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], patience: float =
     for library in ("urllib3", "botocore", "slack_sdk", "kubernetes"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
-        settings = loading.load(environ)
+        # A worker's environment has no Slack in it, and what is missing there is a line like any other.
+        settings = (loading.load if environ.get("SLACK_BOT_TOKEN") else loading.load_worker)(environ)
     except BadSettings as bad:
         return _tell_settings(bad, is_json=given.json)
     checks = [_redacted(check, settings.redactor()) for check in examine(settings, environ, patience)]
@@ -70,6 +71,9 @@ def probes(settings: Settings, environ: Mapping[str, str], patience: float) -> I
     yield "Redis", partial(store.probe, settings, patience)
     yield "house", partial(house.probe, settings, patience)
     for site in settings.site.clusters.values():
+        if not cluster.has_account(site, settings, environ):
+            yield f"Kubernetes {site.name}", partial(cluster.not_from_here, site)
+            continue
         kube = cluster.Kube(site, settings, environ, patience)
         yield f"Kubernetes {site.name}", partial(cluster.probe, kube)
         for name in ("prometheus", "alertmanager", "grafana"):

@@ -7,6 +7,7 @@ commands that need it and the rule to add.
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -84,6 +85,21 @@ class Kube:
         config.retries = False
         config.connection_pool_maxsize = _SIDE_BY_SIDE
         return config, RESTClientObject(config).pool_manager
+
+
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+def has_account(cluster: ClusterSite, settings: Settings, environ: Mapping[str, str]) -> bool:
+    """False in a pod of the bot's own process, which asks nothing of the cluster, of AWS and of the monitoring."""
+    is_pod = "KUBERNETES_SERVICE_HOST" in environ
+    return not is_pod or bool(settings.kubeconfig or cluster.context) or _ACCOUNT.exists()
+
+
+def not_from_here(cluster: ClusterSite) -> Iterator[Check]:
+    found = "not asked: this pod has no ServiceAccount token, and the bot's own process needs none"
+    mend = "run the doctor where the workers run, too: `kubectl exec -n sre-bot deploy/sre-bot-workers -- sre-bot doctor`"
+    yield Check(f"Kubernetes {cluster.name}", OPEN, found, mend)
 
 
 def probe(kube: Kube) -> Iterator[Check]:

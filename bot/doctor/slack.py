@@ -17,7 +17,7 @@ from bot.settings import Settings
 
 NO_ANSWER = (SlackClientError, OSError)
 _SCOPES_PAGE = "under OAuth & Permissions, Bot Token Scopes, and reinstall the app"
-_APP_PAGE = "Basic Information, App-Level Tokens"
+_APP_PAGE = "App-Level Tokens (first page of the app)"
 _REINSTALL = "reinstall the app and set SLACK_BOT_TOKEN to its new xoxb-… token"
 _MENDS: Mapping[str, str] = {
     "invalid_auth": _REINSTALL,
@@ -39,7 +39,8 @@ def web_client(settings: Settings, token: str, patience: float) -> WebClient:
 def probe(settings: Settings, patience: float, home: Callable[[], str]) -> Iterator[Check]:
     """home: the workspace that the store remembers, "" where it remembers none."""
     if not settings.slack_bot_token:
-        yield Check("Slack token", OPEN, "no SLACK_BOT_TOKEN here", "set SLACK_BOT_TOKEN")
+        mend = "where the bot runs, set SLACK_BOT_TOKEN, and SLACK_APP_TOKEN or SLACK_SIGNING_SECRET; a worker needs none"
+        yield Check("Slack token", OPEN, "no SLACK_BOT_TOKEN here: Slack is not looked at", mend)
         return
     slack = web_client(settings, settings.slack_bot_token.reveal(), patience)
     try:
@@ -136,7 +137,7 @@ def signing_secret(secret: str) -> Iterator[Check]:
     """A wrong one is seen by nobody before Slack's first request is refused."""
     if secret and not re.fullmatch(r"[0-9a-f]{32}", secret):
         found = "SLACK_SIGNING_SECRET does not look like one (32 characters of 0-9 and a-f)"
-        mend = "copy Signing Secret under Basic Information, App Credentials; Client Secret is another"
+        mend = "copy Signing Secret under App Credentials (first page of the app); Client Secret is another"
         yield Check("Slack signing secret", WARNING, found, mend)
 
 

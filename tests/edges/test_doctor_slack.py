@@ -96,7 +96,7 @@ def test_two_tokens_of_two_apps(house: House) -> None:
     assert found.found == (
         "SLACK_APP_TOKEN is of app A0ONE, SLACK_BOT_TOKEN of app A0TWO: nothing would be heard"
     )
-    assert found.mend == "set SLACK_APP_TOKEN to one of app A0TWO: Basic Information, App-Level Tokens"
+    assert found.mend == "set SLACK_APP_TOKEN to one of app A0TWO: App-Level Tokens (first page of the app)"
 
 
 def test_each_missing_scope_is_named_with_its_reason_and_each_superfluous_one(house: House) -> None:
@@ -130,16 +130,19 @@ def test_what_slack_does_not_tell_is_not_called_good(house: House) -> None:
 def test_the_shape_of_the_signing_secret(house: House, secret: str, lines: int) -> None:
     found = house.of("Slack signing", replace(house.settings, slack_signing_secret=Secret(secret)))
     assert len(found) == lines
-    assert all(check.state == WARNING and "Basic Information" in check.mend for check in found)
+    assert all(check.state == WARNING and "App Credentials" in check.mend for check in found)
 
 
 @pytest.mark.parametrize(
     ("error", "mend"),
     [
-        ("invalid_auth", "make a new token under Basic Information, App-Level Tokens, turn on Socket Mode"),
+        (
+            "invalid_auth",
+            "make a new token under App-Level Tokens (first page of the app), turn on Socket Mode",
+        ),
         (
             "missing_scope",
-            "make a new token with connections:write under Basic Information, App-Level Tokens",
+            "make a new token with connections:write under App-Level Tokens (first page of the app)",
         ),
         ("not_allowed_token_type", "set SLACK_APP_TOKEN to the xapp-… token"),
         ("socket_mode_not_enabled", "turn Socket Mode on under Settings, Socket Mode"),
