@@ -101,7 +101,16 @@ def test_the_site_is_built_and_asks_nobody_else_for_anything(tmp_path: Path) -> 
     assert built.returncode == 0, built.stdout + built.stderr
     made = {path.name for path in tmp_path.glob("*.html")}
     assert {page.with_suffix(".html").name for page in PAGES} <= made
-    assert [loaded for page in tmp_path.glob("*.html") for loaded in fetched(page.read_text())] == []
+    pages = {path: path.read_text() for path in tmp_path.rglob("*.html") if path.name != "404.html"}
+    assert [loaded for html in pages.values() for loaded in fetched(html)] == []
+    assert [f"{path.name}: {link}" for path, html in pages.items() for link in dead(path, html)] == []
+
+
+def dead(page: Path, html: str) -> Iterator[str]:
+    """Links within the site that lead nowhere."""
+    for link in re.findall(r'(?:href|src)="([^"#?]+)', html):
+        if not re.match(r"[a-z]+:|//", link) and not (page.parent / link).is_file():
+            yield link
 
 
 def fetched(html: str) -> list[str]:
@@ -196,6 +205,14 @@ def test_the_changelog_and_the_upgrade_notes_know_this_version() -> None:
     )
     minor = VERSION.rpartition(".")[0]
     assert re.search(rf"^### {re.escape(minor)}\.0$", (DOCS / "upgrading.md").read_text(), re.M)
+
+
+def test_images_are_tagged_with_this_version() -> None:
+    files = [*DOCS.glob("*.md"), *(ROOT / "k8s").rglob("*.yaml")]
+    tag = re.compile(r"(?:\bsre-bot:|newTag: )(\d+\.\d+\.\d+)")
+    found = {(file.name, version) for file in files for version in tag.findall(file.read_text())}
+    assert found
+    assert {(name, version) for name, version in found if version != VERSION} == set()
 
 
 def test_the_readme_is_short() -> None:
