@@ -34,9 +34,14 @@ GRAVE = 2  # up to this severity there is a postmortem
 
 
 def false_alarm(given: Given) -> Entry:
+    """It is in no numbers and needs no postmortem then, so somebody says why; the weekly review tells of a grave one."""
     incident, why = active(given), reason(given)
-    because = f": {why}" if why else ""
-    told = aloud(event(given, Kind.STATUS, f"a false alarm{because}", to=Status.FALSE_ALARM.value, why=why))
+    if not why:
+        raise ask(
+            given, "A false alarm", "It was none", "Say what was wrong: `/sre incident false-alarm REASON`.",
+            Field("why", "Why was nothing wrong?", most=REASON),
+        )  # fmt: skip
+    told = aloud(event(given, Kind.STATUS, f"a false alarm: {why}", to=Status.FALSE_ALARM.value, why=why))
     return Entry(f"{incident.id} was a false alarm. It is in no numbers.", write(incident, told))
 
 

@@ -277,13 +277,22 @@ class Glass:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismissed:
+    """Somebody said that it was none, and why."""
+
+    by: str
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """id: "INC-2026-11-23-001". severity: 1 (gravest) to 4. wants_channel: it is to have a channel of its own; else
     it is told in a thread. alert: the message of the alert it was declared from, as Place.under has it.
 
     impact: what users feel, "" while nobody said. merged_into, reopened, related: ids and counts. runs: requests
     asked for in its room, by id. changes: of them and of change requests those that changed something. tasks: ids;
-    no_tasks: why there are none.
+    no_tasks: why there are none. dismissed: as long as it is a false alarm, or cancelled.
     people: users who are in its room or hold a role. led: who took command while it went on, the first first.
     impacts: the times users felt it before it was opened again, and again: when it last was. scopes: what Slack did not
     let the bot do, in words, each once. places: where it was told before, the first first. shown: what the bot has
@@ -324,6 +333,7 @@ class Incident:
     no_tasks: str = ""
     people: tuple[str, ...] = ()
     caused_by: Blame | None = None
+    dismissed: Dismissed | None = None
     related: tuple[str, ...] = ()
     merged_into: str = ""
     merged: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import Any
 
 from commands.ledger import Event
 from commands.response.events import Kind, read
-from commands.response.incident import Detection, Incident, Marked, Milestone, Status
+from commands.response.incident import Detection, Dismissed, Incident, Marked, Milestone, Status
 
 # The milestone that a status reaches when nobody said another time.
 REACHED: Mapping[Status, Milestone] = {
@@ -43,9 +43,14 @@ def _detection(text: str) -> Detection | None:
 
 def _status(incident: Incident, event: Event) -> Incident:
     to = Status(event.facts["to"])
-    moved = replace(incident, status=to)
+    moved = replace(incident, status=to, dismissed=_dismissed(to, event))
     milestone = REACHED.get(to)
     return reach(moved, milestone, event, event.at) if milestone else moved
+
+
+def _dismissed(to: Status, event: Event) -> Dismissed | None:
+    is_none = to in (Status.FALSE_ALARM, Status.CANCELED)
+    return Dismissed(event.by, event.at, event.facts.get("why", "")) if is_none else None
 
 
 def reach(incident: Incident, milestone: Milestone, event: Event, at: datetime) -> Incident:
@@ -96,6 +101,7 @@ def _reopened(incident: Incident, event: Event) -> Incident:
         reopened=incident.reopened + 1,
         impacts=(*incident.impacts, *stretch),
         again=event.at,
+        dismissed=None,
         milestones={each: marked for each, marked in incident.milestones.items() if each not in left},
     )
 

@@ -12,7 +12,7 @@ from commands.model import Gap, Inquiry, Section
 from commands.numbers.population import population, reason_against
 from commands.numbers.window import Window
 from commands.phrase import counted, span
-from commands.response.incident import Glass, Incident, Milestone
+from commands.response.incident import Dismissed, Glass, Incident, Milestone
 from commands.response.task import Task
 from commands.responsereads import OpenIncidents, Tasks
 from commands.review.facts import Facts
@@ -22,6 +22,7 @@ from commands.wording import one_line, unread
 
 TITLE = "What is open"
 GRAVE = 2  # from here up a postmortem is owed
+_WORKED = (Milestone.ACKNOWLEDGED, Milestone.MITIGATED)  # somebody took it for one
 
 
 def inquiry(site: ClusterSite, facts: Facts, window: Window) -> Inquiry:
@@ -37,12 +38,19 @@ def inquiry(site: ClusterSite, facts: Facts, window: Window) -> Inquiry:
         findings += [_active(real, facts.now), _owed(real, facts.now)]
     known = [] if isinstance(tasks, Gap) else [each for each in tasks if _is_meant(each, site)]
     alone = _alone(facts, window)
-    names = yield from names_of((*(each.owner for each in known), *(glass.by for _, glass in alone)))
+    none = _none(facts, window)
+    asked_for = (
+        *(each.owner for each in known),
+        *(glass.by for _, glass in alone),
+        *(said.by for _, said in none),
+    )
+    names = yield from names_of(asked_for)
     if isinstance(tasks, Gap):
         findings.append(unread("OM-4.6", "Actions", tasks))
     else:
         findings.append(_actions(known, names, facts))
     findings += [_glass(alone, names)] if alone else []
+    findings += [_dismissed(none, names)] if none else []
     return Section("actions", TITLE, True, (*findings, *_lessons(facts, window)))
 
 
@@ -112,6 +120,28 @@ def _where(incident: Incident, glass: Glass) -> str:
     if incident.is_private:
         return "one in a private incident"
     return f"{incident.id} {glass.request} {one_line(glass.line, 80)}"
+
+
+def _none(facts: Facts, window: Window) -> list[tuple[Incident, Dismissed]]:
+    """Grave ones that somebody was at work on, and that in the window were said to be none: they are in no numbers, and
+    owe no postmortem."""
+    return [
+        (each, each.dismissed)
+        for each in facts.known_incidents()
+        if each.dismissed and window.has(each.dismissed.at)
+        if each.severity <= GRAVE and not each.is_drill and any(each.at(name) for name in _WORKED)
+    ]
+
+
+def _dismissed(none: Sequence[tuple[Incident, Dismissed]], names: Mapping[str, str]) -> Finding:
+    lines = tuple(
+        f"{called(each)}: {each.status.value}, says {names.get(said.by, said.by)}: {one_line(said.why, 200)}"
+        if not each.is_private
+        else f"a private incident: {each.status.value}"
+        for each, said in sorted(none, key=lambda pair: pair[1].at)
+    )
+    said = f"{counted(len(none), 'grave incident')} that somebody was at work on"
+    return Finding("EM-4.4", "Said to be none", Light.YELLOW, said, evidence=lines)
 
 
 def _lessons(facts: Facts, window: Window) -> Iterable[Finding]:

@@ -11,7 +11,7 @@ from commands.form import NeedsForm
 from commands.ledger import Draft
 from commands.model import AlertGroup, Care, Severity, Silenced
 from commands.response.events import Kind, draft, written
-from commands.response.incident import Incident, Milestone, Status
+from commands.response.incident import Dismissed, Incident, Milestone, Status
 from commands.site import OnCall, Roles, Site
 from tests import build
 from tests.build import ALICE, BOB, INCIDENT, NOW, decided, grown, incident, kinds
@@ -334,15 +334,27 @@ def test_what_is_not_merged_is_not_taken_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "to"), [("false-alarm", Status.FALSE_ALARM), ("cancel a rehearsal", Status.CANCELED)]
+    ("line", "to"),
+    [("false-alarm the probe was wrong", Status.FALSE_ALARM), ("cancel a rehearsal", Status.CANCELED)],
 )
 def test_what_was_nothing_ends_at_the_side(line: str, to: Status) -> None:
     made = after(line, incident())
     assert made.status is to and made.is_over
 
+    assert made.dismissed == Dismissed(ALICE.user, NOW, line.partition(" ")[2])
 
-def test_what_is_cancelled_says_why() -> None:
-    assert "Say why it is none" in str(window("cancel", incident()))
+
+@pytest.mark.parametrize(
+    ("line", "asks"), [("cancel", "Say why it is none"), ("false-alarm", "Say what was wrong")]
+)
+def test_what_is_in_no_numbers_any_more_says_why(line: str, asks: str) -> None:
+    assert asks in str(window(line, incident()))
+
+
+def test_what_was_one_after_all_is_dismissed_no_more() -> None:
+    again = draft(Kind.REOPENED, "it fires again")
+    assert after("false-alarm the probe was wrong", incident()).dismissed
+    assert grown(after("false-alarm the probe was wrong", incident()), again).dismissed is None
 
 
 def complete(*more: Draft, **said: str) -> Incident:

@@ -15,8 +15,10 @@ from incident_history import (
     golden,
     golden_changes,
     incident,
+    milestone,
     over,
     simple,
+    status,
 )
 from review_world import NOW, given, monthly, review
 
@@ -140,6 +142,29 @@ def test_what_one_person_approved_alone_is_in_the_week_until_it_is_reviewed():
     }
     well = given(Incidents=(replace(made, glass=(seen,)),)) | world
     assert line(typed("review weekly", well)["actions"], "Break-glass").light is Light.GREEN
+
+
+def test_a_grave_one_that_was_said_to_be_none_is_in_the_week_with_the_reason():
+    begun = at(30, "20:00:00")
+
+    def none(id, severity=1, *, is_touched=True, when=begun + HOUR, **facts):
+        worked = (milestone("acknowledged", begun),) if is_touched else ()
+        made = incident(id, begun, severity, "vault", *worked, status("false alarm", when), **facts)
+        said = replace(made.dismissed, why="the probe was wrong", by=BOB)
+        return replace(made, dismissed=said)
+
+    told = none("INC-7")
+    mild, untouched, drill = none("INC-8", 3), none("INC-9", is_touched=False), none("INC-10", drill="yes")
+    old, hidden = none("INC-11", when=begun - 20 * DAY), none("INC-12", 2, private="yes")
+    world = given(Incidents=(told, mild, untouched, drill, old, hidden)) | {Called: {BOB: "bob"}}
+    found = line(typed("review weekly", world)["actions"], "Said to be none")
+    assert (found.light, found.value) == (Light.YELLOW, "2 grave incidents that somebody was at work on")
+    assert set(found.evidence) == {
+        "INC-7 Sev1 vault is down: false alarm, says bob: the probe was wrong",
+        "a private incident: false alarm",
+    }
+    others = typed("review weekly", given(Incidents=(mild, untouched)))["actions"]
+    assert "Said to be none" not in lights(others)
 
 
 def action(id, due, **changes):
