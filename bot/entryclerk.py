@@ -102,8 +102,8 @@ class EntryClerk(ABC):
             attempt = Attempt(self._register(), id)
             try:
                 return self._try(wanted, attempt)
-            except Taken:
-                id = attempt.id
+            except Taken:  # by a copy of the same delivery: it is answered as that one was
+                continue
             except Conflict as conflict:  # a number that is given already is drawn anew
                 id = "" if attempt.id and str(conflict).endswith(f":{attempt.id}") else attempt.id
         raise Stale("Others are writing this record. Nothing was done. Please try again.")
