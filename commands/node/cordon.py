@@ -15,6 +15,7 @@ from commands.finding import Finding, Light, Suggestion
 from commands.model import Args, Gap
 from commands.node import capacity, header
 from commands.node.choice import choice, labelled
+from commands.node.permission import held_to
 from commands.phrase import counted
 from commands.plan import Plan, Result, Step, Verdict, Wave
 from commands.scheduling import NodeDetail, NodeDetails, Placements
@@ -38,12 +39,12 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
         return blocked(title, wrong)
     now = None if isinstance(seen[reads.Now()], Gap) else seen[reads.Now()]
     targets = chosen.of(nodes)
-    if not closing:
-        return _opening(title, targets, now)
-    return replace(
-        _closing(title, targets, now, who),
-        findings=_closing_findings(nodes, targets, seen[Placements()], now),
-    )
+    if closing:
+        made = _closing(title, targets, now, who)
+        made = replace(made, findings=_closing_findings(nodes, targets, seen[Placements()], now))
+    else:
+        made = _opening(title, targets, now)
+    return (yield from held_to(made, made.steps[0].effect)) if made.steps else made
 
 
 def _closing(title: str, targets: tuple[NodeDetail, ...], now: datetime | None, who: Who) -> Plan:

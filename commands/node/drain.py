@@ -16,6 +16,7 @@ from commands.model import Args, Gap, Reads, Seen
 from commands.node import availability, budgets, capacity, header, storage
 from commands.node.cases import UNCOUNTED, Case, Kind, named
 from commands.node.choice import Choice, choice, labelled
+from commands.node.permission import held_to
 from commands.node.scene import Scene, claims, evidence, further, pods_of, put_together
 from commands.phrase import counted, mebibytes, millicores, span
 from commands.plan import Plan, Step, Wave
@@ -53,8 +54,8 @@ def plan(args: Args, site: ClusterSite, who: Who) -> Planning:
     second = yield further(read, site)
     made = _plan(put_together(site, chosen, who, first, targets, pods, second))
     if "dry-run" in args.flags and made.steps:
-        made = yield from _rehearsed(made)
-    return made
+        return (yield from _rehearsed(made))
+    return (yield from held_to(made, Cordon(targets[0].target, who.cause)))
 
 
 def _wrong(chosen: Choice, seen: Seen) -> tuple[Finding, ...]:

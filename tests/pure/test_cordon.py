@@ -6,6 +6,7 @@ from commands.effects import Cordon, Uncordon
 from commands.finding import Light
 from commands.model import Gap
 from commands.plan import Go, Mark, Result, Standing
+from commands.reads import Rehearsal
 from commands.scheduling import CORDONED, Placements, Taint
 from tests.pure.drain_world import GI, NOW, World, found, keys, marks, node, placed, pod
 
@@ -130,3 +131,21 @@ def test_a_plan_in_which_nothing_is_left_to_do_reads_nothing_and_is_done():
     world = World()
     assert world.verdict(plan, verb="cordon").result is Result.SUCCEEDED
     assert world.asked == []
+
+
+REFUSED = Rehearsal(False, "nodes/node-7: forbidden, needs patch on nodes")
+
+
+@pytest.mark.parametrize("ask", ["cordon", "uncordon", "drain"])
+def test_nobody_is_asked_to_approve_what_the_cluster_would_refuse(ask):
+    """And where the dry run itself is not answered, that is said and no reason to stop."""
+    there = (CLOSED if ask == "uncordon" else node(), node("node-8"))
+    for rehearsal, go, value in ((REFUSED, Go.BLOCKED, "needs patch on nodes"), (GONE, Go.RISK, "unknown")):
+        world = World(pod(), nodes=there, rehearsal=rehearsal)
+        plan = world.plan() if ask == "drain" else world.close(ask)
+        assert plan.go is go
+        assert value in found(plan, "node.dryrun").value
+
+
+def test_what_is_so_already_is_not_tried():
+    assert World(nodes=(CLOSED, node("node-8")), rehearsal=REFUSED).close().go is Go.NOTHING
