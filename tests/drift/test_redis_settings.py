@@ -7,6 +7,6 @@ from tests.drift.tree import ROOT
 
 
 def test_the_shipped_file_has_the_settings_that_were_tried() -> None:
-    lines = (ROOT / "k8s" / "redis.conf").read_text().splitlines()
+    lines = (ROOT / "k8s" / "components" / "redis" / "redis.conf").read_text().splitlines()
     shipped = dict(shlex.split(line) for line in lines if line and not line.startswith("#"))
     assert shipped == dict(DURABLE)
