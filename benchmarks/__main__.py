@@ -17,12 +17,13 @@ from benchmarks import (
     incidents,
     memory,
     slash_ack,
+    telling,
     trivial_job,
     webhook,
 )
 from benchmarks.common import machine, main
 
-ALL = (durability, audit, trivial_job, slash_ack, webhook, courier, alerts, incidents, memory)
+ALL = (durability, audit, trivial_job, slash_ack, webhook, courier, alerts, incidents, memory, telling)
 ON_A_CONTROL_PLANE = (drain, drain_beside)
 
 
