@@ -40,7 +40,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], patience: float =
     except BadSettings as bad:
         return _tell_settings(bad, is_json=given.json)
     checks = [_redacted(check, settings.redactor()) for check in examine(settings, environ, patience)]
-    print(_as_json(checks) if given.json else _as_text(checks))
+    print(as_json(checks) if given.json else _as_text(checks))
     return _exit_code(checks)
 
 
@@ -132,7 +132,7 @@ def _lines(name: str, checks: Sequence[Check]) -> Iterator[str]:
             yield f"  {' ' * len(gap)}→ {check.mend}"
 
 
-def _as_json(checks: Sequence[Check]) -> str:
+def as_json(checks: Sequence[Check]) -> str:
     """The shape that docs/install.md promises: keys are added, and none is taken away or given another meaning."""
     told = [
         {
@@ -157,5 +157,5 @@ def _tell_settings(bad: BadSettings, *, is_json: bool) -> int:
     print(bad, file=sys.stderr)
     if is_json:
         checks = [Check("settings", BROKEN, str(problem), "", "settings") for problem in bad.problems]
-        print(_dumped(orjson.loads(_as_json(checks)) | {"exit": 2}))
+        print(_dumped(orjson.loads(as_json(checks)) | {"exit": 2}))
     return 2

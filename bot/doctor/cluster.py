@@ -162,7 +162,7 @@ def _rights(kube: Kube, about: str) -> Iterator[Check]:
     if not missing:
         yield Check(f"{about} rights", GOOD, f"all {len(needs)} rights that reads need are there")
     if len(lacking) == len(more):
-        mend = "where changes are wanted, `sre-bot rbac | kubectl apply -f -` and run the workers as sre-bot-change"
+        mend = "where changes are wanted, add k8s/components/change to the overlay: the workers then run as sre-bot-change"
         yield Check(f"{about} changes", OPEN, "it may only read: no change can be carried out", mend)
     else:
         yield from (_refused(f"{about} changes", need) for need in lacking)
