@@ -136,7 +136,7 @@ def outcomes_of(program: str, environments: list[dict[str, str]]) -> list[tuple[
     """The first as it is deployed, the others from one that is warm."""
     ended = subprocess.run(
         [sys.executable, "-c", STARTS.format(program=program)], env={"PYTHONPATH": str(ROOT)}, text=True, check=True,
-        input="".join(f"{json.dumps(each)}\n" for each in environments[1:]), stdout=subprocess.PIPE, timeout=PATIENCE,
+        input="".join(f"{json.dumps(each)}\n" for each in environments[1:]), stdout=subprocess.PIPE, timeout=3 * PATIENCE,
     )  # fmt: skip
     return [outcome(program, environments[0]), *map(tuple, map(json.loads, ended.stdout.splitlines()))]
 
