@@ -25,7 +25,7 @@ from sandbox.process import Child, free_ports
 Json = dict[str, Any]
 T = TypeVar("T")
 
-START_SECONDS = 60
+START_SECONDS = 120  # only bounds a failure
 SECTIONS = ("SLO", "Cluster", "Monitoring", "Application")
 
 
@@ -46,7 +46,7 @@ class Running:
 
     def processes(self, name: str = "") -> list[psutil.Process]:
         found = psutil.Process(self.child.pid).children(recursive=True)
-        return [each for each in found if name in each.name()]
+        return [each for each in found if name in _name(each)]
 
     def post(self, path: str, **body: Any) -> Json:
         answer = httpx.post(f"{self.url}/{path}", json=body, timeout=PATIENCE)
@@ -67,6 +67,14 @@ class Running:
             while not (seen := look()):
                 feed.recv(timeout=max(0.01, deadline - time.monotonic()))
             return seen
+
+
+def _name(process: psutil.Process) -> str:
+    """Of one that has ended meanwhile: none."""
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
 
 
 @pytest.fixture(scope="module")
