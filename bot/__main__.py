@@ -29,7 +29,7 @@ from bot.presence import Presence
 from bot.records import Records
 from bot.scribe import Scribe
 from bot.state import GIVEN_UP, State, connect
-from bot.wire import TIMEOUT, Wire
+from bot.wire import TIMEOUT, Told, Wire
 from commands.catalog import Catalog
 from commands.finding import Suggestion
 from commands.model import Actor, Place
@@ -75,16 +75,14 @@ def _forget_environment() -> None:
 def _serve(loaded: settings.Settings) -> None:
     stop = Event()
     redact = loaded.redactor()
-    client = WebClient(
+    client = Told(
         loaded.slack_bot_token.reveal(), base_url=loaded.slack_api_url, timeout=TIMEOUT, retry_handlers=[]
     )
     # Intake must say "not accepted" within Slack's three seconds; the sender may wait for Redis to return.
     url = loaded.redis_url.reveal()
     front = State(connect(url, patient=False), GIVEN_UP, redact)
     back = State(connect(url, patient=True), redact=redact)
-    quick = WebClient(
-        loaded.slack_bot_token.reveal(), base_url=loaded.slack_api_url, timeout=1, retry_handlers=[]
-    )
+    quick = Told(loaded.slack_bot_token.reveal(), base_url=loaded.slack_api_url, timeout=1, retry_handlers=[])
     people = People(front, loaded.site, quick)
     catalog = Catalog.load(zone=ZoneInfo(loaded.site.timezone))
     desk = Desk(front, catalog, loaded.site, people, effective_config=settings.effective(loaded))
@@ -156,7 +154,7 @@ def _stop_serving(signum: int, frame: Any) -> None:
 def _socket(loaded: settings.Settings, bolt: App) -> SocketModeHandler | None:
     if not loaded.socket_mode:
         return None
-    client = WebClient(base_url=loaded.slack_api_url, timeout=TIMEOUT)
+    client = Told(base_url=loaded.slack_api_url, timeout=TIMEOUT)
     return SocketModeHandler(bolt, loaded.slack_app_token.reveal(), web_client=client)
 
 

@@ -73,6 +73,26 @@ class Refusal:
         return self.status >= 500 or self.code in _LATER or self.code.startswith("http_")
 
 
+class Told(WebClient):
+    """Every method of Slack ends here: counted by its outcome, timed, a step of its trace."""
+
+    def api_call(self, api_method: str, *args: Any, **body: Any) -> SlackResponse:
+        outcome = "no answer"
+        try:
+            with tracing.span("slack", method=api_method), SLACK_TOOK.labels(api_method).time():
+                answer = super().api_call(api_method, *args, **body)
+            outcome = "ok"
+        except SlackApiError as error:
+            no = Refusal.of(error)
+            outcome = no.code if _CODE.fullmatch(no.code) else "other"
+            if no.is_limit:
+                SLACK_WAIT.labels(api_method).inc(no.retry_after.total_seconds())
+            raise
+        finally:
+            SLACK_CALLS.labels(api_method, outcome).inc()
+        return answer
+
+
 class Wire:
     """missing: so long a name that no channel bears is not looked up again."""
 
@@ -152,17 +172,4 @@ class Wire:
         return self.call(method, params={name: value for name, value in params.items() if value})
 
     def call(self, method: str, **body: Any) -> SlackResponse:
-        outcome = "no answer"
-        try:
-            with tracing.span("slack", method=method), SLACK_TOOK.labels(method).time():
-                answer = self._slack.api_call(method, **body)
-            outcome = "ok"
-        except SlackApiError as error:
-            no = Refusal.of(error)
-            outcome = no.code if _CODE.fullmatch(no.code) else "other"
-            if no.is_limit:
-                SLACK_WAIT.labels(method).inc(no.retry_after.total_seconds())
-            raise
-        finally:
-            SLACK_CALLS.labels(method, outcome).inc()
-        return answer
+        return self._slack.api_call(method, **body)

@@ -21,7 +21,7 @@ from bot.outbox import Outbox
 from bot.presence import Presence
 from bot.settings import Settings
 from bot.state import JOB_TIMEOUT, OUTBOX, STALE, State
-from bot.wire import Wire
+from bot.wire import Told, Wire
 from commands import reads
 from commands.catalog import Catalog
 from commands.errors import Forbidden, Refused, TimedOut, Unanswered, Unreachable
@@ -158,16 +158,28 @@ def test_each_decision_is_counted_by_its_outcome(
     assert (refused.moved, approved.moved, waited.moved) == (1, 1, 1)
 
 
-def test_what_slack_puts_off_is_counted_with_its_seconds(
-    state: State, slack: SlackStandIn, slack_client: WebClient
-) -> None:
-    wire = Wire(state, slack_client, timedelta(minutes=1))
+def test_what_slack_puts_off_is_counted_with_its_seconds(state: State, slack: SlackStandIn) -> None:
+    told = Told(slack.bot_token, base_url=slack.api_url, timeout=30, retry_handlers=[])
+    wire = Wire(state, told, timedelta(minutes=1))
     slack.fault("chat.postMessage", "ratelimited", retry_after=7)
     waits = Counted("sre_bot_slack_wait_seconds_total", method="chat.postMessage")
     calls = Counted("sre_bot_slack_calls_total", method="chat.postMessage", outcome="ratelimited")
     with pytest.raises(SlackApiError):
         wire.call("chat.postMessage", json={"channel": "C0SREDAILY1", "text": "x"})
     assert (waits.moved, calls.moved) == (7, 1)
+
+
+def test_a_window_and_a_look_at_who_is_who_are_calls_too(slack: SlackStandIn) -> None:
+    told = Told(slack.bot_token, base_url=slack.api_url, timeout=30, retry_handlers=[])
+    slack.fault("views.open", "error", error="expired_trigger_id")
+    refused = Counted("sre_bot_slack_calls_total", method="views.open", outcome="expired_trigger_id")
+    known = Counted("sre_bot_slack_calls_total", method="auth.test", outcome="ok")
+    with pytest.raises(SlackApiError):
+        told.views_open(
+            trigger_id="1.2.3", view={"type": "modal", "title": {"type": "plain_text", "text": "x"}}
+        )
+    told.auth_test()
+    assert (refused.moved, known.moved) == (1, 1)
 
 
 # --- reads ---
