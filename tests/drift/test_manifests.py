@@ -4,6 +4,7 @@ are those the programs read, ports those they listen at, and stopping has longer
 Without kustomize: the files as they stand. tests/stories/test_deploy.py renders them and applies them.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -252,3 +253,19 @@ def test_two_of_each_so_that_one_may_leave() -> None:
     assert {spec["maxUnavailable"] for spec in budgets.values()} == {1}, (
         "none would keep a node from being drained"
     )
+
+
+def test_the_guide_names_every_overlay_and_every_component() -> None:
+    told = (ROOT / "docs" / "deploy.md").read_text()
+    assert [file.name for file in K8S.glob("overlays/*") if f"| `{file.name}` |" not in told] == []
+    assert [file.name for file in K8S.glob("components/*") if f"k8s/components/{file.name}" not in told] == []
+
+
+def test_the_roles_of_aws_trust_the_account_that_the_workers_run_as() -> None:
+    told = (ROOT / "docs" / "deploy.md").read_text()
+    trusted = [json.loads(each)["Statement"][0] for each in re.findall(r"```json\n(.*?)```", told, re.DOTALL)]
+    pods, irsa = trusted
+    assert pods["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    condition = irsa["Condition"]["StringEquals"]
+    account = pod("sre-bot-workers")["serviceAccountName"]
+    assert f"system:serviceaccount:sre-bot:{account}" in condition.values()
