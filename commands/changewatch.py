@@ -37,24 +37,25 @@ COMPLAINTS, WITHIN = 3, timedelta(minutes=10)  # so many people who say that use
 
 
 def judged(
-    change: ChangeRequest, samples: Sequence[Judged], of: Baseline, limits: Rollback, at: datetime
+    change: ChangeRequest, samples: Sequence[Judged], of: Baseline, site: Site, at: datetime
 ) -> Verdict:
     """of: the baseline of its service. at: when the last sample was taken."""
+    limits = rules(change, site).rollback
     if change.stage is Stage.ROLLING_BACK and change.undone:
         return recovery([each.sample for each in samples], of, limits, change.undone, at)
     is_over = change.is_over or (change.done is not None and at >= change.done + limits.bake)
     found = verdict(samples, limits, is_over=is_over)
-    if complain(change, at) and found.outcome is not Outcome.FAIL:
+    if complain(change, site, at) and found.outcome is not Outcome.FAIL:
         reason = f"{COMPLAINTS} people say within {span(WITHIN)} that users complain"
         return replace(found, outcome=Outcome.FAIL, reason=reason)
     return found
 
 
-def complain(change: ChangeRequest, at: datetime) -> bool:
-    """Whether enough different people did within ten minutes of each other, up to then."""
-    times = sorted((when, user) for user, when in change.reports if when <= at)
+def complain(change: ChangeRequest, site: Site, at: datetime) -> bool:
+    """Whether enough different people did within ten minutes of each other, up to then; somebody with two ids is one."""
+    times = sorted((when, site.person(user)) for user, when in change.reports if when <= at)
     return any(
-        len({user for when, user in times if first <= when <= first + WITHIN}) >= COMPLAINTS
+        len({person for when, person in times if first <= when <= first + WITHIN}) >= COMPLAINTS
         for first, _ in times
     )
 

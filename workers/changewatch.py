@@ -169,7 +169,7 @@ class ChangeWatch:
         def making(now: ChangeRequest) -> tuple[Draft, ...]:
             if now.timer(changeclock.SAMPLE) != at:
                 return ()  # another worker took it
-            found = changewatch.judged(now, samples, own, cluster.change.rollback, at)
+            found = changewatch.judged(now, samples, own, self._site, at)
             return changewatch.sampled(now, found, written_sample(taken), at, self._site)
 
         self._changes.append(change.id, making)

@@ -13,6 +13,7 @@ from commands.baseline import Baseline
 from commands.changeclock import ANEW
 from commands.changes.meant import NOTHING, about, did, entered
 from commands.changes.new import is_author
+from commands.changes.people import with_names
 from commands.command import Command, Flag, Part, Parts
 from commands.entry import Entry, Given
 from commands.errors import Denied, Stale, UsageError
@@ -45,6 +46,7 @@ def watched(id: str, site: ClusterSite) -> Inquiry:
         )
         return Section("watch", title, True, (waiting,))
     judged = finding(verdict(kept, site.change.rollback, is_over=change.is_over))
+    change = yield from with_names(change)
     every = f"every {site.change.rollback.interval.total_seconds():.0f} s"
     return Section("watch", title, True, (judged, *_reports(change)), f"{every}, all of them are kept")
 
@@ -83,7 +85,8 @@ def validation(id: str, site: ClusterSite) -> Inquiry:
         found.append(unread("CM-3.3", "Errors", Gap("no baseline was frozen: it had not begun")))
     else:
         found += yield from validated(service, site, base, seen[Now()])
-    return Section("validation", title, True, (*found, _accepted(change)))
+    named = yield from with_names(change)
+    return Section("validation", title, True, (*found, _accepted(named)))
 
 
 def _own(baselines: Mapping[str, Baseline] | None, service: ServiceSite) -> Baseline | None:

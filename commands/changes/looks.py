@@ -1,6 +1,7 @@
 """`change list` and `change show`: the open and coming changes, and one of them as it stands, from the bot's own records."""
 
 from commands import changelines as lines
+from commands.changes.people import with_names
 from commands.command import Command, Part, Parts
 from commands.errors import UsageError
 from commands.finding import Finding, Light, Suggestion
@@ -56,7 +57,8 @@ def shown(id: str) -> Inquiry:
     if isinstance(change, Gap) or change is None:
         gap = change or Gap(f"there is no change request {id}")
         return Section("change", id, True, (unread("CM-0", "Change request", gap),))
-    return Section("change", f"{change.id} · {change.payload.what}", True, _findings(change))
+    named = yield from with_names(change)
+    return Section("change", f"{change.id} · {change.payload.what}", True, _findings(named))
 
 
 def _findings(change: ChangeRequest) -> tuple[Finding, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from commands import changelines as lines
+from commands.changes.people import with_names
 from commands.changes.surroundings import alerts, cluster, image_findings, reads_of, room, workload
 from commands.changes.window import frozen, overlapping
 from commands.command import Command, Part, Parts
@@ -56,7 +57,7 @@ def inquiry(id: str, site: ClusterSite) -> Inquiry:
         alerts(change, service, there[reads["rules"]], there[reads["silences"]]),
         *_people(change),
     )
-    return _section(change, findings)
+    return _section((yield from with_names(change)), findings)
 
 
 def _without(id: str, answer: Gap | None) -> Section:

@@ -5,6 +5,7 @@ Called where an incident is closed, where a milestone is set by hand, and where 
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import combinations
 
 from commands.response.incident import Incident, Milestone
 
@@ -23,6 +24,8 @@ NEEDED_OF_SMALL = (Milestone.STARTED, Milestone.MITIGATED, Milestone.RESOLVED)
 
 # Each of these comes no later than the next. The others may: users may be well again before anybody declares it.
 ORDER = (Milestone.STARTED, Milestone.MITIGATED, Milestone.RESOLVED, Milestone.CLOSED)
+# And nobody knows what it is before it is.
+_PAIRS = (*combinations(ORDER, 2), (Milestone.STARTED, Milestone.IDENTIFIED))
 
 
 def missing(incident: Incident) -> tuple[Milestone, ...]:
@@ -33,10 +36,7 @@ def missing(incident: Incident) -> tuple[Milestone, ...]:
 
 def inverted(at: Mapping[Milestone, datetime]) -> tuple[tuple[Milestone, Milestone], ...]:
     """The pairs of which the first is later than the second, although it must come before."""
-    known = [each for each in ORDER if each in at]
-    return tuple(
-        (one, two) for n, one in enumerate(known) for two in known[n + 1 :] if at[one] > at[two]
-    )  # fmt: skip
+    return tuple((one, two) for one, two in _PAIRS if one in at and two in at and at[one] > at[two])
 
 
 def times(incident: Incident) -> dict[Milestone, datetime]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from commands.alertreads import Called
 from commands.changes.after import validation, watched
 from commands.changes.looks import listed, shown
 from commands.changewatch import announcement, complain, on_page, troubled, way_back
@@ -14,9 +15,9 @@ from commands.finding import Light
 from commands.model import Gap, Read, Section, Seen
 from commands.reads import Endpoints, EndpointView, Now, Pods, PodSurvey
 from commands.response.changeevents import Kind, draft, line_facts
-from commands.response.changerequest import Checked, Stage
+from commands.response.changerequest import Agreed, Checked, Stage
 from commands.responsereads import ChangeBaseline, ChangeRequestOf, ChangeRequests, ChangeSamples
-from commands.site import ClusterSite
+from commands.site import ClusterSite, Site, Team
 from tests.build import ALICE, BOB, NOW
 from tests.pure.change_world import ID, change, standing
 from tests.pure.watch_world import baseline, row
@@ -106,6 +107,7 @@ def test_nobody_behind_the_service_is_red() -> None:
         ((0, 1, 2), "aab", False),
         ((0, 5, 10), "abc", True),
         ((0, 5, 11), "abc", False),
+        ((0, 1, 2), "abB", False),  # b has two ids
     ],
 )
 def test_three_people_within_ten_minutes_are_enough(
@@ -113,7 +115,20 @@ def test_three_people_within_ten_minutes_are_enough(
 ) -> None:
     reports = tuple((who, NOW + timedelta(minutes=n)) for who, n in zip(people, minutes, strict=True))
     told = replace(standing(Stage.EXECUTING), reports=reports)
-    assert complain(told, NOW + timedelta(minutes=11)) is is_enough
+    site = Site(team=Team(people={"b": ("b", "B")}))
+    assert complain(told, site, NOW + timedelta(minutes=11)) is is_enough
+
+
+def test_people_are_called_by_their_names_where_the_bot_knows_them() -> None:
+    ticked = draft(Kind.TICKED, "x", item="uat", state="done")
+    reports = ((BOB.user, NOW),)
+    told = replace(
+        standing(Stage.VALIDATING, ticked), by=ALICE.user, agreed=(Agreed(BOB.user, NOW),), reports=reports
+    )
+    names = {ALICE.user: "Alice Ada", BOB.user: "Bob Bee"}
+    for look in (shown(ID), watched(ID, CLUSTER)):
+        said = str(drive(look, {ChangeRequestOf: told, ChangeSamples: (), Called: names}))
+        assert "Bob Bee" in said and BOB.user not in said and ALICE.user not in said
 
 
 def test_the_way_back_is_the_line_of_the_plan_with_the_reason_that_links_it() -> None:

@@ -109,6 +109,9 @@ def test_nothing_is_set_ahead_of_time_or_out_of_order() -> None:
         UsageError, match="`started` would be later than `mitigated`: the other stands at 09:25 CET"
     ):
         decided("set started 09:28", known)
+    begun = incident(draft(Kind.MILESTONE, "…", name="started", at=written(NOW - timedelta(minutes=5))))
+    with pytest.raises(UsageError, match="`started` would be later than `identified`"):
+        decided("set identified 09:20", begun)
 
 
 # --- note ---
