@@ -50,8 +50,8 @@ class Run:
         self._thread.join(max(0.0, until - time.monotonic()))
         found = list(self._found)
         if self._thread.is_alive():
-            mend = "what stands above was found; try again, or look whether it is overloaded"
-            found.append(Check(self._name, BROKEN, "did not answer in time", mend if found else ""))
+            mend = "run the doctor again, and look whether it is overloaded or far away"
+            found.append(Check(self._name, BROKEN, "did not answer in time", mend))
         return [replace(check, probe=self._name) for check in found]
 
 

@@ -1,13 +1,14 @@
 """Which commands need a right: found in the source of the commands themselves, so that it cannot go stale.
 
 A read or effect is a class; a command needs it that makes one, in its own module or package or in what it imports
-from the commands beside it. Slow (a quarter of a second), so asked only when something is missing.
+from the commands beside it. Reading it takes up to a second, so it is done only when something is missing.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import commands
 from bot.rights import KubeNeed
@@ -17,15 +18,18 @@ _ROOT = Path(commands.__file__).parent
 
 # What people type, where the package is called otherwise.
 _CALLED: Mapping[str, str] = {"changes": "change"}
+_ONE = Lock()  # probes ask side by side, and the source is read once
 _FEW = 4  # so many are named; of more, how many they are
 
 
 def wanted_by(need: KubeNeed | Action) -> str:
     """ "/sre health and /sre node"; "" where the source does not tell."""
     classes = {name for name, wants in _declared() if any(_is(want, need) for want in wants)}
-    found = [word for word, made in _made().items() if made & classes]
+    with _ONE:
+        words = _made()
+    found = [word for word, made in words.items() if made & classes]
     if len(found) > _FEW:
-        return f"{len(found)} of the {len(_made())} words of /sre"
+        return f"{len(found)} of the {len(words)} words of /sre"
     if not found:
         return ""
     named = [f"/sre {_CALLED.get(word, word)}" for word in found]

@@ -18,7 +18,7 @@ def block(kind: str, beginning: str) -> str:
     (found,) = [
         text for text in re.findall(rf"```{kind}\n(.*?)```", TEXT, re.DOTALL) if text.startswith(beginning)
     ]
-    return found
+    return str(found)
 
 
 def test_the_file_to_begin_with_loads_and_lets_somebody_change_something() -> None:
