@@ -35,13 +35,18 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], patience: float =
     for library in ("urllib3", "botocore", "slack_sdk", "kubernetes"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
-        # A worker's environment has no Slack in it, and what is missing there is a line like any other.
-        settings = (loading.load if environ.get("SLACK_BOT_TOKEN") else loading.load_worker)(environ)
+        settings = (loading.load_worker if _is_a_workers(environ) else loading.load)(environ)
     except BadSettings as bad:
         return _tell_settings(bad, is_json=given.json)
     checks = [_redacted(check, settings.redactor()) for check in examine(settings, environ, patience)]
     print(as_json(checks) if given.json else _as_text(checks))
     return _exit_code(checks)
+
+
+def _is_a_workers(environ: Mapping[str, str]) -> bool:
+    """A worker has a store and nothing of Slack, which is then a line like any other."""
+    slack = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")
+    return bool(environ.get("REDIS_URL")) and not any(environ.get(name) for name in slack)
 
 
 def _parser() -> argparse.ArgumentParser:
