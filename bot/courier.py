@@ -33,7 +33,7 @@ from bot.outbox import Claim, ClaimLost, Next, Outbox, Sent
 from bot.rooms import LOOK, Rooms
 from bot.state import State, lane_of
 from bot.wire import Refusal, Wire
-from commands.model import AlertGroup, Notice, Record, Request, Storm
+from commands.model import AlertGroup, Notice, Record, Request, Storm, Whisper
 from commands.response.incident import Incident
 from commands.site import Site
 
@@ -113,7 +113,14 @@ _NO_PLACE = {
 }
 _NO_EDITS = "is_inactive"  # of a channel that is archived
 _ELSEWHERE = "told elsewhere"  # the dead letter of a channel
-_NO_POST = {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "msg_too_long"}
+_NO_POST = {
+    "channel_not_found",
+    "not_in_channel",
+    "is_archived",
+    "restricted_action",
+    "msg_too_long",
+    "user_not_in_channel",  # of what one person alone is told
+}
 
 
 class Courier:
@@ -355,7 +362,8 @@ class Courier:
                 raise
             log.warning("cannot look for a lost post of %s (%s): it may come twice", claim.card, no.code)
             found = ""
-        if message.whisper_to and not lane.startswith(("@", "D")):  # in direct messages nobody else reads it
+        is_alone = (before.channel or lane).startswith(("@", "D"))  # in direct messages nobody else reads it
+        if message.whisper_to and not is_alone:
             self._whisper(claim, message, channel, thread)
             return self._went_well(claim, message, Next())
         if found:
@@ -416,7 +424,7 @@ class Courier:
 
     def _whisper(self, claim: Claim, message: Message, channel: str, thread: str) -> None:
         """Ephemeral messages cannot be looked up afterwards, so they are sent at most once."""
-        done = Sent(channel=channel, ts="whispered", digest=standing.digest(message))
+        done = Sent(channel=channel, ts=standing.WHISPERED, digest=standing.digest(message))
         self._outbox.attempt(claim, message.key, done)
         self._wire.send(
             "chat.postEphemeral", message, channel=channel, user=message.whisper_to, thread_ts=thread
@@ -487,11 +495,20 @@ class Courier:
             )
             self._outbox.note_sent(claim.card, message.key, Sent(channel=f"@{asker}"))
             return Next(again=timedelta(0))
+        if isinstance(record, Whisper):
+            return self._given_up(claim, record, message, no)
         log.error("Slack will not take %s of %s: %s", message.key, claim.card, no.code)
         self._outbox.bury(claim.card, message.key, claim.lane, no.code)
         failed = replace(before, trying=0.0, digest=standing.digest(message), failed=no.code)
         self._outbox.note_sent(claim.card, message.key, failed)
         return Next(again=self._pace.dead)
+
+    def _given_up(self, claim: Claim, whisper: Whisper, message: Message, no: Refusal) -> Next:
+        """An answer to one person that Slack takes nowhere: later it would answer what nobody asks any more."""
+        log.error("%s is told %s nowhere: %s", whisper.user, claim.card, no.code)
+        self._state.change().audit("not told", id=whisper.id, by=whisper.user, reason=no.code).commit()
+        self._outbox.note_sent(claim.card, message.key, Sent(ts=standing.WHISPERED))
+        return Next()
 
     def _moved(
         self, claim: Claim, record: Record, message: Message, before: Sent, root: Sent, no: Refusal

@@ -16,6 +16,8 @@ from commands.model import State as Standpoint
 from commands.response.incident import Incident
 from commands.response.task import Task
 
+WHISPERED = "whispered"  # stands for the ts of what one person alone was shown
+
 
 def stale(drawn: tuple[Message, ...], sent: dict[str, Sent]) -> list[Message]:
     """The messages that Slack lacks or has with older content, in the order to send them.
@@ -31,7 +33,7 @@ def stale(drawn: tuple[Message, ...], sent: dict[str, Sent]) -> list[Message]:
 
 
 def differs(message: Message, sent: Sent) -> bool:
-    if sent.ts == "whispered" or (message.file and sent.ts) or (message.only_edit and not sent.ts):
+    if sent.ts == WHISPERED or (message.file and sent.ts) or (message.only_edit and not sent.ts):
         return False
     return not sent.ts or bool(sent.failed) or sent.digest != digest(message)
 
@@ -68,9 +70,11 @@ def is_applied(record: Record) -> bool:
 
 
 def asker(record: Record) -> str:
-    """Who is told alone where it cannot be told: who typed it, or whose task it is; "" for nobody."""
+    """Who is told alone where it cannot be told: who typed it, whose task it is, who asked; "" for nobody."""
     if isinstance(record, Task):
         return record.owner
+    if isinstance(record, Whisper):
+        return record.user
     return record.actor.user if isinstance(record, Request) else ""
 
 

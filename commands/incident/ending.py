@@ -141,7 +141,9 @@ def _mends(incident: Incident) -> tuple[Suggestion, ...]:
     leave = (Suggestion("End the roles", f"incident leave all {id}"),) if held else ()
     unset = [each for each in missing(incident) if each is not Milestone.DECLARED]
     known = (Suggestion("Set a time", f"incident set {unset[0].value} {id}"),) if unset else ()
-    return (*leave, *known)
+    owes = incident.severity <= GRAVE and not incident.is_drill and not (incident.tasks or incident.no_tasks)
+    follows = (Suggestion("An action…", f"incident action {id}"),) if owes else ()
+    return (*leave, *known, *follows)
 
 
 ENDING = (

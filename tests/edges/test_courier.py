@@ -285,6 +285,29 @@ def test_a_private_card_goes_to_the_askers_direct_messages(
     assert len(roots(slack, slack.direct_message("alice"))) == 1
 
 
+@pytest.mark.parametrize("code", ["is_archived", "user_not_in_channel", "channel_not_found"])
+def test_a_whisper_that_cannot_be_told_where_it_was_asked_for_is_a_direct_message(
+    state: State, slack: SlackStandIn, courier: Courier, code: str
+) -> None:
+    slack.fault("chat.postEphemeral", "error", times=None, error=code)
+    show(state, build.whisper("no such word"))
+    deliver(courier, state)
+    assert texts(slack, slack.direct_message("alice")) == ["no such word"]
+    assert not Outbox(state).dead_letters()
+
+
+def test_a_whisper_that_slack_takes_nowhere_is_given_up_once_and_stands_in_the_audit(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    for method in ("chat.postEphemeral", "chat.postMessage"):
+        slack.fault(method, "error", times=None, error="is_archived")
+    show(state, build.whisper("no such word"))
+    deliver(courier, state)
+    (line,) = build.audit_lines(state)
+    assert (line["what"], line["by"], line["reason"]) == ("not told", "U0ALICE0001", "is_archived")
+    assert not Outbox(state).dead_letters() and not state.depths()["outbox"]
+
+
 def test_a_whisper_reaches_its_person_once_and_nobody_else(
     state: State, slack: SlackStandIn, courier: Courier
 ) -> None:

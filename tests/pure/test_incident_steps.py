@@ -395,6 +395,7 @@ def test_all_that_is_missing_is_said_in_one_answer() -> None:
         assert part in said
     assert [each.text for each in refusal(known).suggestions] == [
         f"incident leave all --incident {INCIDENT}", f"incident set detected --incident {INCIDENT}",
+        f"incident action --incident {INCIDENT}",
     ]  # fmt: skip
 
 
