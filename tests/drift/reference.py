@@ -43,7 +43,7 @@ def _catalog() -> Catalog:
 _FOOT = """
 ---
 
-This page is written by `UPDATE_GOLDEN=1 make test ARGS=tests/drift/test_reference.py` from the declarations under `commands/`.
+This page is written by `UPDATE_GOLDEN=1 make test ARGS=tests/drift/test_reference.py` from what is declared in `commands/`.
 """
 
 

@@ -1,4 +1,4 @@
-"""docs/commands.md is what the declarations say; docs/configuration.md has the schema's keys (tests/pure/test_settings.py)."""
+"""docs/commands.md is what the declarations say; tests/pure/test_settings.py holds docs/configuration.md."""
 
 import os
 from functools import cache
