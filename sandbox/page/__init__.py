@@ -9,12 +9,8 @@ line of the script forgets it.
 
 GET  /grammar.json     → what can be typed after `/sre`, for the completion (grammar.py)
 
-Some endpoints are optional, and what they feed is hidden while they answer 404. They are not served here:
-
-GET  /_sandbox/about   → {"parts": [{"name", "real": bool, "note", "missing"?: bool}], "try": [line to type]}
-GET  /_sandbox/faults  → {"faults": [{"name", "title", "on": bool, "expect"?, "since"?, "group"?}], "clock"?: {"speed"},
-                          "can_reset"?: bool}
-POST /_sandbox/break   {"fault": name}      POST /_sandbox/mend {"fault"?: name}
+The levers are optional: where `GET /_sandbox/state` answers 404, nothing of them is shown. They are not served here
+(sandbox/shop/levers.py does), and of them the page uses state, break, mend, clock and reset.
 """
 
 from __future__ import annotations

@@ -3,21 +3,13 @@ of a person: commands, threads, buttons, other people, hostile text, no mouse, a
 
 from __future__ import annotations
 
-import json
 import re
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qs
 
 import httpx
 import pytest
 from slack_sdk import WebClient
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from bot import render
 from bot.blocks import moment
@@ -27,153 +19,23 @@ from sandbox import page
 from sandbox.process import free_ports
 from sandbox.slack import SlackStandIn
 from tests import build
-from tests.standins.browser import PROGRAM, Browser, Tab
-
-DAILY, GENERAL, ALERTS = "C0SREDAILY1", "C0GENERAL01", "C0SREALERTS"
-BOT, BOB = "U0SREBOT001", "U0BOB000001"
-BOXES = {"main": "#compose textarea", "thread": "#reply textarea"}
-
-in_a_browser = pytest.mark.skipif(
-    PROGRAM is None, reason="NO CHROMIUM ON PATH: the sandbox page was not tried in a browser"
+from tests.standins.browser import Browser, Tab
+from tests.standins.pagehands import (
+    ALERTS,
+    BOB,
+    BOT,
+    BOXES,
+    CARD,
+    DAILY,
+    FakeBot,
+    Json,
+    Sandbox,
+    button,
+    in_a_browser,
+    say,
+    section,
+    shown,
 )
-
-Json = dict[str, Any]
-
-
-def button(label: str, action_id: str, **fields: Any) -> Json:
-    text = {"type": "plain_text", "text": label}
-    return {"type": "button", "action_id": action_id, "text": text, **fields}
-
-
-def section(text: str) -> Json:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
-
-
-CARD = [
-    section("*Drain the node?* 🔴 `ip-10-0-3-17`"),
-    {
-        "type": "actions",
-        "elements": [
-            button("Approve", "approve", value="1", style="primary"),
-            button("Slow", "slow"),
-            button("Graph", "graph", url="https://graph.example.com/"),
-        ],
-    },
-]
-
-
-class FakeBot:
-    """Answers whatever comes, and trusts it all. A press of `slow` waits until the test is over."""
-
-    def __init__(self) -> None:
-        self.client: WebClient | None = None
-        self.over = threading.Event()
-        bot = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"])).decode()
-                is_event = self.headers["content-type"] == "application/json"
-                answer = bot.on_event(json.loads(body)) if is_event else bot.on_form(parse_qs(body))
-                try:
-                    self.send_response(200)
-                    self.send_header("content-type", "application/json")
-                    self.end_headers()
-                    self.wfile.write(json.dumps(answer).encode())
-                except BrokenPipeError:
-                    pass  # the stand-in did not wait for `slow`
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def __enter__(self) -> FakeBot:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def web(self) -> WebClient:
-        assert self.client is not None
-        return self.client
-
-    def on_form(self, form: dict[str, list[str]]) -> Json:
-        if "payload" in form:
-            return self.on_press(json.loads(form["payload"][0]))
-        self.web.chat_postMessage(channel=form["channel_id"][0], text="Drain the node?", blocks=CARD)
-        return {"response_type": "ephemeral", "text": f"On it: {form.get('text', [''])[0]}"}
-
-    def on_press(self, payload: Json) -> Json:
-        if payload["type"] == "view_submission":
-            return self.on_form_filled(payload)
-        pressed = payload["actions"][0]["action_id"]
-        if pressed == "reject":
-            value = payload["actions"][0]["value"]
-            self.web.views_open(trigger_id=payload["trigger_id"], view=render.reject_view(value))
-        if pressed == "cancel":
-            own = {"channel": payload["channel"]["id"], "user": payload["user"]["id"]}
-            self.web.chat_postEphemeral(**own, text="Not you: only the requester may cancel this.")
-        if pressed == "slow":
-            self.over.wait()
-        if pressed == "approve":
-            by = section(f"approved by <@{payload['user']['id']}>")
-            place = {"channel": payload["channel"]["id"], "ts": payload["message"]["ts"]}
-            self.web.chat_update(**place, text="approved", blocks=[CARD[0], by])
-        return {}
-
-    def on_form_filled(self, payload: Json) -> Json:
-        view = payload["view"]
-        reason = view["state"]["values"]["reason"]["reason"]["value"]
-        if reason == "no":
-            return {"response_action": "errors", "errors": {"reason": "Say a little more."}}
-        told = f"{view['private_metadata']} rejected by <@{payload['user']['id']}>: {reason}"
-        self.web.chat_postMessage(channel=DAILY, text=told)
-        return {}
-
-    def on_event(self, envelope: Json) -> Json:
-        event = envelope["event"]
-        if event["type"] == "app_mention":
-            thread = event.get("thread_ts", event["ts"])
-            self.web.chat_postMessage(channel=event["channel"], thread_ts=thread, text="All *green*.")
-        return {}
-
-
-class Sandbox:
-    """The two optional endpoints, as whoever runs the sandbox serves them."""
-
-    def __init__(self) -> None:
-        self.broken: set[str] = set()
-        self.routes = [
-            Route("/_sandbox/about", self.about),
-            Route("/_sandbox/faults", self.faults),
-            Route("/_sandbox/break", self.turn, methods=["POST"]),
-            Route("/_sandbox/mend", self.turn, methods=["POST"]),
-        ]
-
-    async def about(self, _: Request) -> JSONResponse:
-        parts = [
-            {"name": "Redis", "real": True, "note": "its own process"},
-            {"name": "Slack", "real": False, "note": "<b>emulated</b>"},
-        ]
-        return JSONResponse({"parts": parts, "try": ["/sre health payments"]})
-
-    async def faults(self, _: Request) -> JSONResponse:
-        fault = {"name": "redis", "title": "Redis is down", "on": "redis" in self.broken}
-        return JSONResponse({"faults": [fault]})
-
-    async def turn(self, request: Request) -> JSONResponse:
-        fault = (await request.json())["fault"]
-        change = self.broken.add if request.url.path.endswith("/break") else self.broken.discard
-        change(fault)
-        return JSONResponse({"ok": True})
 
 
 @pytest.fixture(scope="module")
@@ -210,16 +72,6 @@ def tab(browser: Browser, slack: SlackStandIn) -> Iterator[Tab]:
         tab.wait_for("document.querySelector('#channel-name').innerText === '#sre-daily'")
         yield tab
         assert tab.troubles == []
-
-
-def say(tab: Tab, text: str, where: str = "main") -> None:
-    tab.click(BOXES[where])
-    tab.type(text)
-    tab.key("Enter")
-
-
-def shown(tab: Tab, text: str) -> None:
-    tab.wait_for_text("#messages .message", text)
 
 
 # --- the files
@@ -817,7 +669,7 @@ def test_the_strip_tells_what_is_real_and_breaks_things(browser: Browser, tab: T
         other.wait_for_text("#broken", "Redis is down")
         assert sandbox.broken == {"redis"}
         other.click("#broken button", "Mend")
-        other.wait_for_text("#broken", "The shop is fine.")
+        other.wait_for_text("#broken", "Nothing is broken.")
         assert sandbox.broken == set()
         assert other.troubles == []
 

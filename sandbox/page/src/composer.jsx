@@ -46,6 +46,7 @@ export function Composer({ id, channel, thread = "" }) {
   };
   const was = useRef();
   useLayoutEffect(() => {
+    if (!box.current) return; // the bot has none
     put(drafts.get(key) ?? "");
     setWrong("");
     setMenu({ ...NOTHING, chosen: -1 });
@@ -60,6 +61,7 @@ export function Composer({ id, channel, thread = "" }) {
     const found = selectionStart === value.length ? complete(value, grammar.value, names()) : NOTHING;
     setMenu({ ...found, chosen: -1 });
   };
+  useLayoutEffect(() => { if (box.current?.matches(":focus")) look(); }, [grammar.value]); // who types may be faster than it
   const take = (item) => {
     put(box.current.value.slice(0, menu.from) + item.insert);
     box.current.focus();

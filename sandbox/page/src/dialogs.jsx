@@ -10,10 +10,16 @@ const question = signal(null); // {title, text, confirm, deny, style, answer}
 const editing = signal(null); // {text, answer}
 
 /** Answers whether the person agreed; `asked` is Slack's confirm object. */
-export const ask = (asked) => new Promise((answer) => { question.value = { ...asked, answer }; });
+export const ask = (asked) => put(question, asked);
 
 /** Answers the new text, or nothing when it was left. */
-export const askText = (text) => new Promise((answer) => { editing.value = { text: unescape(text), answer }; });
+export const askText = (text) => put(editing, { text: unescape(text) });
+
+/** A question that was open goes unanswered. */
+function put(which, asked) {
+  which.value?.answer();
+  return new Promise((answer) => { which.value = { ...asked, answer }; });
+}
 
 function settle(which, said) {
   const open = which.value;
@@ -23,20 +29,20 @@ function settle(which, said) {
 
 // The news that a dialog was closed comes late, perhaps when the next question is open already.
 
-/** An open dialog for as long as there is something in it. */
-export function useModal(isOpen) {
+/** An open dialog for as long as there is something in it; opened anew for another thing. */
+export function useModal(inside) {
   const dialog = useRef();
   useLayoutEffect(() => {
-    if (isOpen && !dialog.current.open) dialog.current.showModal();
-    if (!isOpen && dialog.current.open) dialog.current.close();
-  }, [isOpen]);
+    if (inside && !dialog.current.open) dialog.current.showModal();
+    if (!inside && dialog.current.open) dialog.current.close();
+  }, [inside]);
   return dialog;
 }
 
 export function Confirm() {
   if (!isDrawn.value && question.value) settle(question, false); // what was asked was asked of the one before
   const asked = question.value;
-  const dialog = useModal(Boolean(asked));
+  const dialog = useModal(asked);
   const submit = (event) => {
     event.preventDefault();
     settle(question, event.submitter.value === "yes");
@@ -58,7 +64,7 @@ export function Confirm() {
 export function Edit() {
   if (!isDrawn.value && editing.value) settle(editing);
   const open = editing.value;
-  const dialog = useModal(Boolean(open));
+  const dialog = useModal(open);
   const submit = (event) => {
     event.preventDefault();
     settle(editing, event.submitter.value === "save" ? event.target.elements[0].value.trim() : undefined);

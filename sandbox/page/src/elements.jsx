@@ -122,9 +122,11 @@ function Overflow({ block, element, act }) {
   );
 }
 
-/** A menu closes when the focus leaves it, and at Escape. */
+/** A menu closes when the focus leaves it, and at Escape. A press on a label focuses what is around the menu. */
 export const closing = (menu) => ({
-  onFocusOut: ({ relatedTarget }) => relatedTarget && !menu.current.contains(relatedTarget) && (menu.current.open = false),
+  onFocusOut: ({ relatedTarget: next }) => {
+    if (next && !menu.current.contains(next) && !next.contains(menu.current)) menu.current.open = false;
+  },
   onKeyDown: (event) => {
     if (event.key !== "Escape" || !menu.current.open) return;
     event.stopPropagation();

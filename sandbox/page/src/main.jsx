@@ -22,7 +22,7 @@ function App() {
   const view = panel.value ? "panel" : hasThread ? "thread" : channel ? "messages" : "channels";
   return (
     <div id="app" data-view={view} data-spot={spot()}>
-      <a class="skip" href="#compose" onClick={skip}>Skip to the message box</a>
+      <a class="skip" href="#channel" onClick={skip}>Skip to the channel</a>
       <Strip />
       <Tour />
       <Sidebar />
@@ -39,10 +39,11 @@ function App() {
 
 function skip(event) {
   event.preventDefault();
-  document.querySelector("#compose textarea")?.focus();
+  document.querySelector("#compose textarea, #home")?.focus();
 }
 
 function keys(event) {
+  if (event.key === "Escape" && panel.value && !event.defaultPrevented && !document.querySelector("dialog[open]")) panel.value = "";
   if (!event.altKey || !["ArrowUp", "ArrowDown"].includes(event.key) || !state.value || !isDrawn.value) return;
   event.preventDefault();
   stepChannel(event.key === "ArrowUp" ? -1 : 1, event.shiftKey);

@@ -133,7 +133,7 @@ async function amend(what, fields, user = state.value.of) {
 
 function Replies({ message: { reply_count: count, latest_reply: ts, reply_users: users = [], ts: thread }, place, own }) {
   now.value;
-  const told = joined([ts && `last reply ${ago(at({ ts }), Date.now())}`, own > 0 && `${own} only visible to you`]);
+  const told = joined([ts && `last reply ${ago(at({ ts }))}`, own > 0 && `${own} only visible to you`]);
   return (
     <a class="replies" href={href(state.value.of, place, thread)}>
       <span class="faces">{users.slice(0, 3).map((id) => <Avatar whose={id} name={nameOf(id)} isApp={userOf(id)?.is_bot} />)}</span>

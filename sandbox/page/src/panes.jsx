@@ -35,7 +35,7 @@ function Head({ channel, isHome }) {
     <header class="head">
       <a id="to-channels" href={href(state.value.of)} aria-label="All channels">‹</a>
       <div>
-        <h2 id="channel-name">{plain(channel.title)}</h2>
+        <h1 id="channel-name">{plain(channel.title)}</h1>
         <div id="channel-about"><About channel={channel} /></div>
       </div>
       {isApp && (

@@ -20,7 +20,7 @@ export function Sidebar() {
   useEffect(() => { document.documentElement.dataset.theme = theme.value; }, [theme.value]);
   return (
     <nav id="sidebar" aria-label="Channels">
-      <h1 id="team">{state.value.team.name}</h1>
+      <p id="team">{state.value.team.name}</p>
       <People />
       <ul id="channels" inert={!isDrawn.value}>
         {sections().flatMap(([title, list]) => [

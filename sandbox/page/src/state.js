@@ -2,6 +2,7 @@
 // and every notice of it asks anew. Holds no truth of its own but what is not sent yet and what was read.
 
 import { batch, computed, signal, untracked } from "@preact/signals";
+import { tellTime } from "./text.jsx";
 
 const HOME = "sre-daily"; // where a person who has chosen no channel looks
 const BACKOFF = { first: 500, most: 8000 }; // milliseconds
@@ -97,6 +98,10 @@ export function markRead(channel) {
   marks.value += 1;
 }
 
+export function forgetRead() {
+  for (const key of Object.keys(localStorage).filter((each) => each.startsWith("read/"))) localStorage.removeItem(key);
+}
+
 /** How much others wrote since the channel was last looked at. */
 export function unread(channel) {
   marks.value;
@@ -135,6 +140,7 @@ export async function refresh() {
   if (!person) return location.replace(href(fresh.users.find(isSomebody).name));
   if (turn < shown || place.value.person !== person) return; // what is on the screen is newer
   shown = turn;
+  tellTime(fresh.now * 1000);
   state.value = kept({ ...fresh, of: person });
 }
 
@@ -165,10 +171,11 @@ function soon() {
 export function listen(onOpen, wait = BACKOFF.first) {
   const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/_standin/live`);
   socket.addEventListener("open", onOpen);
-  socket.addEventListener("message", () => {
+  socket.addEventListener("message", ({ data }) => {
     wait = BACKOFF.first;
     connection.value = "";
     soon();
+    if (JSON.parse(data).kind === "sandbox") onOpen();
   });
   socket.addEventListener("close", () => {
     connection.value = "Connection lost. Trying again…";

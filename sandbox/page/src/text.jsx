@@ -141,17 +141,25 @@ const FORMATS = {
   date_long: { dateStyle: "full" }, time: { timeStyle: "short" }, time_secs: { timeStyle: "medium" },
 };
 
+let ahead = 0; // milliseconds: the workspace's clock may be moved on
+
+export function tellTime(there) {
+  ahead = Math.abs(there - Date.now()) < 5000 ? 0 : there - Date.now();
+}
+
+const here = () => Date.now() + ahead;
+
 export function day(at, format = FORMATS.date_long) {
   const midnight = (date) => new Date(date).setHours(0, 0, 0, 0);
-  const away = Math.round((midnight(at) - midnight(Date.now())) / 86400000);
+  const away = Math.round((midnight(at) - midnight(here())) / 86400000);
   return { "-1": "Yesterday", 0: "Today", 1: "Tomorrow" }[away] ?? at.toLocaleDateString([], format);
 }
 
 export const clock = (at) => at.toLocaleTimeString([], FORMATS.time);
 
 /** How long ago, as people say it; what lies ahead is now. */
-export function ago(at, now = Date.now()) {
-  const seconds = Math.max(0, Math.round((now - at) / 1000));
+export function ago(at) {
+  const seconds = Math.max(0, Math.round((here() - at) / 1000));
   if (seconds < 60) return seconds < 5 ? "just now" : `${seconds} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : `${day(at)} ${clock(at)}`;

@@ -9,7 +9,7 @@ import { arrivedAnywhere, current, everywhere, go, place, state, userOf } from "
 
 const KEPT = "tour"; // in localStorage: {step, since} or "over"
 const HEALTH = "/sre health";
-const CHANGE = "/sre restart backend";
+const CHANGE = "/sre restart backend --why tour";
 
 const tour = signal(null); // {step, since}: since when this step's deeds count, in the workspace's seconds
 const said = signal(null); // the last line typed here, and when

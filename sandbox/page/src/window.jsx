@@ -42,7 +42,7 @@ async function close(view) {
 
 export function Window() {
   const view = state.value.views.at(-1);
-  const dialog = useModal(Boolean(view));
+  const dialog = useModal(view?.id);
   if (!view && Object.keys(forms.value).length) forms.value = {};
   const leave = (event) => { // Escape: the stand-in closes it, as for everybody else who looks
     event.preventDefault();
