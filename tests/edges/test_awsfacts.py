@@ -8,7 +8,7 @@ import pytest
 from rude_server import DROP, HTML, Asked, RudeServer, page
 from test_aws import MANIFEST, REGION, REGISTRY, ROLE, pushed, soon, use
 
-from commands.errors import Refused, Unanswered, Unreachable
+from commands.errors import Forbidden, Refused, Unanswered, Unreachable
 from commands.model import Read
 from commands.site import ClusterSite
 from commands.triagereads import CloudEvent, CloudEvents, ImageTags, Instance, InstanceView
@@ -214,20 +214,20 @@ def said(code: str) -> bytes:
 @pytest.mark.parametrize(
     ("answer", "read", "kind", "reason", "mend"),
     [
-        (ec2_error("UnauthorizedOperation"), INSTANCE, Refused, "ec2: access denied, needs ec2:DescribeInstances",
+        (ec2_error("UnauthorizedOperation"), INSTANCE, Forbidden, "ec2: access denied, needs ec2:DescribeInstances",
          '{"Effect": "Allow", "Action": ["ec2:DescribeInstances"], "Resource": ["*"]}'),
-        (ec2_error("AuthFailure"), INSTANCE, Refused,
+        (ec2_error("AuthFailure"), INSTANCE, Forbidden,
          "ec2:DescribeInstances: AWS does not accept the credentials (AuthFailure)", ROLE),
         (ec2_error("RequestLimitExceeded"), INSTANCE, Unreachable,
          "ec2:DescribeInstances: AWS answers RequestLimitExceeded, try later", ""),
-        (said("AccessDeniedException"), TAGS, Refused, "ecr: access denied, needs ecr:DescribeImages",
+        (said("AccessDeniedException"), TAGS, Forbidden, "ecr: access denied, needs ecr:DescribeImages",
          f'{{"Effect": "Allow", "Action": ["ecr:DescribeImages"], "Resource":'
          f' ["arn:aws:ecr:{REGION}:123456789012:repository/shop/backend"]}}'),
         (HTML, TAGS, Refused, "ecr:DescribeImages: not an answer of AWS", ""),
         (said("SubscriptionRequiredException"), CloudEvents(), Refused,
          "health:DescribeEvents: the account's support plan does not include the API of AWS Health",
          "a Business, Enterprise On-Ramp or Enterprise plan includes it"),
-        (said("AccessDeniedException"), CloudEvents(), Refused, "health: access denied, needs health:DescribeEvents",
+        (said("AccessDeniedException"), CloudEvents(), Forbidden, "health: access denied, needs health:DescribeEvents",
          '{"Effect": "Allow", "Action": ["health:DescribeEvents"], "Resource": ["*"]}'),
         (DROP, CloudEvents(), Unreachable,
          "health:DescribeEvents: the HEALTH endpoint of us-east-1 cannot be reached (ConnectionClosedError)",

@@ -13,7 +13,7 @@ import pytest
 from rude_server import DROP, HANG, HTML, Asked, RudeServer, page
 
 from commands import reads
-from commands.errors import Refused, Unanswered, Unreachable
+from commands.errors import Forbidden, Refused, TimedOut, Unanswered, Unreachable
 from commands.model import Read
 from commands.site import Alertmanager, ClusterSite, Grafana, Monitoring, Prometheus, ServiceAddress
 from sandbox import monitoring as real
@@ -120,7 +120,7 @@ def test_warnings_and_infos_reach_the_reader() -> None:
          "prometheus: not an answer of Prometheus (404, text/plain)", PROMETHEUS),
         (page(302, "", Location="https://sso.example/login?token=abc"), Refused,
          "prometheus: redirects to https://sso.example, which is no answer", PROMETHEUS),
-        (page(401, "no", "text/plain"), Refused, "prometheus: needs a login (401)", PROMETHEUS),
+        (page(401, "no", "text/plain"), Forbidden, "prometheus: needs a login (401)", PROMETHEUS),
         (page(429, "slow", "text/plain", Retry_After="7"), Unreachable, "prometheus: too busy (429)", ""),
         (page(500, "oh", "text/plain"), Unreachable, "prometheus: answers 500", ""),
         (page(502, "<html>bad gateway", "text/html"), Unreachable, "prometheus: answers 502", ""),
@@ -191,7 +191,7 @@ def test_a_server_that_drips_does_not_pass_the_deadline(beginning: bytes) -> Non
 
 def test_a_server_that_hangs_does_not_pass_the_deadline() -> None:
     started = time.monotonic()
-    assert refusal(UP, HANG, seconds=0.3) == (Unreachable, "prometheus: no complete answer in time", "")
+    assert refusal(UP, HANG, seconds=0.3) == (TimedOut, "prometheus: no complete answer in time", "")
     assert time.monotonic() - started < 5
 
 
@@ -283,7 +283,7 @@ def test_dashboards_are_asked_with_the_token() -> None:
 
 def test_dashboards_without_a_token_name_the_secret_to_set() -> None:
     assert refusal(reads.Dashboards("SLO"), page(401, {"message": "Unauthorized"})) == (
-        Refused,
+        Forbidden,
         "grafana: dashboards need a login (401)",
         "set GRAFANA_TOKEN to the token of a Grafana service account with role Viewer",
     )
