@@ -47,6 +47,7 @@ def modules(*packages: str) -> tuple[Module, ...]:
     return tuple(_module(file.relative_to(ROOT)) for file in files)
 
 
+@cache
 def _module(file: Path) -> Module:
     name = ".".join(file.with_suffix("").parts).removesuffix(".__init__")
     return Module(str(file), name, ast.parse((ROOT / file).read_text()))
