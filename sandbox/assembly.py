@@ -8,6 +8,7 @@ bot outside a cluster would. Called by `python -m sandbox` and by story tests.
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import shutil
 import threading
@@ -224,7 +225,7 @@ class Sandbox:
     def _lead(self, service: str, url: str) -> None:
         """The way through the API server to what is not in its cluster."""
         if url:
-            self.kube.proxy(inventory.MONITORING, f"service/{service}", _upstream(url))
+            self.kube.proxy(inventory.MONITORING, f"service/{service}", _upstream(service, url))
 
     def _start_house(self, world: ExitStack) -> None:
         self.house = world.enter_context(
@@ -260,7 +261,8 @@ class Sandbox:
         if self.prometheus is None or self.alertmanager is None:
             return
         # Prometheus learns of its Alertmanager after five seconds; until then this is the same alert.
-        self.alertmanager.alert(*rules.watchdog())
+        soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=FIRST_LOOK_SECONDS)
+        self.alertmanager.alert(*rules.watchdog(), ends_at=soon)
         with suppress(ChildFailed):
             wait_until(self._is_seen, seconds=FIRST_LOOK_SECONDS, what="the first scrapes and the Watchdog")
 
@@ -325,7 +327,7 @@ async def _no_page(request: Request) -> Response:
 # --- through the API server -----------------------------------------------------------------------
 
 
-def _upstream(url: str) -> Callable[[ProxyRequest], ProxyAnswer]:
+def _upstream(service: str, url: str) -> Callable[[ProxyRequest], ProxyAnswer]:
     """A Service that is really a process of this machine; connections are kept, unlike per request."""
     pool = urllib3.PoolManager(maxsize=8)
 
@@ -338,7 +340,8 @@ def _upstream(url: str) -> Callable[[ProxyRequest], ProxyAnswer]:
                 request.method, address, body=request.body, headers=headers, retries=False, timeout=30
             )
         except urllib3.exceptions.HTTPError as error:
-            raise unavailable(f"error trying to reach service: {error}") from error
+            # Its pod is not ready then, and an API server says so of the Service.
+            raise unavailable(f'no endpoints available for service "{service}"') from error
         kind = found.headers.get("Content-Type", "text/plain; charset=utf-8")
         return ProxyAnswer(found.status, found.data, {"Content-Type": kind})
 

@@ -67,8 +67,8 @@ class Nursery:
             self._child.start()
             closing.callback(self._child.stop)
             self._socket = socket.socket(socket.AF_UNIX)
-            closing.callback(self._socket.close)
-            self._is_connected = False
+            closing.callback(self._hang_up)
+            self._hearing: threading.Thread | None = None
             self._closing = closing.pop_all()
         return self
 
@@ -100,17 +100,23 @@ class Nursery:
 
     def _connect(self) -> None:
         """At the first question only: it imports for seconds, while other parts of the sandbox start."""
-        if self._is_connected:
+        if self._hearing:
             return
         self._child.wait_ready(self._path.exists, seconds=READY_SECONDS)
         self._socket.connect(str(self._path))
-        self._lines = self._socket.makefile("r")
-        threading.Thread(target=self._hear, name="nursery", daemon=True).start()
-        self._is_connected = True
+        self._hearing = threading.Thread(target=self._hear, name="nursery", daemon=True)
+        self._hearing.start()
+
+    def _hang_up(self) -> None:
+        if self._hearing:
+            with contextlib.suppress(OSError):  # it was the other side that did
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._hearing.join()
+        self._socket.close()
 
     def _hear(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            for line in self._lines:
+        with contextlib.suppress(OSError), self._socket.makefile("r") as lines:
+            for line in lines:
                 self._note(json.loads(line))
         for told, _ in list(self._answers.values()):
             told.set()
@@ -167,6 +173,7 @@ def main(arguments: list[str]) -> int:
     clock, path = hours.Clock(Path(arguments[0])), Path(arguments[1])
     mains = {module: import_module(f"{module}.__main__") for module in MODULES}
     hours.put_ahead(clock)
+    _warm()
     gc.collect()
     gc.freeze()  # or the copies' collectors would touch, and so copy, everything that is shared
     listener = socket.socket(socket.AF_UNIX)
@@ -185,6 +192,12 @@ def main(arguments: list[str]) -> int:
             os.setpgid(pid, pid)
         _say(talk, {"number": wanted["number"], "pid": pid})
     return 0
+
+
+def _warm() -> None:
+    """What each process would make for itself, and never changes."""
+    import_module("commands.catalog").Catalog.load()
+    import_module("bot.vitals")
 
 
 def _orders(talk: socket.socket) -> Iterator[Json]:
