@@ -250,7 +250,7 @@ def test_tables_markdown_and_rich_text_are_drawn(tab: Tab, bot: FakeBot) -> None
         "elements": [{"type": "text", "text": "first", "style": {"bold": True}}],
     }
     bullets = {"type": "rich_text_list", "style": "bullet", "elements": [first]}
-    blocks = [
+    blocks: list[Json] = [
         {"type": "table", "rows": rows, "column_settings": [{}, {"align": "right"}]},
         {"type": "markdown", "text": written},
         {"type": "rich_text", "elements": [bullets]},
