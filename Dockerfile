@@ -21,10 +21,14 @@ COPY workers workers
 RUN pip wheel --no-deps --no-index --no-build-isolation --wheel-dir dist . \
  && uv pip install --quiet --python "$APP" --no-deps --no-index --find-links dist sre-bot
 # What never runs: tests, samples, the asynchronous twin of the Kubernetes client and its generated methods and models
-# (workers/link.py takes its configuration alone). What runs is compiled here: the processes cannot write to their root.
+# (workers/link.py takes its configuration alone), the services of AWS that are not asked (commands/needs.py). What runs
+# is compiled here: the processes cannot write to their root.
+ENV SERVICES=cloudtrail|ec2|ecr|eks|health|iam|s3|secretsmanager|sso|sso-oidc|sts
 RUN find "$APP" -depth -type d \( -name tests -o -name sample_data -o -path '*/kubernetes/aio' \
       -o -path '*/kubernetes/client/api' \) -exec rm -r {} + \
  && find "$APP" -path '*/kubernetes/client/models/v[12]*.py' -delete \
+ && find "$APP" -regextype posix-extended -regex '.*/(botocore|boto3)/data/[^/]+' -type d \
+      ! -regex ".*/($SERVICES)" -prune -exec rm -r {} + \
  && "$APP/bin/python" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$APP/lib"
 
 FROM base

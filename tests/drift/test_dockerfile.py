@@ -10,6 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from bot.cli import PROGRAMS
+from commands.needs import actions, changing_actions
 from tests.drift.tree import PRODUCT, ROOT, files
 from tests.image import copied, is_sent, stages
 
@@ -88,3 +89,15 @@ def test_the_image_is_built_by_the_declared_backend() -> None:
     pinned = dict(each.split("==") for each in pins("requirements-build.lock"))
     assert all(pinned[each.name] in each.specifier for each in wanted)
     assert "uv" in pinned
+
+
+def test_every_service_of_aws_that_is_asked_is_left_in_it() -> None:
+    """Prometheus at Amazon (aps) is asked over HTTP, and who one is (sts) needs no right."""
+    build = next(stage for stage in stages() if stage.name == "build")
+    given = {
+        pair[0]: pair[1]
+        for each in build.of("ENV")
+        for pair in zip(each.value[::2], each.value[1::2], strict=True)
+    }
+    asked = {each.name.partition(":")[0] for each in (*actions(), *changing_actions())}
+    assert (asked - {"aps"}) | {"sts"} <= set(given["SERVICES"].split("|"))

@@ -19,6 +19,7 @@ from bot.settings import VARIABLES, Settings
 from bot.sitefile import parse
 from bot.state import JOB_TIMEOUT
 from bot.wire import TIMEOUT
+from commands.version import VERSION
 from tests.drift.tree import ROOT
 from workers.__main__ import _FINISH_SECONDS as FINISH
 
@@ -233,7 +234,8 @@ def test_the_operators_rules_are_those_that_promtool_tests() -> None:
 
 def test_images_are_of_a_fixed_version() -> None:
     base = yaml.safe_load((K8S / "base" / "kustomization.yaml").read_text())
-    assert [each["name"] for each in base["images"]] == ["sre-bot"]
+    assert [(each["name"], each["newTag"]) for each in base["images"]] == [("sre-bot", VERSION)]
+    assert f"newTag: {VERSION}" in (ROOT / "docs" / "deploy.md").read_text()
     assert {container(name)["image"] for name in ("sre-bot", "sre-bot-workers")} == {"sre-bot"}
     assert re.fullmatch(r"redis:[\d.]+-\w+@sha256:[0-9a-f]{64}", container("sre-bot-redis")["image"])
 
