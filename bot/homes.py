@@ -39,9 +39,10 @@ KEPT = timedelta(days=14)
 # How often is looked whether a page still says what is so; and whether one's roles are still the same.
 SWEEP, _EVERYBODY = timedelta(seconds=10), timedelta(minutes=1)
 
-# views.publish is Tier 4 (100 a minute for the whole workspace); the rest is left for who opens theirs.
-# (docs.slack.dev, rate limits)
-_PER_MINUTE, _BURST = 60, 10
+# So many pages are marked at once: views.publish is Tier 4 (100 a minute for the whole workspace), and the rest is left
+# for who opens theirs; and what waits in the outbox is what Slack lacks, not what it could not take. (docs.slack.dev,
+# rate limits)
+_AT_ONCE = 10
 
 _ASK_AGAIN = timedelta(seconds=5)
 _FIRST, _LATER = 1, 6  # in the outbox: before what nobody waits for, and behind every card
@@ -112,7 +113,7 @@ class Homes:
         known = shown(self._state, user)
         if known is None:
             return Next()
-        wait = self._turn(known)
+        wait = self._held()
         if wait:
             return Next(again=wait)
         try:
@@ -129,12 +130,10 @@ class Homes:
             return Next()
         return self._send(claim, view, replace(known, digest=digest(view), is_short=bool(page.sentence)))
 
-    def _turn(self, known: Shown) -> timedelta:
-        """Who opened theirs waits for nobody but Slack."""
+    def _held(self) -> timedelta:
+        """A limit is of the method: nobody's page is tried before it is over."""
         until = float(self._state.recall(_HOLD) or 0)
-        left = timedelta(seconds=max(until - time.time(), 0))
-        is_awaited = known.opened > known.at
-        return left if left or is_awaited else self._outbox.pace("home", _PER_MINUTE, _BURST)
+        return timedelta(seconds=max(until - time.time(), 0))
 
     def _page(self, kind: Kind, user: str, known: Shown) -> Home:
         if kind is not Kind.MEMBER:
@@ -225,15 +224,17 @@ class Sweep:
         house, now = self._views.house(), time.monotonic()
         if house == self._last and now - self._looked < self._every:
             return 0
-        stale = [user for user in users if self._is_stale(user, house)]
-        for user in stale:
+        stale = sorted(at for user in users if (at := self._stale_since(user, house)))
+        for _, user in stale[:_AT_ONCE]:
             self._state.change().mark(CARD + user, f"home {user}", _LATER).commit()
-        self._last, self._looked = house, now
-        return len(stale)
+        self._last, self._looked = house if len(stale) <= _AT_ONCE else None, now
+        return len(stale[:_AT_ONCE])
 
-    def _is_stale(self, user: str, house: House) -> bool:
+    def _stale_since(self, user: str, house: House) -> tuple[float, str] | None:
+        """When it was published last, where it says something else by now: who waits longest comes first."""
         known = shown(self._state, user)
         if known is None or known.is_short:
-            return False
+            return None
         page = self._views.of(house, user, known.channel)
-        return digest(render.home(page, self._redact)) != known.digest
+        is_stale = digest(render.home(page, self._redact)) != known.digest
+        return (known.at, user) if is_stale else None

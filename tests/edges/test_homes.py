@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from slack_bolt import BoltRequest
 from slack_sdk import WebClient
 
 from bot import homes, slack, web
@@ -139,6 +140,7 @@ class Tab:
         )
         change = self.state.change()
         Casebook(self.state, SITE).put(change, None, group, self.now).commit()
+        self.work()  # so that its card is there, and the page leads to it
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +202,6 @@ def test_who_opens_it_sees_it_once_published(tab: Tab) -> None:
 
 def test_what_is_on_is_there_with_the_way_to_its_card(tab: Tab) -> None:
     tab.fire()
-    tab.work()
     tab.tell("incident declare sev2 checkout is slow", by=BOB)
     healthy(tab)
     text = tab.open("alice")
@@ -289,9 +290,18 @@ def test_it_is_brought_up_to_date_when_something_of_it_changed(tab: Tab) -> None
     assert tab.slack.home("bob") is None, "he never opened his"
 
 
+def test_of_many_pages_those_that_wait_longest_are_marked_first(tab: Tab) -> None:
+    for n in range(15):
+        event = {"user": f"U0MANY000{n:02}", "channel": "D0MANY00001"}
+        homes.opened(tab.state, event)
+    tab.state.redis.delete("sre:outbox")
+    assert [tab.sweep(), tab.sweep()] == [10, 10], "none of them was published meanwhile"
+    marked = {card.decode() for card in tab.state.redis.zrange("sre:outbox", 0, -1)}
+    assert marked == {f"home:U0MANY000{n:02}" for n in range(10)}
+
+
 def test_an_alert_that_only_repeats_itself_changes_nothing(tab: Tab) -> None:
     tab.fire()
-    tab.work()
     tab.open("alice")
     stored = tab.state.alert_group(f"A{abs(hash('PodCrashLooping')) % 10**8:08}")
     assert stored is not None
@@ -410,3 +420,17 @@ def test_a_button_that_needs_more_opens_a_window(tab: Tab) -> None:
     assert tab.slack.press_in_view("alice", home["id"], "submit:2", "incident declare").ok
     (window,) = tab.slack.views("alice")
     assert window["callback_id"] == "form"
+
+
+def test_a_press_while_the_store_is_away_is_marked_by_slack(tab: Tab) -> None:
+    """A page has no place for an answer, and the person must not believe that it was taken."""
+    away = State(connect("redis://127.0.0.1:1", patient=False))
+    people = People(away, SITE, tab.client)
+    bolt = slack.app(Desk(away, CATALOG, SITE, people), people, tab.client, "secret", masked)
+    press = {"type": "button", "action_id": "submit:0", "block_id": "b", "value": "health"}
+    body = {
+        "type": "block_actions", "user": {"id": ALICE.user}, "team": {"id": ALICE.team}, "trigger_id": "1.2.x",
+        "container": {"type": "view", "view_id": "V1"}, "view": {"id": "V1", "private_metadata": "D0ALICE0001"},
+        "actions": [press],
+    }  # fmt: skip
+    assert bolt.dispatch(BoltRequest(body=body, mode="socket_mode")).status == 500
