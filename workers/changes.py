@@ -180,7 +180,11 @@ class _Looking:
         asked = [
             (
                 each,
-                [self._pool.submit(along(self._template), source) for source in (each.before, each.now) if source],
+                [
+                    self._pool.submit(along(self._template), source)
+                    for source in (each.before, each.now)
+                    if source
+                ],
             )
             for each in rollouts[:_COMPARED]
             if each.before
