@@ -101,7 +101,8 @@ def follow(folder: Path) -> Followed:
 
 def _base(python: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name.startswith(_NETWORK)}
-    return {**kept, "PATH": f"{python / 'bin'}:{os.defpath}"}
+    patient = {"PIP_RETRIES": "10", "UV_HTTP_RETRIES": "10"}
+    return {**kept, **patient, "PATH": f"{python / 'bin'}:{os.defpath}"}
 
 
 def _build(stage: Stage, made: Followed, built: Mapping[str, Followed]) -> None:
@@ -145,6 +146,6 @@ def _unsent(folder: str, names: list[str]) -> set[str]:
 
 def _run(line: str, folder: Path, environment: Mapping[str, str]) -> None:
     done = subprocess.run(
-        ["sh", "-ec", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=240
+        ["sh", "-ec", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
