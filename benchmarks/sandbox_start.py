@@ -66,7 +66,7 @@ def _play(url: str) -> None:
         httpx.post(f"{url}/_standin/command", json=asked, timeout=SECONDS)
     for fault in PLAY:
         httpx.post(f"{url}/_sandbox/break", json={"fault": fault}, timeout=SECONDS)
-    wanted = ("payment backend: timeout", "is 91 % full", "EC2 stopped")
+    wanted = ("HighErrorRate", "is 91 % full", "EC2 stopped")
 
     def is_told() -> bool:
         shown = httpx.get(f"{url}/_standin/state", timeout=SECONDS).text

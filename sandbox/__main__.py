@@ -129,16 +129,25 @@ def _greeting(sandbox: Sandbox) -> str:
             {"user": "alice", "channel": "#sre-daily", "text": "health"},
         )
     )
+    if sandbox.given.has_slack:
+        return "\n".join([*lines, "\n  Type /sre health in your workspace.", _end(sandbox)])
     lines += [
-        "\n  Three things to try:",
+        "\n  To try:",
         f"    1. /sre health in #sre-daily    or: curl -s {url}/_standin/command -d '{health}'",
-        f"    2. break a pod, ask again       or: {post}/break -d '{fault}'   ({post}/mend -d '{fault}')",
     ]
+    if not sandbox.given.kubeconfig:
+        lines.append(
+            f"    2. break a pod, ask again       or: {post}/break -d '{fault}'   ({post}/mend -d '{fault}')"
+        )
     if sandbox.alertmanager and sandbox.prometheus:
         lines.append(f"    3. kill -9 {sandbox.house.bot.pid} (the bot) while it answers: nothing is lost")
     else:
         lines.append(f"    3. raise an alert by hand: {post}/alert -d '{alert}'")
-    return "\n".join([*lines, f"\n  Logs and configuration: {sandbox.folder}/. Ctrl-C stops everything.\n"])
+    return "\n".join([*lines, _end(sandbox)])
+
+
+def _end(sandbox: Sandbox) -> str:
+    return f"\n  Logs and configuration: {sandbox.folder}/. Ctrl-C stops everything.\n"
 
 
 def _parser() -> argparse.ArgumentParser:

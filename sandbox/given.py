@@ -50,7 +50,8 @@ class Given:
 def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "real parts",
-        "Nothing real is touched without one of these; KUBECONFIG and AWS variables alone do nothing.",
+        "Nothing real is touched without one of these; KUBECONFIG, AWS variables and tokens alone do nothing."
+        " PROMETHEUS_URL, ALERTMANAGER_URL and REDIS_URL (of an empty database) are taken from the environment.",
     )
     group.add_argument("--kubeconfig", type=Path, metavar="FILE", help="a real cluster in place of the shop")
     group.add_argument(

@@ -1,0 +1,225 @@
+"""What can be broken in the sandbox, without a browser: it shows, it is told by itself, and it is over when mended.
+
+One sandbox serves all; faults that leave each other alone are broken together. The last test ends everything and begins
+anew: after it, nothing of the others is left.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from sandbox import monitoring
+from sandbox.assembly import Sandbox
+from sandbox.given import Given
+from sandbox.house import wait_until
+from sandbox.process import free_ports
+
+Json = dict[str, Any]
+
+SECONDS = 60  # only bounds a failure
+
+pytestmark = pytest.mark.monitoring
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    if absent := monitoring.lacking():
+        pytest.skip(f"not on PATH: {', '.join(absent)}")
+    folder = tmp_path_factory.mktemp("sandbox")
+    config = folder / "laid-over.yaml"
+    # Told every 20 s; a minute and a half is too long for a test.
+    config.write_text("alerts: {watchdog: {silent_for: 40s}}\n")
+    with Sandbox(folder / "dot", port=free_ports(1)[0], given=Given(config=config)) as sandbox:
+        yield sandbox
+
+
+def post(sandbox: Sandbox, what: str, **body: Any) -> Json:
+    answer = httpx.post(f"{sandbox.slack.url}/_sandbox/{what}", json=body, timeout=SECONDS)
+    assert answer.status_code == 200, answer.text
+    told: Json = answer.json()
+    return told
+
+
+def state(sandbox: Sandbox) -> Json:
+    told: Json = httpx.get(f"{sandbox.slack.url}/_sandbox/state", timeout=SECONDS).json()
+    return told
+
+
+def lever(told: Json, name: str) -> Json:
+    found: Json = next(each for each in told["faults"] if each["name"] == name)
+    return found
+
+
+def shown(message: Json) -> str:
+    return "\n".join(_texts(message.get("blocks") or message["text"]))
+
+
+def _texts(part: Any) -> Iterator[str]:
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, dict):
+        for key, value in part.items():
+            if key in ("text", "elements", "fields", "rows"):
+                yield from _texts(value)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _texts(each)
+
+
+def messages(sandbox: Sandbox, channel: str, *words: str) -> list[str]:
+    """What is in the channel and says all of this, the newest last."""
+    texts = [shown(each) for each in sandbox.slack.messages(channel)]
+    return [text for text in texts if all(word in text for word in words)]
+
+
+def wait_for(sandbox: Sandbox, channel: str, *words: str, seconds: float = SECONDS) -> str:
+    found = wait_until(
+        lambda: messages(sandbox, channel, *words), what=f"{words} in #{channel}", seconds=seconds
+    )
+    return found[-1]
+
+
+# What a fault is told by: the alert, and what its card says of the cause.
+TOLD: Mapping[str, tuple[str, ...]] = {
+    "crash-loop": ("KubePodCrashLooping", "exit code 1"),
+    "latency": ("HighLatency", "95 of 100 requests take up to"),
+    "certificate": ("BlackboxSslCertificateWillExpireSoon", "https://shop.example.com shows is good for 2 d"),
+    "errors": ("HighErrorRate", "payment backend: timeout"),
+    "disk-filling": ("NodeFilesystemSpaceFillingUp", "is 91 % full"),
+    "volume-filling": ("KubePersistentVolumeFillingUp", "monitoring/prometheus-data is 93 % full"),
+    "at-maximum": ("KubeHpaMaxedOut",),
+    "throttled": ("CPUThrottlingHigh",),
+    "bad-config": ("KubeContainerWaiting", "ConfigMap backend has no key cache-server"),
+    "image-pull": ("KubeContainerWaiting", "or it is private"),
+    "bad-rollout": ("KubeDeploymentRolloutStuck", "the registry has no such tag"),
+    "out-of-memory": ("KubePodCrashLooping", "256 MiB"),
+    "node-not-ready": ("KubeNodeNotReady", "EC2 stopped i-"),
+    "no-metrics": ("TargetDown", "targets of backend"),
+}
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ("crash-loop", "image-pull", "latency", "certificate", "errors", "disk-filling", "volume-filling"),
+        ("bad-config", "out-of-memory", "throttled", "at-maximum"),
+        ("bad-rollout", "no-metrics"),
+        ("node-not-ready",),
+    ],
+    ids=lambda faults: "+".join(faults),
+)
+def test_what_is_broken_is_told_by_itself_with_its_cause_until_it_is_mended(
+    sandbox: Sandbox, faults: tuple[str, ...]
+) -> None:
+    for fault in faults:
+        told = post(sandbox, "break", fault=fault)
+        assert fault in told["broken"] and lever(told, fault)["since"]
+    for fault in faults:
+        wait_for(sandbox, "sre-alerts", *TOLD[fault], "firing")
+    for fault in faults:
+        told = post(sandbox, "mend", fault=fault)
+        assert fault not in told["broken"] and not lever(told, fault)["on"]
+    # That all end is seen in tests/standins/test_shop.py; some take as long as the window of their rates.
+    wait_for(sandbox, "sre-alerts", TOLD[faults[0]][0], "resolved")
+    well = {"pods": 3, "ready": 3}
+    wait_until(lambda: state(sandbox)["backend"] == well, what="three pods that serve", seconds=SECONDS)
+    post(sandbox, "reset")  # or the next cards would be about an alert that comes again
+
+
+@pytest.mark.parametrize("fault", ["slack-429", "slack-down"])
+def test_what_happens_while_slack_is_away_is_told_once_when_it_is_back(sandbox: Sandbox, fault: str) -> None:
+    alert = {"slack-429": "HighCPUUsage", "slack-down": "HighMemoryUsage"}[fault]
+    assert lever(post(sandbox, "break", fault=fault), fault)["on"]
+    assert post(sandbox, "alert", alert=alert)["status"] == 200
+    wait_until(lambda: _is_kept(sandbox, alert), what="the alert in the store", seconds=SECONDS)
+    assert messages(sandbox, "sre-alerts", alert) == []
+    post(sandbox, "mend", fault=fault)
+    wait_for(sandbox, "sre-alerts", alert, "firing")
+    post(sandbox, "alert", alert=alert, resolve=True)
+    wait_for(sandbox, "sre-alerts", alert, "resolved")
+    roots = [each for each in sandbox.slack.messages("sre-alerts") if alert in shown(each)]
+    assert len([each for each in roots if each.get("thread_ts", each["ts"]) == each["ts"]]) == 1
+
+
+def _is_kept(sandbox: Sandbox, alert: str) -> bool:
+    with Redis.from_url(sandbox.house.redis_url) as redis:
+        return any(alert.encode() in (redis.hget(key, "body") or b"") for key in redis.keys("sre:alert:*"))
+
+
+@pytest.mark.parametrize("fault", ["redis-restart", "worker-kill"])
+def test_what_happens_once_is_over_and_what_was_asked_meanwhile_is_answered(
+    sandbox: Sandbox, fault: str
+) -> None:
+    before = {message["ts"] for message in sandbox.slack.messages("sre-daily")}
+    pids = [worker.pid for worker in sandbox.house.workers]
+    sandbox.slack.command("alice", "#sre-daily", "health app")
+    told = post(sandbox, "break", fault=fault)
+    found = lever(told, fault)
+    assert found["once"] and found["last"] and not found["on"] and told["broken"] == []
+
+    def is_answered() -> bool:
+        new = [each for each in sandbox.slack.messages("sre-daily") if each["ts"] not in before]
+        return any("Application" in shown(each) and "3/3 ready" in shown(each) for each in new)
+
+    wait_until(is_answered, what="the answer", seconds=SECONDS)
+    wait_until(
+        lambda: all(each.is_ready() for each in sandbox.house.members), what="all back", seconds=SECONDS
+    )
+    assert ([worker.pid for worker in sandbox.house.workers] == pids) is (fault == "redis-restart")
+    refused = httpx.post(f"{sandbox.slack.url}/_sandbox/mend", json={"fault": fault}, timeout=SECONDS)
+    assert refused.status_code == 400 and "happens once" in refused.json()["error"]
+
+
+def test_time_that_is_moved_brings_what_would_be_due_and_new_messages_carry_it(sandbox: Sandbox) -> None:
+    post(sandbox, "break", fault="errors")
+    wait_for(sandbox, "sre-alerts", "HighErrorRate", "payment backend: timeout", "firing")
+    clock = post(sandbox, "clock", skip="15m")
+    assert (clock["ahead_seconds"], clock["ahead"]) == (900, "15m") and clock["now"] > clock["real"]
+    reminder = wait_for(sandbox, "sre-alerts", "nobody has acknowledged this for")
+    assert "5 min" in reminder
+    newest = max(float(each["ts"]) for each in sandbox.slack.messages("sre-alerts"))
+    assert newest > _real_now(sandbox) + 600
+    post(sandbox, "mend", fault="errors")
+    answer = httpx.post(f"{sandbox.slack.url}/_sandbox/clock", json={"skip": "-1h"}, timeout=SECONDS)
+    assert answer.status_code == 400 and "15m" in answer.json()["error"]
+
+
+def _real_now(sandbox: Sandbox) -> float:
+    return sandbox.slack.clock.now() - sandbox.clock.ahead()
+
+
+def test_a_prometheus_that_is_down_is_missed_by_itself_and_heard_again(sandbox: Sandbox) -> None:
+    post(sandbox, "break", fault="prometheus-down")
+    sandbox.slack.command("alice", "#sre-daily", "health monitoring")
+    wait_for(sandbox, "sre-daily", "Monitoring", 'no endpoints available for service "prometheus-service"')
+    wait_for(sandbox, "incidents", "no Watchdog for", seconds=3 * SECONDS)
+    post(sandbox, "mend", fault="prometheus-down")
+    wait_for(sandbox, "incidents", "heard again")
+
+
+def test_a_reset_leaves_nothing_of_what_was_and_keeps_the_page(sandbox: Sandbox) -> None:
+    """The last test of the file."""
+    address, pid, resets = sandbox.slack.url, sandbox.nursery.pid, sandbox.resets
+    post(sandbox, "break", fault="crash-loop")
+    post(sandbox, "break", fault="slack-429")
+    post(sandbox, "alert", alert="HighLatency")
+    assert sandbox.clock.ahead() > 0 and messages(sandbox, "sre-alerts")
+    notices = sandbox.slack.notices()
+
+    told = post(sandbox, "reset")
+
+    assert told["resets"] == resets + 1 and told["broken"] == [] and told["clock"]["ahead_seconds"] == 0
+    assert told["backend"] == {"pods": 3, "ready": 3}
+    assert all(not each["on"] and each["last"] is None for each in told["faults"])
+    assert messages(sandbox, "sre-alerts") == [] and messages(sandbox, "sre-daily") == []
+    assert (sandbox.slack.url, sandbox.nursery.pid) == (address, pid)
+    kinds = []
+    while not notices.empty():
+        kinds.append(notices.get())
+    assert "reset" in {each["kind"] for each in kinds}
+    assert {"kind": "sandbox", "what": "reset"}.items() <= kinds[-1].items()
+    sandbox.slack.command("alice", "#sre-daily", "health app")
+    wait_for(sandbox, "sre-daily", "Application", "3/3 ready")
