@@ -109,6 +109,16 @@ class People:
             self._remember(f"group-{group}", f",{','.join(answer['users'])},", _GROUP_KEEP)
         if self._assigned():
             self._refresh_channels(slack)
+        self._learn_names()
+
+    def _learn_names(self) -> None:
+        """What those are called who take turns on call: their hours are told, also where they never typed anything."""
+        for user in self._site.roles.oncall.rota:
+            if user[0] in "UW" and not self._recall(f"called-{user}"):
+                try:
+                    self.kind_of(user)
+                except Unreachable:
+                    return  # at the next refresh
 
     def _named_roles(self) -> Iterator[str]:
         """Every role there is, and every id that a rule names in place of one."""

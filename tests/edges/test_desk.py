@@ -24,7 +24,7 @@ from commands.errors import UsageError
 from commands.model import Actor, Args, Place, Request
 from commands.model import State as Standing
 from commands.plan import Approval
-from commands.site import AccessRule, Approvals, ClusterSite, Roles, Site, Team
+from commands.site import AccessRule, Approvals, ClusterSite, OnCall, Roles, Site, Team
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
 from sandbox.slack.cast import BOT_USER_ID, OTHER_TEAM_ID
@@ -695,3 +695,12 @@ def test_help_shows_each_asker_what_they_may(bench: Bench) -> None:
     bench.state.redis.delete("sre:memo:group-S0APPROVERS")
     bench.desk = Desk(bench.state, CATALOG, SITE, People(bench.state, SITE), now=lambda: bench.now)
     assert "Slack has not told lately who is in a user group: `approvers`" in said(bench, BOB, "help whoami")
+
+
+def test_who_takes_turns_on_call_is_known_by_name_though_they_never_typed_anything(bench: Bench) -> None:
+    assert bench.people.called(CAROL.user) == CAROL.user
+    bench.set_site(replace(SITE, roles=replace(SITE.roles, oncall=OnCall(rota=(CAROL.user, "S0APPROVERS")))))
+    assert bench.people.called(CAROL.user) not in ("", CAROL.user)
+    assert len(bench.slack.calls("users.info")) == 1
+    bench.people.refresh(bench.client)
+    assert len(bench.slack.calls("users.info")) == 1, "once is enough"
