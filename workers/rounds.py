@@ -143,7 +143,9 @@ class Rounds:
         stored = self._state.load(f"notice:{id}")
         if not silent:
             return
-        change = self._state.change().forget(duties.missing(cluster)).once(f"watchdog-heard:{id}", "1", _REMEMBER)
+        change = (
+            self._state.change().forget(duties.missing(cluster)).once(f"watchdog-heard:{id}", "1", _REMEMBER)
+        )
         if stored is not None and isinstance(stored.record, Notice):
             again = duties.heard_again(stored.record, cluster, silent, now)
             change.put(again, was=stored.version, keep=KEEP).show(again, priority=1)
