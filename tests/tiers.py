@@ -14,6 +14,7 @@ FOLDERS = ("pure", "edges", "stories", "drift", "standins")
 NEEDS = {
     "monitoring": "needs prometheus and prometheus-alertmanager on PATH",
     "cluster": "needs a real Kubernetes control plane: `make cluster`",
+    "image": "installs from the package index: `make image`",
 }
 
 

@@ -19,7 +19,7 @@ from sandbox.process import Child
 from sandbox.slack import SlackStandIn
 from tests.image import Followed, follow, stages
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]
 
 MOST_MEGABYTES = 240  # installed; the base comes on top of it
 
