@@ -135,22 +135,27 @@ def _problems(declared: tuple[Declared, ...]) -> Iterator[str]:
     for entry in declared:
         for check in checks:
             yield from (
-                f"{entry.file}: `{entry.command.word}`: {problem}" for problem in check(entry.command)
+                f"{entry.file}: `{_called(entry.command)}`: {problem}" for problem in check(entry.command)
             )
     yield from _clashes(declared)
     yield from _wrong_lines(declared)
 
 
+def _called(command: Command) -> str:
+    """By its first verb: a package declares many commands of one word."""
+    return " ".join(filter(None, (command.word, *command.verbs[:1])))
+
+
 def _wrong_words(command: Command) -> Iterator[str]:
     word = words.WORDS.get(command.word)
     if word is None:
-        yield "no such word in commands/words.py"
+        yield "no such word in commands/words.py; add it there"
         return
     if not command.verbs:
         yield 'no verbs; the bare word is ""'
     for verb in command.verbs:
         if verb and word.verb(verb) is None:
-            yield f"no verb `{verb}` in commands/words.py"
+            yield f"no verb `{verb}` in commands/words.py; add it there"
 
 
 def _wrong_texts(command: Command) -> Iterator[str]:
@@ -159,12 +164,12 @@ def _wrong_texts(command: Command) -> Iterator[str]:
     if not command.role:
         yield "no role"
     if not command.examples:
-        yield "no example"
+        yield f'no example: give it lines to type, such as examples=("{_called(command)}",)'
     if not command.rows:
-        yield "no row of the manual"
+        yield "no row of the manual: name what it answers; what the manual does not know carries its neighbour's"
     for row in command.rows:
         if not _ROW.fullmatch(row):
-            yield f"`{row}` is no row id"
+            yield f"`{row}` is no row id, such as DH-2.1"
 
 
 def _wrong_flags(command: Command) -> Iterator[str]:

@@ -55,12 +55,12 @@ def test_args_of_another_version_are_a_usage_error(args: Args) -> None:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"word": "helth"}, "no such word"),
+        ({"word": "helth"}, "`helth`: no such word"),
         ({"verbs": ()}, "no verbs"),
         ({"verbs": ("", "slo", "sol")}, "no verb `sol`"),
         ({"summary": " "}, "no summary"),
         ({"role": ""}, "no role"),
-        ({"examples": ()}, "no example"),
+        ({"verbs": ("slo",), "examples": ()}, '`health slo`: no example: .*examples=\\("health slo",\\)'),
         ({"rows": ()}, "no row of the manual"),
         ({"rows": ("DH-0.1", "morning")}, "`morning` is no row id"),
         ({"flags": (Flag("deep", ""),)}, "flag --deep has no help"),
