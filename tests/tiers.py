@@ -11,10 +11,11 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 FOLDERS = ("pure", "edges", "stories", "drift", "standins")
-NEEDS = {
-    "monitoring": "needs prometheus and prometheus-alertmanager on PATH",
-    "cluster": "needs a real Kubernetes control plane: `make cluster`",
-    "image": "installs from the package index: `make image`",
+# Markers, and what is said of one when no test of it ran.
+MARKED = {
+    "monitoring": "none of them is in this run",
+    "cluster": "not run: needs a real Kubernetes control plane: `make cluster`",
+    "image": "not run: installs from the package index: `make image`",
 }
 
 
@@ -29,13 +30,13 @@ class Tiers:
             return
         for tier in (
             Path(report.nodeid).parts[1],
-            *(marker for marker in NEEDS if marker in report.keywords),
+            *(marker for marker in MARKED if marker in report.keywords),
         ):
             self.counts[tier][report.outcome] += 1
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         terminalreporter.section("tiers")
-        for tier in (*FOLDERS, *NEEDS):
+        for tier in (*FOLDERS, *MARKED):
             if line := self._line(tier):
                 terminalreporter.line(f"{tier:<11}{line}")
 
@@ -43,8 +44,8 @@ class Tiers:
         """What became of it; "" for a folder that nobody asked for."""
         count = self.counts[tier]
         if not count:
-            return f"not run: {NEEDS[tier]}" if tier in NEEDS else ""
-        among = " (among those above)" if tier in NEEDS else ""
+            return MARKED.get(tier, "")
+        among = " (among those above)" if tier in MARKED else ""
         return ", ".join(f"{number} {outcome}" for outcome, number in sorted(count.items())) + among
 
 
