@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bot.secret import redact
 from sandbox.given import REPLACED
 from sandbox.shop import inventory
 from sandbox.statuspage import PATH as STATUS
@@ -21,7 +22,7 @@ def about(sandbox: Sandbox) -> Json:
     redis = f"{house.redis_url} (yours)" if given.redis else house.redis_url
     found = [
         _part(
-            "SRE Bot", True, f"bot and {len(house.workers)} workers; a killed one is started again at once"
+            "SRE Bot", True, f"bot and {_workers(len(house.workers))}; a killed one is started again at once"
         ),
         _part("Redis", True, redis),
         _measuring(sandbox, "Prometheus", given.prometheus, sandbox.prometheus_url()),
@@ -35,9 +36,13 @@ def about(sandbox: Sandbox) -> Json:
     return {"parts": found, "try": TRY}
 
 
+def _workers(count: int) -> str:
+    return "a worker" if count == 1 else f"{count} workers"
+
+
 def _part(name: str, is_real: bool, note: str) -> Json:
     replace = "" if is_real else REPLACED.get(name, "")
-    return {"name": name, "real": is_real, "note": note, "replace": replace}
+    return {"name": name, "real": is_real, "note": redact(note), "replace": replace}
 
 
 def _slack(sandbox: Sandbox) -> Json:

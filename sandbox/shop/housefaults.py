@@ -58,7 +58,9 @@ class RedisRestarts(_OfTheHouse):
 class WorkerKilled(_OfTheHouse):
     once = True
     title = "A worker is killed"
-    expect = "Ask `/sre health` and kill it: another takes over within seconds, and the card is finished once"
+    expect = (
+        "Ask `/sre health` and kill it: the next one goes on within seconds, and the card is finished once"
+    )
 
     def begin(self, world: World) -> None:
         world.outside.kill_worker()

@@ -9,7 +9,7 @@ from sandbox import given, hours
 
 # What a machine of somebody who works with a production cluster may well have.
 AMBIENT = {
-    "KUBECONFIG": "/home/me/.kube/config",
+    "KUBECONFIG": "~/.kube/config",
     "AWS_PROFILE": "production",
     "AWS_ACCESS_KEY_ID": "AKIA",
     "SLACK_BOT_TOKEN": "xoxb-1",
