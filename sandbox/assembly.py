@@ -50,7 +50,7 @@ from sandbox.surroundings import Surroundings
 Json = dict[str, Any]
 
 FIRST_LOOK_SECONDS = 10
-WORKERS = 2
+WORKERS = 1  # another would take 40 MB more, and 110 once it has drawn pictures
 MARK = "sandbox:of"  # in a Redis that was given: what else is in it, a sandbox wrote
 
 
