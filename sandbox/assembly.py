@@ -2,14 +2,16 @@
 
 Owns the order of the start (as much at once as can be), of a reset, and of the end. The page and the nursery of the
 house's processes live as long as the sandbox; all the rest is one world, which a reset ends and begins anew. Everything
-listens on loopback; the bot reaches Prometheus, Alertmanager, Grafana and the pods through the API server's proxy, as a
-bot outside a cluster would. Called by `python -m sandbox` and by story tests.
+listens on loopback but the bot's own port, which takes nothing without the secrets of this start; the bot reaches
+Prometheus, Alertmanager, Grafana and the pods through the API server's proxy, as a bot outside a cluster would. Called
+by `python -m sandbox` and by story tests.
 """
 
 from __future__ import annotations
 
 import datetime
 import importlib
+import secrets
 import shutil
 import threading
 import time
@@ -23,6 +25,7 @@ from typing import Any, Self
 import urllib3
 import yaml
 from redis import Redis
+from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -85,7 +88,7 @@ class Sandbox:
         self.levers = Levers(self)
         self.status = StatusPage()
         extra = [*_page_routes(), *self.levers.routes(), *self.status.routes()]
-        self.slack = SlackStandIn(port=port, extra_routes=extra)
+        self.slack = SlackStandIn(port=port, signing_secret=secrets.token_hex(16), extra_routes=extra)
         self.nursery = Nursery(
             self.clock.file, log=self.folder / "nursery.log", environment=bare_environment()
         )
@@ -185,11 +188,17 @@ class Sandbox:
             with Redis.from_url(self.given.redis) as connection:
                 connection.flushdb()
                 connection.set(MARK, str(self.folder))
+            world.callback(self._leave_redis)
             return
         data = self.folder / "redis"
         # What the last one knew is about messages of a workspace that is gone.
         shutil.rmtree(data, ignore_errors=True)
         self.redis = world.enter_context(RedisServer(data))
+
+    def _leave_redis(self) -> None:
+        """As it was given: a mark that stayed would let the next sandbox empty what others wrote meanwhile."""
+        with suppress(RedisError), Redis.from_url(self.given.redis) as connection:
+            connection.flushdb()
 
     def _start_cloud(self, world: ExitStack) -> None:
         self.cloud = world.enter_context(Cloud())

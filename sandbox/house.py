@@ -9,6 +9,7 @@ children see nothing of the caller's own environment, so a developer's kubeconfi
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -30,7 +31,8 @@ from sandbox.process import POLL_SECONDS, Child, ChildFailed, free_ports
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
 
-ALERT_TOKEN = "sandbox-alertmanager-token"
+# New in each process: the bot's own port is open to the network that this machine is in.
+ALERT_TOKEN = f"sandbox-{secrets.token_hex(16)}"
 READY_SECONDS = 60
 PATIENCE = 60  # seconds; only says that it happens at all, on the busiest machine
 WATCH_SECONDS = 0.2

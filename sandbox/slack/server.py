@@ -21,6 +21,7 @@ from urllib.parse import parse_qs
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -31,6 +32,7 @@ from sandbox.slack import installed, page, shapes, transcript
 from sandbox.slack.api import RecordedCall, WebApi
 from sandbox.slack.cast import Cast, default_cast, settle
 from sandbox.slack.delivery import Courier, Delivery, Kind, http_client, is_loopback
+from sandbox.slack.doorman import Doorman
 from sandbox.slack.faults import Fault, Faults
 from sandbox.slack.faults import Kind as FaultKind
 from sandbox.slack.joining import Joining
@@ -91,7 +93,8 @@ class SlackStandIn(Writing, Joining):
             "retry_scale": retry_scale,
             "may_leave_host": allow_any_host,
         }
-        self._app = Starlette(routes=[*extra_routes, *self._routes()])
+        doors = [] if allow_any_host else [Middleware(Doorman)]
+        self._app = Starlette(routes=[*extra_routes, *self._routes()], middleware=doors)
         self._http = http_client()  # one for all resets: making it costs more than a test
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None

@@ -64,10 +64,11 @@ def test_a_redis_and_a_prometheus_that_are_given_are_used_and_never_broken(tmp_p
         pytest.skip(f"not on PATH: {', '.join(absent)}")
     config = {"scrape_configs": [{"job_name": "mine", "static_configs": [{"targets": ["127.0.0.1:9"]}]}]}
     with RedisServer() as server, Prometheus(config) as prometheus, Redis.from_url(server.url) as redis:
-        given = Given(redis=server.url, prometheus=prometheus.url)
+        given = Given(redis=f"redis://default:hunter2@127.0.0.1:{server.port}/0", prometheus=prometheus.url)
+        wait_until(lambda: prometheus.query('up{job="mine"}'), what="the first scrape", seconds=SECONDS)
         with opened(tmp_path, given) as sandbox:
             assert redis.exists(MARK)
-            assert part(sandbox, "Redis")["note"] == f"{server.url} (yours)"
+            assert part(sandbox, "Redis")["note"] == f"redis://***@127.0.0.1:{server.port}/0 (yours)"
             assert part(sandbox, "Prometheus") == {
                 "name": "Prometheus",
                 "real": True,
@@ -82,6 +83,7 @@ def test_a_redis_and_a_prometheus_that_are_given_are_used_and_never_broken(tmp_p
             answer(sandbox, "health monitoring", "Scrape targets", "mine")
             sandbox.reset()
             assert prometheus.pid == pid and redis.exists(MARK)
+        assert redis.dbsize() == 0, "what is written there next is not a sandbox's to empty"
 
 
 @pytest.fixture
