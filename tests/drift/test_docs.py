@@ -61,7 +61,7 @@ def indexed(entry: Any) -> Iterator[str]:
 
 def test_every_page_is_in_the_index_of_the_site() -> None:
     named = list(indexed(tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]))
-    assert sorted(named) == sorted([*(page.name for page in PAGES), *BESIDE])
+    assert sorted(named) == sorted([*(page.name for page in PAGES), *BESIDE]), "mend `nav` in zensical.toml"
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
@@ -72,7 +72,7 @@ def test_no_link_is_dead(page: Path) -> None:
         for path, anchor in inside(page)
         if anchor and path.suffix == ".md" and path.exists() and anchor not in anchors(path)
     ]
-    assert (dead, lost) == ([], [])
+    assert (dead, lost) == ([], []), f"{page.name}: links to no file, links to no heading"
 
 
 def test_every_page_is_reached_from_the_first() -> None:
@@ -83,14 +83,21 @@ def test_every_page_is_reached_from_the_first() -> None:
         if page not in seen:
             seen.add(page)
             left += [path for path, _ in inside(page) if path.suffix == ".md" and path.exists()]
-    assert [page.name for page in PAGES if page not in seen] == []
+    assert [page.name for page in PAGES if page not in seen] == [], (
+        "link each from docs/index.md or a page of it"
+    )
 
 
 def test_every_picture_is_in_the_gallery_and_the_other_way_round() -> None:
     shown = re.findall(
         r"^!\[[^\]]{10,}\]\(pictures/([\w-]+\.png)\)$", (DOCS / "gallery.md").read_text(), re.M
     )
-    assert sorted(shown) == sorted(path.name for path in (DOCS / "pictures").glob("*.png"))
+    there = [path.name for path in (DOCS / "pictures").glob("*.png")]
+    assert sorted(set(there) - set(shown)) == [], (
+        "show each in docs/gallery.md, with ten letters of what it is"
+    )
+    assert sorted(set(shown) - set(there)) == [], "docs/gallery.md shows what is not in docs/pictures"
+    assert len(shown) == len(set(shown)), "docs/gallery.md shows a picture twice"
 
 
 # --- The site -------------------------------------------------------------------------------------
@@ -144,7 +151,8 @@ _NAMED = re.compile(r"`((?:bot|commands|workers|sandbox|tests)/[\w/]+\.py)(?:: (
 def test_every_file_and_function_it_names_is_there(page: Path) -> None:
     text = re.sub(r"^```python\n.*?^```$", "", page.read_text(), flags=re.DOTALL | re.M)
     named = set(_NAMED.findall(text)) - WRITTEN_BY_YOU
-    assert [f"{file}: {name}" for file, name in sorted(named) if not is_there(file, name)] == []
+    gone = [f"{file}: {name}" for file, name in sorted(named) if not is_there(file, name)]
+    assert gone == [], f"{page.name} names what is not there (any more)"
 
 
 def test_the_walks_name_functions() -> None:
@@ -188,7 +196,8 @@ def test_every_line_it_has_you_type_is_understood(page: Path) -> None:
     lines = [
         line for line in _TYPED.findall(page.read_text()) if not any(each in line for each in _STANDS_FOR)
     ]
-    assert [line for line in lines if not is_understood(line)] == []
+    wrong = [line for line in lines if not is_understood(line)]
+    assert wrong == [], f"{page.name} has people type what the bot does not understand"
 
 
 def test_lines_to_type_are_seen() -> None:
@@ -216,4 +225,5 @@ def test_images_are_tagged_with_this_version() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 170
+    lines = len((ROOT / "README.md").read_text().splitlines())
+    assert lines <= 170, "README.md is the door: move the detail to a page of docs/ and link it"

@@ -66,12 +66,14 @@ def test_every_variable_that_is_read_is_named_and_documented() -> None:
     documented = set(
         re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/configuration.md").read_text(), re.MULTILINE)
     )
-    assert read - set(PLATFORM) - set(VARIABLES) == set()
-    assert set(VARIABLES) == documented
+    assert read - set(PLATFORM) - set(VARIABLES) == set(), "add them to VARIABLES in bot/settings.py"
+    assert set(VARIABLES) == documented, "a row of docs/configuration.md for each, and no other"
 
 
 def test_the_environment_is_touched_where_a_reason_is_written_down() -> None:
-    assert {module.file for module in modules() if touches_environment(module.tree)} == set(READERS)
+    assert {module.file for module in modules() if touches_environment(module.tree)} == set(READERS), (
+        "ask bot/settings.py, or give READERS the reason"
+    )
 
 
 @pytest.mark.parametrize(

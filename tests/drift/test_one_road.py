@@ -57,12 +57,12 @@ def methods(tree: ast.AST) -> set[str]:
 
 def test_writes_to_the_api_server_are_sent_by_effects_alone() -> None:
     found = {module.file for module in modules("workers") if list(sends(module.tree))}
-    assert found == {EFFECTS}
+    assert found == {EFFECTS}, "a change is a value of commands/effects.py that this one file carries out"
 
 
 def test_effects_are_applied_by_changes_alone() -> None:
     found = {module.file for module in modules() if list(applies(module.tree))}
-    assert found == {CHANGES}
+    assert found == {CHANGES}, "a change is planned, approved and then applied here, nowhere else"
 
 
 def test_effects_are_put_together_by_the_clients_alone() -> None:

@@ -211,13 +211,15 @@ def misplaced(module: Module) -> Iterator[str]:
 
 @pytest.mark.parametrize("module", [m for m in modules() if is_pure(m.file)], ids=lambda m: m.file)
 def test_a_pure_module_has_no_clock_no_file_no_output_and_no_chance(module: Module) -> None:
-    assert list(impurities(module.tree, PURE_MORE.get(module.file, ()))) == []
+    assert list(impurities(module.tree, PURE_MORE.get(module.file, ()))) == [], (
+        f"{module.file} is pure: time is a read (Now), everything else outside is a read or an effect"
+    )
 
 
 def test_blocks_are_built_in_one_place() -> None:
     found = {module.file: list(blocks(module.tree)) for module in modules()}
     assert found.pop("bot/blocks.py")
-    assert {file: wrong for file, wrong in found.items() if wrong} == {}
+    assert {file: wrong for file, wrong in found.items() if wrong} == {}, "call a function of bot/blocks.py"
 
 
 def test_slack_is_called_by_the_courier_for_a_window_and_asked_by_people_and_the_doctor() -> None:
@@ -241,7 +243,7 @@ def test_no_home_stands_empty() -> None:
         if is_within(name, vendor)
     }
     given = {(vendor, file) for vendor, homes in HOMES.items() for file in homes}
-    assert given - used == set()
+    assert given - used == set(), "nobody imports these any more: take them out of HOMES"
 
 
 def test_a_command_is_imported_by_the_catalog_alone() -> None:
@@ -255,7 +257,7 @@ def test_a_command_is_imported_by_the_catalog_alone() -> None:
         for command in commands
         if is_within(name, command) and not is_within(module.name, command)
     ]
-    assert wrong == []
+    assert wrong == [], "move what two commands share to a module of commands/ that defines no COMMANDS"
 
 
 def assigned(tree: ast.Module) -> set[str]:
@@ -279,7 +281,8 @@ def test_everything_is_caught_only_where_a_reason_is_written_down() -> None:
     found = {
         module.file for module, node in nodes() if isinstance(node, ast.ExceptHandler) and is_broad(node)
     }
-    assert found == set(CATCH_ALL)
+    assert found - set(CATCH_ALL) == set(), "catch what can be meant, or give CATCH_ALL the reason"
+    assert set(CATCH_ALL) - found == set(), "these catch no more than they mean: take them out of CATCH_ALL"
 
 
 def is_broad(handler: ast.ExceptHandler) -> bool:

@@ -35,11 +35,15 @@ def _below(kind: type) -> Iterator[type]:
 def test_every_question_says_what_it_needs() -> None:
     missing = {kind.__name__ for kind in vocabulary() - set(READS)}
     assert not missing, f"add them to READS in commands/needs.py, then `make rbac`: {sorted(missing)}"
-    assert set(READS) - vocabulary() == set()
+    assert set(READS) - vocabulary() == set(), (
+        "nobody asks these any more: take them out of commands/needs.py"
+    )
 
 
 def test_every_effect_says_what_it_needs() -> None:
-    assert set(EFFECTS) == set(get_args(Effect))
+    assert set(EFFECTS) == set(get_args(Effect)), (
+        "EFFECTS in commands/needs.py and commands/effects.py differ"
+    )
 
 
 @pytest.mark.parametrize(

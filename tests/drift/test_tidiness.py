@@ -33,7 +33,7 @@ def test_every_module_says_what_it_is_for() -> None:
     everything = modules("bot", "commands", "workers", "sandbox", "benchmarks", "tests")
     assert [
         module.file for module in everything if module.tree.body and not ast.get_docstring(module.tree)
-    ] == []
+    ] == [], "open each with what it owns, what it must never do and who calls it"
 
 
 def too_long(module: Module) -> Iterator[tuple[str, int]]:
@@ -46,7 +46,8 @@ def too_long(module: Module) -> Iterator[tuple[str, int]]:
 
 def test_no_function_is_longer_than_a_screen() -> None:
     found = dict(each for module in modules() for each in too_long(module))
-    assert {name: lines for name, lines in found.items() if name not in LONGER} == {}
+    new = {name: lines for name, lines in found.items() if name not in LONGER}
+    assert new == {}, f"over {LONGEST} lines: split each by what it does, or give LONGER its reason"
     assert set(LONGER) <= set(found), "these are short again: take them out of LONGER"
 
 
@@ -57,7 +58,7 @@ def test_a_long_function_is_seen() -> None:
 
 def test_nothing_of_one_machine_is_in_the_repository() -> None:
     found = [f"{name}:{number}: {line}" for name, number, line in lines() if OURS_ALONE.search(line)]
-    assert found == []
+    assert found == [], "a path or host of one machine: write it relative, with ~, or as an example name"
 
 
 def lines() -> Iterator[tuple[str, int, str]]:
