@@ -27,6 +27,7 @@ LABEL = "Budget at this pace"
 
 _POINTS = 60  # of a window: half a day each for the manual's 30 days
 _DAY = timedelta(days=1)
+_NOTHING = 1e-6  # of the budget: less is what adding up leaves
 
 Points = tuple[tuple[float, float], ...]
 
@@ -65,8 +66,14 @@ class Spent:
         return self.points[-1][1]
 
     def since(self, at: float) -> float:
-        """What was spent from then on."""
-        return self.share - next((spent for when, spent in reversed(self.points) if when <= at), 0.0)
+        """What was spent from then on; between two points, as the line between them is drawn."""
+        before = (at, 0.0)
+        for point in self.points:
+            if point[0] > at:
+                ahead = (at - before[0]) / (point[0] - before[0])
+                return self.share - before[1] - ahead * (point[1] - before[1])
+            before = point
+        return self.share - before[1]
 
 
 def inquiry(site: ClusterSite, service: ServiceSite) -> Inquiry:
@@ -77,14 +84,17 @@ def inquiry(site: ClusterSite, service: ServiceSite) -> Inquiry:
     for found in (requests, failed, now):
         if isinstance(found, Gap):
             return Section("trend", title, True, (unread(KEY, LABEL, found),))
-    counted, bad = _points(requests), _points(failed)
+    step = asked.requests.step
+    counted, bad = _points(requests, now, step), _points(failed, now, step)
     spent = spent_of(counted, bad, float(error_budget(site)))
     if spent is None:
         nothing = "no requests" if counted else "no data"
         return Section("trend", title, True, (Finding(KEY, LABEL, Light.UNKNOWN, nothing, mend=_MEND),))
     finding = _judged(site, service, spent, now, (*requests.warnings, *failed.warnings))
     header = ("", f"last {span(site.slo.window)}", "now", "highest")
-    table = aligned(header, _rows(counted, bad, seen[asked.latency]))
+    latency = seen[asked.latency]
+    slow = latency if isinstance(latency, Gap) else _points(latency, now, step)
+    table = aligned(header, _rows(counted, bad, slow))
     return Section(
         "trend",
         title,
@@ -139,9 +149,9 @@ def pace(spent: Spent, now: datetime, site: ClusterSite) -> tuple[Light, str]:
     daily = spent.since((now - _DAY).timestamp())
     if spent.share >= 1:
         return light, f"{used}: none is left"
-    if daily <= 0:
+    if daily < _NOTHING:
         return light, f"{used}, none of it in the last 24 h"
-    left = _DAY * ((1 - spent.share) / daily) if daily > 1e-9 else site.slo.window
+    left = _DAY * ((1 - spent.share) / daily)
     if left >= site.slo.window:
         return light, f"{used}, {as_percent(daily):.1f} % in the last 24 h: it lasts"
     return worst([light, Light.YELLOW]), (
@@ -152,11 +162,14 @@ def pace(spent: Spent, now: datetime, site: ClusterSite) -> tuple[Light, str]:
 # --- shown ----------------------------------------------------------------------------------------
 
 
-def _points(matrix: Matrix) -> Points:
-    return matrix.series[0].points if matrix.series else ()
+def _points(matrix: Matrix, now: datetime, step: timedelta) -> Points:
+    """At whole steps before now: two queries end some milliseconds apart, and what they count belongs together."""
+    end, wide = now.timestamp(), step.total_seconds()
+    found = matrix.series[0].points if matrix.series else ()
+    return tuple((end + round((at - end) / wide) * wide, value) for at, value in found)
 
 
-def _rows(requests: Points, failed: Points, latency: Matrix | Gap) -> list[tuple[str, str, str, str]]:
+def _rows(requests: Points, failed: Points, latency: Points | Gap) -> list[tuple[str, str, str, str]]:
     bad = dict(failed)
     errors = tuple((at, bad.get(at, 0.0) / count) for at, count in requests if count > 0)
     rows = [
@@ -165,7 +178,7 @@ def _rows(requests: Points, failed: Points, latency: Matrix | Gap) -> list[tuple
     ]
     if isinstance(latency, Gap):
         return [*rows, ("p95", "not read", "", one_line(latency.reason, 60))]
-    return [*rows, _row("p95", _points(latency), lambda seconds: f"{1000 * seconds:.0f} ms")]
+    return [*rows, _row("p95", latency, lambda seconds: f"{1000 * seconds:.0f} ms")]
 
 
 def _row(name: str, points: Points, said: Callable[[float], str]) -> tuple[str, str, str, str]:

@@ -54,6 +54,24 @@ def test_the_pace_of_the_last_day_says_whether_the_budget_lasts(failed, light, v
     assert (line.light, line.value) == (light, value)
 
 
+@pytest.mark.parametrize("late", [-0.4, -0.013, 0.013, 2.5])
+def test_queries_that_ended_a_little_apart_are_about_the_same_time(late):
+    (shifted,) = course(*[0.0] * 57, 6.0, 6.0, 6.0).series
+    failed = Matrix((replace(shifted, points=tuple((at + late, value) for at, value in shifted.points)),))
+    found = told(failed)
+    (line,) = found.findings
+    assert line.value == "30 % spent, 20.0 % in the last 24 h: at this pace none is left in 3 d 12 h"
+    assert "0.60 %" in found.table[1]
+
+
+def test_the_last_day_is_a_day_where_no_step_ends_with_it():
+    spent = trend.Spent(
+        tuple((NOW.timestamp() - hours * 3600, 0.7 - hours / 100) for hours in (60, 36, 20, 0))
+    )
+    assert spent.since((NOW - DAY).timestamp()) == pytest.approx(0.24)
+    assert spent.since((NOW - 3 * DAY).timestamp()) == pytest.approx(0.7)
+
+
 def test_the_graph_is_the_budget_spent_with_its_line_and_an_even_pace():
     (file,) = told(course(*[0.0] * 58, 6.0, 6.0)).attachments
     assert file.picture is not None
