@@ -22,8 +22,10 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+from commands.catalog import BadCatalog, Catalog
 from sandbox import given
 from sandbox.assembly import Refused, Sandbox
+from sandbox.process import ChildFailed
 
 Json = dict[str, Any]
 
@@ -78,6 +80,12 @@ def main(arguments: Sequence[str]) -> int:
     except (AlreadyRuns, Refused, given.Incomplete) as error:
         print(error, file=sys.stderr)
         return 1
+    except ChildFailed:
+        slip = _slip_in_a_command()
+        if not slip:
+            raise
+        print(slip, file=sys.stderr)
+        return 1
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
@@ -86,6 +94,15 @@ def main(arguments: Sequence[str]) -> int:
     except _Stopped:
         print("Stopped.", flush=True)
     return 0
+
+
+def _slip_in_a_command() -> str:
+    """What whoever writes a command is most likely to have done, in lines and without the traceback."""
+    try:
+        Catalog.load()
+    except BadCatalog as error:
+        return str(error)
+    return ""
 
 
 def _serve(options: argparse.Namespace, tell: Callable[[str], None]) -> None:
