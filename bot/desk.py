@@ -364,12 +364,10 @@ class Desk:
     def _awaiting(self, actor: Actor) -> tuple[Request, ...]:
         """Not what is asked for in the channel of a private incident that the actor may not know of."""
         roles, records = self._people.holder(actor.user).roles, self._clerk.records
-        rooms = {
-            each.room.channel for each in records.open_incidents() if not may_see(each, actor.user, roles)
-        }
-        return tuple(
-            each for each in self._decisions.waiting_for(actor.user) if each.place.channel not in rooms
-        )
+        waiting = self._decisions.waiting_for(actor.user)
+        rooms = records.rooms(each.place.channel for each in waiting)
+        hidden = {channel for channel, of in rooms.items() if not may_see(of, actor.user, roles)}
+        return tuple(each for each in waiting if each.place.channel not in hidden)
 
     def _whoami(self, user: str) -> WhoamiView:
         holder = self._people.holder(user)

@@ -39,7 +39,7 @@ _SHIFTS = timedelta(days=30)  # so far ahead somebody who comes next on call is 
 @dataclass(frozen=True, slots=True)
 class House:
     """What all pages are made of, at a moment; two that are equal make the same pages. urls: of cards, by what the
-    outbox calls them."""
+    outbox calls them. rooms: the incidents whose own channel something was asked for in, those that are over, too."""
 
     groups: tuple[AlertGroup, ...]
     incidents: tuple[Incident, ...]
@@ -50,6 +50,7 @@ class House:
     runs: tuple[RunView, ...]
     shifts: tuple[Shift, ...]
     urls: Mapping[str, str]
+    rooms: Mapping[str, Incident]
     today: date
 
 
@@ -91,6 +92,7 @@ class Views:
             groups, incidents, self._tasks.open_records(), awaiting, changes,
             tuple(self._glance(name, looks[name], groups, urls, now) for name in self._site.clusters),
             tuple(_runs(self._state.run_views(now))), self._shifts(now), urls,
+            self._incidents.rooms(each.place.channel for each in (*awaiting, *answers)),
             now.astimezone(ZoneInfo(self._site.timezone)).date(),
         )  # fmt: skip
 
@@ -133,7 +135,7 @@ class Views:
     def of(self, house: House, user: str, channel: str) -> Home:
         holder = self.people.holder(user)
         seen = tuple(each for each in house.incidents if may_see(each, user, holder.roles))
-        hidden = {each.room.channel for each in house.incidents if each not in seen} - {""}
+        hidden = {at for at, of in house.rooms.items() if not may_see(of, user, holder.roles)}
         waiting = [
             each
             for each in self._decisions.waiting_among(house.awaiting, user)

@@ -63,6 +63,13 @@ class Records(Book[Incident]):
         found = self._redis.hget(_ROOMS, channel)
         return found.decode() if found else ""
 
+    def rooms(self, channels: Iterable[str]) -> Mapping[str, Incident]:
+        """Whose own these channels are, those of incidents that are over among them."""
+        wanted = sorted(set(channels))
+        ids = self._redis.hmget(_ROOMS, wanted) if wanted else ()
+        found = {channel: self.incident(id.decode()) for channel, id in zip(wanted, ids, strict=True) if id}
+        return {channel: stored.record for channel, stored in found.items() if stored}
+
     def is_told_in(self, channel: str) -> bool:
         """Whether an incident that is not over is told in a thread of this channel (an id)."""
         places = {incident.room.channel for incident in self.open_incidents()}

@@ -22,11 +22,13 @@ from bot.homeview import Views
 from bot.intake import Intake
 from bot.outbox import Outbox
 from bot.people import People
+from bot.records import Records
 from bot.state import State, connect
 from bot.wire import Wire
 from commands.catalog import Catalog
 from commands.model import Actor, Place, Request
 from commands.model import State as Standing
+from commands.response.events import Kind, draft
 from commands.site import AccessRule, ClusterSite, OnCall, Roles, Site
 from sandbox.house import wait_until
 from sandbox.process import free_ports
@@ -244,6 +246,29 @@ def test_a_private_incident_is_on_the_page_of_who_may_know_of_it_alone(tab: Tab)
     assert "credentials leaked" in tab.open("carol"), "she holds the role security"
     text = tab.open("alice")
     assert "credentials" not in text and "None is going on that you may know of" in text
+
+
+@pytest.mark.parametrize("end", [None, "incident false-alarm it was a drill of ours"])
+def test_what_is_asked_for_in_the_room_of_a_private_incident_waits_for_who_may_know_of_it_alone(
+    tab: Tab, end: str | None
+) -> None:
+    carol, records = Actor("U0CAROL0001", ALICE.team), Records(tab.state, SITE, lambda: tab.now)
+    tab.tell("incident security credentials leaked", by=carol)
+    (incident,) = records.open_incidents()
+    own = draft(Kind.ROOM, "its channel", channel="C0SREDAILY1", name="inc-x", own="yes")
+    records.append(incident.id, lambda _: [own])
+    asked = build.change_request(build.plan(), place=Place("C0SREDAILY1"))
+    tab.state.change().put(asked, was="").wake(asked, timedelta(hours=1)).commit()
+    if end:
+        tab.tell(end, by=carol, channel="C0SREDAILY1")
+        assert not records.open_incidents(), "it is over, and the change waits still"
+    assert "For you to approve" not in tab.open("bob")
+    mine = tab.desk.submit(Said(BOB, Place("D0BOB000001"), "task mine", "bob asks"))
+    assert mine.sections and asked.id not in str(mine.sections)
+    records.append(incident.id, lambda _: [draft(Kind.JOINED, "came", user=BOB.user)])
+    tab.sweep()
+    tab.work()
+    assert "For you to approve" in tab.text("bob"), "he was let in"
 
 
 def test_secrets_and_marks_in_what_came_from_outside_do_nothing(tab: Tab) -> None:
