@@ -139,10 +139,13 @@ def test_what_is_fetched_is_seen() -> None:
 
 # What CONTRIBUTING.md and docs/alerts.md have you write.
 WRITTEN_BY_YOU = {
-    ("commands/node.py", ""),
+    ("commands/kubelets.py", ""),
+    ("tests/pure/test_kubelets.py", ""),
     ("commands/triage/queues.py", ""),
     ("tests/pure/test_triage_queues.py", ""),
 }
+
+TYPED_BY_YOU = {"version nodes"}
 
 _NAMED = re.compile(r"`((?:bot|commands|workers|sandbox|tests)/[\w/]+\.py)(?:: (\w+))?`")
 
@@ -193,9 +196,8 @@ def is_understood(line: str) -> bool:
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 def test_every_line_it_has_you_type_is_understood(page: Path) -> None:
-    lines = [
-        line for line in _TYPED.findall(page.read_text()) if not any(each in line for each in _STANDS_FOR)
-    ]
+    found = set(_TYPED.findall(page.read_text())) - TYPED_BY_YOU
+    lines = [line for line in sorted(found) if not any(each in line for each in _STANDS_FOR)]
     wrong = [line for line in lines if not is_understood(line)]
     assert wrong == [], f"{page.name} has people type what the bot does not understand"
 
