@@ -5,6 +5,8 @@ why it probably is, and the buttons. The long version is its thread (bot/alertth
 with a record whose texts are redacted; every one of them is escaped here.
 """
 
+from collections.abc import Iterator
+
 from bot.alertwords import (
     LINE,
     OVER,
@@ -35,6 +37,7 @@ from bot.blocks import (
     mention,
     modal,
     moment,
+    overflow,
     paragraph,
     paragraphs,
     select,
@@ -50,6 +53,10 @@ _REASON = 500  # characters of a reason that somebody types
 _BUTTONS = 2  # suggestions of a cause that become buttons
 _DURATIONS = (("30 minutes", "30m"), ("1 hour", "1h"), ("2 hours", "2h"), ("4 hours", "4h"))
 _USUAL = 1
+_STORM = (
+    "Each group is in this thread; critical ones have their own cards. What is told here is not diagnosed by itself: "
+    "press Diagnose."
+)
 
 
 def card(group: AlertGroup, workspace: str = "") -> Message:
@@ -89,7 +96,7 @@ def _firing(group: AlertGroup, workspace: str) -> list[Block]:
         *paragraphs(filter(None, lines)),
         *_listed(group),
         *actions(*_hands(group)),
-        *buttons(_suggestions(group), _links(group)),
+        *buttons(_suggestions(group), _runbook(group)),
         *_remarks(group, workspace),
     ]
 
@@ -121,7 +128,7 @@ def _alert_line(alert: Alert, group: AlertGroup) -> str:
 
 
 def _hands(group: AlertGroup) -> list[Block]:
-    """What people do about it. Their presses are bot/care.py's."""
+    """What people do about it, one row of it. Their presses are bot/care.py's."""
     told, carried = group.care, value(group)
     made = []
     if not told.acked:
@@ -129,12 +136,19 @@ def _hands(group: AlertGroup) -> list[Block]:
         made.append(button("alert:ack", "Acknowledge", carried, style=style))
     # Who takes over says so, because two may press "Own" at the same moment.
     made.append(button("alert:own", "Take over" if told.owner else "Own", carried + " me" * bool(told.owner)))
-    if told.owner:
-        made.append(button("alert:hand", "Hand over…", carried))
-    elif not told.acked and group.severity is Severity.CRITICAL:
-        made.append(button("alert:snooze", "Snooze", carried))
     made.append(button("alert:silence", "Silence…", carried))
-    return [*made, _mark(group)]
+    return [*made, overflow("alert:more", _seldom(group))]
+
+
+def _seldom(group: AlertGroup) -> Iterator[tuple[str, str]]:
+    """What is wanted of few alerts, each with the verb that bot/care.py knows before its value."""
+    told, carried = group.care, value(group)
+    if told.owner:
+        yield "Hand over…", f"hand {carried}"
+    elif not told.acked and group.severity is Severity.CRITICAL:
+        yield "Snooze for 30 min", f"snooze {carried}"
+    for each in Judgement:
+        yield f"Mark as {each.value}", f"mark {carried} {each.value}"
 
 
 def _mark(group: AlertGroup) -> Block:
@@ -152,10 +166,15 @@ def _suggestions(group: AlertGroup) -> tuple[Suggestion, ...]:
     return (*offered[: _BUTTONS - 1], declare)
 
 
-def _links(group: AlertGroup) -> tuple[Link, ...]:
+def _runbook(group: AlertGroup) -> tuple[Link, ...]:
     lead = group.lead
-    book = lead.annotations.get("runbook_url") or lead.annotations.get("runbook") or ""
-    return Link("Runbook", book), Link("Graph", lead.generator_url), Link("Alertmanager", group.external_url)
+    return (Link("Runbook", lead.annotations.get("runbook_url") or lead.annotations.get("runbook") or ""),)
+
+
+def _links(group: AlertGroup) -> list[str]:
+    """Where else it can be looked at."""
+    found = (link(group.lead.generator_url, "Graph"), link(group.external_url, "Alertmanager"))
+    return [each for each in found if each.startswith("<")]
 
 
 def _remarks(group: AlertGroup, workspace: str) -> list[Block]:
@@ -166,7 +185,7 @@ def _remarks(group: AlertGroup, workspace: str) -> list[Block]:
         told.append(context(f"{counted(group.omitted, 'earlier change')} may not be in the thread"))
     if more_labels(group):
         told.append(context(more_labels(group)))
-    return [*told, context(_origin(group))]
+    return [*told, context(*_links(group), _origin(group))]
 
 
 def _earlier(before: str, workspace: str) -> str:
@@ -225,7 +244,7 @@ def silence_view(carried: str) -> Block:
 
 def storm(record: Storm) -> Message:
     sign = OVER if record.over else "⚠️"
-    state = "over" if record.over else f"{record.firing} {'fires' if record.firing == 1 else 'fire'}"
+    state = "over" if record.over else f"{record.firing} firing"
     groups = counted(record.members, "alert group")
     headline = f"{sign} *Alert storm: {groups}, {state}*"
     when = f"since {moment(record.opened)}"
@@ -233,8 +252,7 @@ def storm(record: Storm) -> Message:
         when = f"{moment(record.opened)}, over after {span(record.updated - record.opened)}"
     blocks = [
         *paragraphs([headline, when, *_counts(record)]),
-        context("Each group is in this thread; critical ones have their own cards. What is told here is not diagnosed "
-                "by itself: press Diagnose."),
+        *([] if record.over else [context(_STORM)]),
         context(record.id),
     ]  # fmt: skip
     return Message("card", f"{sign} Alert storm: {groups}, {state}", tuple(bounded(blocks)))
@@ -250,7 +268,7 @@ def _top(record: Storm, kind: str) -> str:
     found = sorted((each for each in own if each[1]), key=lambda one: -one[0])
     rest = len(found[5:]) + sum(count for count, said in own if not said)
     more = f", {rest} others" if rest else ""
-    return ", ".join(f"{line(said, 80)} {count}" for count, said in found[:5]) + more
+    return ", ".join(f"{count} × {line(said, 80)}" for count, said in found[:5]) + more
 
 
 def notice(record: Notice) -> Message:

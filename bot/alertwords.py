@@ -69,7 +69,7 @@ def standing(group: AlertGroup) -> str:
     if group.flaps:
         words.append(f"flapping {group.flaps}")
     if group.truncated:
-        words.append(f"+{group.truncated} not listed")
+        words.append(f"{group.truncated} more not listed")
     return " · ".join(words)
 
 
@@ -115,12 +115,12 @@ def _shared(values: list[str], noun: str, *, is_bare: bool = False) -> str:
 
 
 def most(group: AlertGroup) -> str:
-    """Of a large group, where most of it is: "alertname A 200, B 100 · namespace shop 120 …"."""
+    """Of a large group, where most of it is: "alertname 200 × A, 100 × B", a line for each label."""
     told = []
     for label in _BY:
         counts = Counter(alert.labels[label] for alert in group.firing if alert.labels.get(label))
         if len(counts) > 1 and counts.most_common(1)[0][1] > 1:
-            top = ", ".join(f"{line(value, 60)} {count}" for value, count in counts.most_common(3))
+            top = ", ".join(f"{count} × {line(value, 60)}" for value, count in counts.most_common(3))
             told.append(f"*{label}* {top}" + (f", {len(counts) - 3} others" if len(counts) > 3 else ""))
     return "\n".join(told[:3])
 

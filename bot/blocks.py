@@ -156,8 +156,11 @@ def _packed(lines: Iterable[str]) -> list[str]:
     return [*texts, held] if held else texts
 
 
-def buttons(suggestions: tuple[Suggestion, ...], links: tuple[Link, ...] = ()) -> list[Block]:
-    """At most five buttons; a suggestion's button types its command for whoever presses it."""
+def buttons(
+    suggestions: tuple[Suggestion, ...], links: tuple[Link, ...] = (), *, is_first_next: bool = False
+) -> list[Block]:
+    """At most five buttons; a suggestion's button types its command for whoever presses it. is_first_next: the first is
+    what should be done now, and looks so."""
     elements: list[Block] = []
     for n, suggestion in enumerate(dict.fromkeys(suggestions)):
         label = {"type": "plain_text", "text": cut(shortly(suggestion.label), BUTTON_TEXT), "emoji": True}
@@ -167,6 +170,7 @@ def buttons(suggestions: tuple[Suggestion, ...], links: tuple[Link, ...] = ()) -
                 "action_id": f"submit:{n}",
                 "text": label,
                 "value": suggestion.text[:BUTTON_VALUE],
+                **({"style": "primary"} if is_first_next and n == 0 else {}),
             }
         )
     for n, target in enumerate(dict.fromkeys(links)):
@@ -223,6 +227,11 @@ def select(action: str, placeholder: str, options: Iterable[tuple[str, str]]) ->
         "placeholder": _plain(placeholder, 150),
         **_options(options),
     }
+
+
+def overflow(action: str, options: Iterable[tuple[str, str]]) -> Block:
+    """The menu behind "⋯" of at most five (label, value): it keeps no choice, so the same one can be made again."""
+    return {"type": "overflow", "action_id": action, **_options(options)}
 
 
 def _options(options: Iterable[tuple[str, str]]) -> Block:

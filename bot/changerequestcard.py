@@ -38,17 +38,17 @@ CARD = "card"
 _ICONS = {
     Stage.DRAFT: "📝",
     Stage.PRECHECKS: "⏳",
-    Stage.PENDING: "🖐️",
+    Stage.PENDING: "✋",
     Stage.APPROVED: "👍",
     Stage.EXECUTING: "🔧",
     Stage.VALIDATING: "🔎",
     Stage.ROLLING_BACK: "⏪",
     Stage.SUCCEEDED: "✅",
     Stage.ROLLED_BACK: "↩️",
-    Stage.ROLLBACK_FAILED: "🔴",
+    Stage.ROLLBACK_FAILED: "❌",
     Stage.FAILED: "❌",
 }
-_OTHERS = "⚫"
+_OTHERS = "🚫"
 
 # Where the name of a stage is no answer to "what now?".
 _STANDS = {
@@ -59,7 +59,11 @@ _STANDS = {
     Stage.EXECUTING: "under way",
     Stage.VALIDATING: "done, is it well?",
     Stage.ROLLING_BACK: "is being taken back",
+    Stage.CANCELED: "cancelled",
 }
+
+# Whose first button is what the change waits for.
+_NEXT = (Stage.PENDING, Stage.APPROVED, Stage.EXECUTING, Stage.VALIDATING)
 
 _TICKS = {Light.GREEN: "✅", Light.YELLOW: "⚠️", Light.RED: "❌", Light.UNKNOWN: "⚪"}
 
@@ -86,12 +90,12 @@ def _stands(change: ChangeRequest) -> str:
 def _card(change: ChangeRequest) -> Iterator[Block]:
     payload = change.payload
     icon = _ICONS.get(change.stage, _OTHERS)
-    yield paragraph(f"{icon} *{escape(change.id)} · {escape(cut(payload.what, 200))}* · {_stands(change)}")
+    yield paragraph(f"{icon} *{escape(cut(payload.what, 200))}* · {_stands(change)}")
     yield from paragraphs(_facts(change))
     yield from paragraphs(_checks(change))
     yield from paragraphs(_standing(change))
-    for row in _buttons(change):
-        yield from buttons(row)
+    for n, row in enumerate(_buttons(change)):
+        yield from buttons(row, is_first_next=n == 0 and change.stage in _NEXT)
     yield context(_foot(change))
 
 
@@ -99,7 +103,11 @@ def _facts(change: ChangeRequest) -> Iterator[str]:
     payload = change.payload
     felt = f"users feel it for up to {span(payload.duration)}" if payload.duration else "users feel nothing"
     yield f"{moment(payload.at)} until {moment(payload.until)}, {felt}"
-    marks = [f"risk {payload.risk.value}", f"service {escape(payload.service)}", f"by {mention(change.by)}"]
+    marks = [
+        f"risk {payload.risk.value}",
+        f"service {escape(payload.service)}",
+        f"asked for by {mention(change.by)}",
+    ]
     if payload.is_irreversible:
         marks.append("*cannot be taken back*")
     if payload.is_auto:
@@ -107,11 +115,11 @@ def _facts(change: ChangeRequest) -> Iterator[str]:
     if change.emergency:
         marks.append(f"*emergency* in {escape(change.emergency)}")
     yield " · ".join(marks)
-    yield f"Why: {escape(cut(payload.why, _LONG))}"
+    yield f"*Why:* {escape(cut(payload.why, _LONG))}"
     if payload.rollback:
-        yield f"Way back: {escape(cut(payload.rollback, _LONG))}"
+        yield f"*Way back:* {escape(cut(payload.rollback, _LONG))}"
     if payload.expected:
-        yield f"Expected alerts: {escape(', '.join(payload.expected))}"
+        yield f"*Expected alerts:* {escape(', '.join(payload.expected))}"
 
 
 def _checks(change: ChangeRequest) -> Iterator[str]:
@@ -121,7 +129,7 @@ def _checks(change: ChangeRequest) -> Iterator[str]:
     lines = [replace(line, light=state(change, line)) for line in change.checks.lines]
     fine = sum(line.light is Light.GREEN for line in lines)
     stale = "" if change.checks.digest == change.digest else ", for the payload as it was before"
-    yield f"*Pre-checks* {fine} of {len(lines)} fine, {moment(change.checks.at)}{stale}"
+    yield f"*Pre-checks:* {fine} of {len(lines)} fine, {moment(change.checks.at)}{stale}"
     for light in (Light.RED, Light.UNKNOWN, Light.YELLOW):
         yield from (_check(line) for line in lines if line.light is light)
 
@@ -132,18 +140,17 @@ def _check(line: Checked) -> str:
 
 def _standing(change: ChangeRequest) -> Iterator[str]:
     if change.stage is Stage.PENDING:
-        yield f"*Approvals* {len(change.agreed)} of {needed(change.payload.risk)}{_by(change)}{_among(change)}"
-        yield f"_or type_ `/sre approve {change.id}{_typed(change)}`"
+        yield f"*Approvals:* {len(change.agreed)} of {needed(change.payload.risk)}{_by(change)}{_among(change)}"
     elif change.granted and not change.is_over:
         yield f"*Approved*{_by(change)}"
     if change.is_active or (change.is_over and change.steps):
         yield from (_step(change, n, text) for n, text in enumerate(change.payload.steps, 1))
     yield from (_linked(each) for each in change.linked)
-    if change.started and change.baseline is None and change.is_active:
+    if change.stage is Stage.EXECUTING and change.baseline is None:
         yield "⏳ The baseline is being frozen; the first step follows."
     if change.verdict:
         said = f": {escape(cut(change.verdict_why, 300))}" if change.verdict_why else ""
-        yield f"*Against the baseline* {change.verdict} after {counted(change.samples, 'sample')}{said}"
+        yield f"*Against the baseline:* {change.verdict} after {counted(change.samples, 'sample')}{said}"
     if change.is_over and change.ended_why:
         yield f"{escape(cut(change.ended_why, _LONG))}"
 
@@ -183,7 +190,8 @@ def _linked(each: Linked) -> str:
 
 def _foot(change: ChangeRequest) -> str:
     version = f" · version {change.version}" if change.version > 1 else ""
-    return f"{escape(change.id)}{version} · payload {change.digest[:DIGEST]}"
+    typed = f"or type `/sre approve {change.id}{_typed(change)}` · " if change.stage is Stage.PENDING else ""
+    return f"{typed}{escape(change.id)}{version} · payload {change.digest[:DIGEST]}"
 
 
 # --- Buttons --------------------------------------------------------------------------------------

@@ -169,13 +169,13 @@ def _request(told: Told[Request]) -> str:
     asked = told.record
     why = f" · {line(asked.why, _TEXT)}" if asked.why else ""
     what = f"{_card(told, asked.id)} {_typed(asked.text)}"
-    return f"🖐️ {what} · asked for by {person(asked.actor.user)} {moment(asked.created)}{why}"
+    return f"✋ {what} · asked for by {person(asked.actor.user)} {moment(asked.created)}{why}"
 
 
 def _change(told: Told[ChangeRequest]) -> str:
     asked = told.record
     what = f"{_card(told, asked.id)} {line(asked.payload.what, _TEXT)}"
-    return f"🖐️ {what} · asked for by {person(asked.by)}, to begin {moment(asked.payload.at)}"
+    return f"✋ {what} · asked for by {person(asked.by)}, to begin {moment(asked.payload.at)}"
 
 
 def _typed(text: str) -> str:

@@ -201,7 +201,7 @@ def _summary(request: Request) -> Message:
     blocks = [paragraph(f"*{headline}*")]
     if len(request.sections) > 1 or request.state is State.READING:
         told = [each for each in request.sections if not each.done or each.findings]
-        blocks += paragraphs(["   ".join(map(_tally, told))])
+        blocks += paragraphs(["   ".join(_tally(each, request) for each in told)])
     blocks += paragraphs([said for section in request.sections for said in _cause(section)])
     findings = _worth_telling(request)
     lines = top_lines(findings)
@@ -243,8 +243,10 @@ def _headline(request: Request) -> str:
     return f"{ICON[worst(lights)]} {escape(subject)}: {verdict}{told}"
 
 
-def _tally(section: Section) -> str:
-    return f"{ICON[section.light] if section.done else _PENDING} {escape(shortly(section.title))}"
+def _tally(section: Section, request: Request) -> str:
+    """A part that is not read is waited for, or is unknown for good where the request is over."""
+    unread = _PENDING if request.state is State.READING else ICON[Light.UNKNOWN]
+    return f"{ICON[section.light] if section.done else unread} {escape(shortly(section.title))}"
 
 
 def _origin(request: Request) -> str:

@@ -80,7 +80,7 @@ def app(
     bolt.action(re.compile("^submit:"))(listen.on_button)
     bolt.action(re.compile("^(approve|reject|cancel)$"))(listen.on_decision)
     bolt.view(re.compile("^(approve|reject)$"))(listen.on_reason)
-    bolt.action(re.compile("^alert:(ack|own|hand|snooze|mark)$"))(listen.on_care)
+    bolt.action(re.compile("^alert:(ack|own|hand|snooze|mark|more)$"))(listen.on_care)
     bolt.view(re.compile("^alert:(own|mark)$"))(listen.on_choice)
     bolt.action("alert:silence")(listen.on_silence)
     bolt.view("silence")(listen.on_silencing)
@@ -181,6 +181,8 @@ class _Listeners:
         """A button or menu of an alert's card. What must still be chosen is asked in a window."""
         action, trigger = body["actions"][0], body["trigger_id"]
         verb, value = action["action_id"].removeprefix("alert:"), _value(action)
+        if verb == "more":  # the menu's choice begins with the verb
+            verb, _, value = value.partition(" ")
         said = Said(_presser(body), _beside(body), f"alert {verb} {value}", trigger)
         try:
             receipt = self._desk.tend(said.actor, said.place, verb, value)

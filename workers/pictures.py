@@ -20,9 +20,12 @@ from commands.wording import middle_cut
 
 log = logging.getLogger(__name__)
 
+_NAME = 30  # characters of a curve where two stand side by side
 CURVES = 8  # more cannot be told apart by colour
 _DPI = 125
-_INCHES = (8.0, 4.0)  # 1000 x 500 pixels, which Slack shows whole on a phone
+_INCHES = (8.0, 4.8)  # 1000 x 600 pixels: a phone shows it whole, a third as wide, so letters are large
+_TITLE, _TEXT = 16.0, 13.0  # points
+_FEW = 12  # points of a curve that are dots as well
 _DAY = 86_400.0  # matplotlib counts time in days since 1970
 _HUGE = 1e18  # beyond it nothing is measured, and ticks lose their digits
 # Told apart by people who do not see red from green, and on white; red is kept for the threshold (Okabe and Ito).
@@ -69,7 +72,10 @@ class Painter:
         canvas = FigureCanvasAgg(figure)
         axes = figure.add_axes((0.1, 0.1, 0.87, 0.72))
         scale = _scale(picture, curves)
-        shown = [self._curve(axes, curve, scale, n) for n, curve in enumerate(curves[:CURVES])]
+        is_step = _is_yes_or_no(picture, curves)
+        shown = [
+            self._curve(axes, curve, scale, n, is_step=is_step) for n, curve in enumerate(curves[:CURVES])
+        ]
         self._level(axes, picture, scale)
         self._onset(axes, picture)
         self._dress(axes, picture, curves, scale)
@@ -85,37 +91,40 @@ class Painter:
         known = _letters()
         return middle_cut("".join(c if ord(c) in known else "□" for c in shortly(flat)), limit)
 
-    def _curve(self, axes: Any, curve: Curve, scale: Scale, n: int) -> tuple[Any, str]:
+    def _curve(self, axes: Any, curve: Curve, scale: Scale, n: int, *, is_step: bool) -> tuple[Any, str]:
         days = [at / _DAY for at, _ in curve.points]
         values = [value / scale[0] for _, value in curve.points]
-        dot = "o" if len(days) == 1 else ""
-        (line,) = axes.plot(days, values, color=_COLOURS[n], linewidth=1.7, marker=dot, markersize=5)
+        dot = "o" if len(days) != 2 and len(days) <= _FEW else ""
+        style = "steps-post" if is_step else "default"
+        (line,) = axes.plot(
+            days, values, color=_COLOURS[n], linewidth=2.4, marker=dot, markersize=7, drawstyle=style
+        )
         return line, self._said(curve.label, 62)
 
     def _level(self, axes: Any, picture: Picture, scale: Scale) -> None:
         level = picture.threshold
         if level is None or not _is_sane(level):
             return
-        axes.axhline(level / scale[0], color=_RED, linewidth=1.3, linestyle=(0, (5, 3)))
+        axes.axhline(level / scale[0], color=_RED, linewidth=1.8, linestyle=(0, (5, 3)))
         said = self._said(f"threshold {picture.threshold_text}".strip(), 50)
         value = _told(level / scale[0], scale)
         axes.annotate(
             f"{said} ({value})" if value.strip() not in said else said,
-            (1, level / scale[0]), (-4, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-            ha="right", va="bottom", color=_RED, fontsize=8.5, parse_math=False, bbox=_HALO,
+            (0, level / scale[0]), (6, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
+            ha="left", va="bottom", color=_RED, fontsize=_TEXT, parse_math=False, bbox=_HALO,
         )  # fmt: skip
 
     def _onset(self, axes: Any, picture: Picture) -> None:
         if picture.onset is None or not picture.start <= picture.onset <= picture.end:
             return
         at = picture.onset.timestamp() / _DAY
-        axes.axvline(at, color=_INK, linewidth=1.2, linestyle=(0, (2, 2)))
+        axes.axvline(at, color=_INK, linewidth=1.6, linestyle=(0, (2, 2)))
         length = (picture.end - picture.start).total_seconds() or 1
         is_late = (picture.onset - picture.start).total_seconds() / length > 0.8
         axes.annotate(
             f"began {picture.onset.astimezone(self._zone):%H:%M}",
             (at, 1), (-4 if is_late else 4, -4), xycoords=("data", "axes fraction"), textcoords="offset points",
-            ha="right" if is_late else "left", va="top", color=_INK, fontsize=8.5, parse_math=False, bbox=_HALO,
+            ha="right" if is_late else "left", va="top", color=_INK, fontsize=_TEXT, parse_math=False, bbox=_HALO,
         )  # fmt: skip
 
     def _dress(self, axes: Any, picture: Picture, curves: list[Curve], scale: Scale) -> None:
@@ -123,7 +132,7 @@ class Painter:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         axes.set_title(
-            self._said(picture.title, 80), loc="left", fontsize=11.5, fontweight="bold", color=_INK, pad=22,
+            self._said(picture.title, 60), loc="left", fontsize=_TITLE, fontweight="bold", color=_INK, pad=30,
             parse_math=False,
         )  # fmt: skip
         left_out = f"{len(curves) - CURVES} more curves are not drawn" if len(curves) > CURVES else ""
@@ -133,28 +142,32 @@ class Painter:
         )  # fmt: skip
         told = " · ".join(filter(None, (f"{day}, {ended:%Z}", left_out, self._said(picture.note, 60))))
         axes.annotate(
-            told, (0, 1), (0, 7), xycoords="axes fraction", textcoords="offset points", fontsize=8.5,
+            told, (0, 1), (0, 7), xycoords="axes fraction", textcoords="offset points", fontsize=_TEXT - 1,
             color=_FAINT, parse_math=False,
         )  # fmt: skip
-        locator = AutoDateLocator(tz=self._zone, maxticks=8)  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(tz=self._zone, maxticks=6)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         dates = ConciseDateFormatter(locator, tz=self._zone, show_offset=False)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_formatter(dates)
         axes.set_xlim(*_span(picture, curves))
-        axes.yaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)))
+        axes.yaxis.set_major_locator(
+            MaxNLocator(1 if _is_yes_or_no(picture, curves) else 5, steps=(1, 2, 2.5, 5, 10))
+        )
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _told(value, scale)))
         axes.set_ylim(*_heights(picture, curves, scale))
         axes.grid(axis="y", color="#e3e5e8", linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.tick_params(colors=_FAINT, labelsize=8.5, length=3)
+        axes.tick_params(colors=_FAINT, labelsize=_TEXT, length=4)
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color("#b5b9be")
 
     def _legend(self, figure: Any, shown: list[tuple[Any, str]]) -> Any:
-        columns = 1 if len(shown) == 1 or (max(len(said) for _, said in shown) > 44 and len(shown) < 4) else 2
+        columns = (
+            1 if len(shown) == 1 or (max(len(said) for _, said in shown) > _NAME and len(shown) < 4) else 2
+        )
         legend = figure.legend(
-            [line for line, _ in shown], [said if columns == 1 else middle_cut(said, 46) for _, said in shown],
-            loc="lower left", bbox_to_anchor=(0.005, 0.0), ncols=columns, frameon=False, fontsize=8.5,
+            [line for line, _ in shown], [said if columns == 1 else middle_cut(said, _NAME) for _, said in shown],
+            loc="lower left", bbox_to_anchor=(0.005, 0.0), ncols=columns, frameon=False, fontsize=_TEXT,
             labelcolor=_INK, handlelength=1.4, columnspacing=1.5,
         )  # fmt: skip
         for text in legend.get_texts():
@@ -177,6 +190,11 @@ def _drawable(picture: Picture) -> list[Curve]:
     if len(curves) > CURVES:
         curves.sort(key=lambda curve: -max(abs(value) for _, value in curve.points))
     return curves
+
+
+def _is_yes_or_no(picture: Picture, curves: list[Curve]) -> bool:
+    """A condition holds or does not: between two readings it was the one or the other, and nothing in between."""
+    return not picture.unit and {value for curve in curves for _, value in curve.points} <= {0.0, 1.0}
 
 
 def _is_sane(number: float) -> bool:
@@ -219,9 +237,9 @@ def _make_room(figure: Any, canvas: Any, axes: Any, legend: Any) -> None:
     width, height = figure.bbox.width, figure.bbox.height
     below = legend.get_window_extent(renderer).height / height
     labels = [tick.get_window_extent(renderer).width for tick in axes.get_yticklabels()]
-    left = (max(labels, default=0.0) + 26) / width
-    bottom = below + 0.075
-    axes.set_position((left, bottom, 0.975 - left, 0.865 - bottom))
+    left = (max(labels, default=0.0) + 30) / width
+    bottom = below + 0.085
+    axes.set_position((left, bottom, 0.96 - left, 0.835 - bottom))
 
 
 @cache

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from commands.changeclock import EXPIRE
 from commands.changelines import START, may_approve
-from commands.changes.meant import NOTHING, about, demand, did, entered, said, service_of, settings
+from commands.changes.meant import NOTHING, about, demand, did, entered, named, said, service_of, settings
 from commands.changes.new import is_author
 from commands.command import Command, Flag
 from commands.entry import Entry, Given
@@ -180,7 +180,9 @@ def demand_time(given: Given, change: ChangeRequest) -> None:
 def _why(given: Given, change: ChangeRequest, verb: str) -> Form:
     flags = {name: value for name, value in given.args.flags.items() if name == "digest"}
     asked = Field("why", "Why not?", "text", "The requester reads it, and it stays in the record.")
-    return Form(f"{verb} a change", verb, Args("change", given.args.verb, change.id, flags), (asked,))
+    return Form(
+        f"{verb} a change", verb, Args("change", given.args.verb, change.id, flags), (asked,), named(change)
+    )
 
 
 def _typed(given: Given, change: ChangeRequest) -> str:

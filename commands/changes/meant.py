@@ -12,9 +12,15 @@ from commands.response.changemoves import Move
 from commands.response.changerequest import ChangeRequest, Stage
 from commands.site import Change as Rules
 from commands.site import ServiceSite
+from commands.wording import one_line
 
 WORD = "change"
 NOTHING = "Nothing was done."
+
+
+def named(change: ChangeRequest) -> str:
+    """Which one a window is about."""
+    return one_line(f"{change.id}: {change.payload.what}", 140)
 
 
 def about(given: Given) -> ChangeRequest:

@@ -1,7 +1,7 @@
 """`change tick`, `change standby`, `change notify`: what people say and do before a change begins."""
 
 from commands.changelines import ACCEPTED, STANDBY, TICKED, may_approve
-from commands.changes.meant import NOTHING, about, did, entered, settings
+from commands.changes.meant import NOTHING, about, did, entered, named, settings
 from commands.changes.new import is_author
 from commands.command import Command, Flag
 from commands.entry import Entry, Given
@@ -39,7 +39,13 @@ def tick(given: Given) -> Entry:
 
 def _shown_by(change: ChangeRequest, item: str) -> Form:
     asked = Field("why", "What shows it?", hint="A link, a build, who did it: it stays in the record")
-    return Form("Tick a line", "Tick", Args("change", "tick", change.id, {}, item), (asked,))
+    return Form(
+        "Tick a line",
+        "Tick",
+        Args("change", "tick", change.id, {}, item),
+        (asked,),
+        f"{item} of {named(change)}",
+    )
 
 
 def _skip(given: Given, change: ChangeRequest, item: str, note: str) -> Entry:

@@ -7,7 +7,7 @@ own approval. What is typed here is what people say of it.
 import re
 
 from commands.changelines import may_approve
-from commands.changes.meant import NOTHING, about, demand, did, entered, said
+from commands.changes.meant import NOTHING, about, demand, did, entered, named, said
 from commands.changes.new import is_author
 from commands.command import Command, Flag
 from commands.entry import Entry, Given
@@ -152,7 +152,9 @@ def close(given: Given) -> Entry:
     why = said(given)
     if change.verdict != PASSED and not why:
         asked = Field("why", "How do you know that it worked?", "text")
-        window = Form("Close the change", "Close", Args("change", "close", change.id), (asked,))
+        window = Form(
+            "Close the change", "Close", Args("change", "close", change.id), (asked,), named(change)
+        )
         so_far = change.verdict or "nothing yet"
         raise NeedsForm(window, f"Its samples say {so_far}: close it with `--why TEXT`. {NOTHING}")
     text = f"✅ closed{': ' + why if why else ''}"

@@ -123,7 +123,7 @@ def _form(given: Given, incident: Incident) -> Form:
     is_public = bool(_webhook(given, incident)) and not incident.is_private
     audiences = _AUDIENCES if is_public else _AUDIENCES[:1] if incident.is_private else _AUDIENCES[:2]
     fields = (
-        Field("conditions", "What is the case?", "text", "What users feel, and how many",
+        Field("conditions", "How does it stand?", "text", "What users feel, and how many",
               said.get("conditions", incident.impact), most=LONGEST),
         Field("actions", "What is being done?", "text", "", said.get("actions", ""), is_optional=True, most=LONGEST),
         Field("needs", "What is needed?", "text", "Of whom", said.get("needs", ""), is_optional=True, most=LONGEST),

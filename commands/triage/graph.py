@@ -33,6 +33,8 @@ def drawn(group: AlertGroup, site: ClusterSite) -> Inquiry:
     matrix = yield from _points(watched, group, window)
     if isinstance(matrix, Gap):
         return Section("graph", _TITLE, True, (unread("AL-34", _TITLE, matrix),))
+    if matrix.series and all(len(series.points) == 1 for series in matrix.series):  # a dot is no course
+        return Section("graph", _TITLE, True)
     if not any(series.points for series in matrix.series):
         nothing = Finding(
             "AL-34", _TITLE, Light.UNKNOWN, "Prometheus has no points for the alert's expression"

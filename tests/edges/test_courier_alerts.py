@@ -123,7 +123,7 @@ def test_a_group_of_a_storm_is_one_reply_in_its_thread_and_is_edited_there(
     )
     show(state, over, was="1")
     deliver(courier, state)
-    assert texts(slack, ALERTS) == ["⚠️ Alert storm: 12 alert groups, 12 fire"]
+    assert texts(slack, ALERTS) == ["⚠️ Alert storm: 12 alert groups, 12 firing"]
     [reply] = replies(slack)
     assert reply["text"].startswith("✅")
 

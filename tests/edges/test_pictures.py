@@ -46,7 +46,7 @@ def picture(*curves: Curve, **changes: object) -> Picture:
 def test_a_graph_is_a_png_of_a_size_that_a_phone_shows_whole() -> None:
     drawn = PAINTER.draw(picture())
     assert drawn is not None and drawn.startswith(PNG)
-    assert struct.unpack(">II", drawn[16:24]) == (1000, 500)
+    assert struct.unpack(">II", drawn[16:24]) == (1000, 600)
     assert len(drawn) < 200_000
 
 

@@ -13,6 +13,7 @@ from test_render import TEXT, check, drawn, golden
 from bot import blocks, render
 from bot.alertcard import silence_view
 from bot.blocks import Message
+from bot.care import SNOOZE
 from bot.secret import Redactor
 from commands.finding import Finding, Light, Suggestion
 from commands.model import (
@@ -76,7 +77,7 @@ def pressed(record: Record) -> list[str]:
             group(alert(ends_after=timedelta(minutes=25)), updated=after(minutes=25)),
             "· resolved after 25 min",
         ),
-        (group(truncated=37), "· firing · +37 not listed"),
+        (group(truncated=37), "· firing · 37 more not listed"),
     ],
 )
 def test_the_first_line_says_where_it_stands(record: AlertGroup, words: str) -> None:
@@ -163,19 +164,35 @@ def test_its_buttons_carry_the_group_and_the_episode() -> None:
         for each in shown
         if each["action_id"].startswith("alert:") and "value" in each
     }
-    assert own == dict.fromkeys(["alert:ack", "alert:own", "alert:snooze", "alert:silence"], f"{ID} 3")
-    (mark,) = [each for each in shown if each["action_id"] == "alert:mark"]
-    assert [each["value"] for each in mark["options"]] == [
-        f"{ID} 3 actionable", f"{ID} 3 informational", f"{ID} 3 false alarm",
-    ]  # fmt: skip
-    urls = {each["text"]["text"]: each["url"] for each in shown if "url" in each}
-    assert list(urls) == ["Runbook", "Graph", "Alertmanager"]
+    assert own == dict.fromkeys(["alert:ack", "alert:own", "alert:silence"], f"{ID} 3")
+    assert seldom(group(episode=3)) == {
+        "Snooze for 30 min": f"snooze {ID} 3",
+        "Mark as actionable": f"mark {ID} 3 actionable",
+        "Mark as informational": f"mark {ID} 3 informational",
+        "Mark as false alarm": f"mark {ID} 3 false alarm",
+    }
+    assert timedelta(minutes=30) == SNOOZE
+    assert [each["text"]["text"] for each in shown if "url" in each] == ["Runbook"]
+
+
+def seldom(record: AlertGroup) -> dict[str, str]:
+    (menu,) = [each for each in elements(card(record)) if each["action_id"] == "alert:more"]
+    return {each["text"]["text"]: each["value"] for each in menu["options"]}
+
+
+def test_where_else_it_can_be_looked_at_is_the_small_print() -> None:
+    graph, manager, origin = (each["text"] for each in card(group()).blocks[-1]["elements"])
+    assert graph == "<https://prometheus.example/graph?g0.expr=x|Graph>"
+    assert manager == "<https://alertmanager.example|Alertmanager>" and origin.endswith(ID)
+    unsafe = json.dumps(card(group(external_url="javascript:alert(1)")).blocks[-1])
+    assert "Alertmanager" not in unsafe and "javascript" not in unsafe
 
 
 def test_what_somebody_has_done_needs_no_button_any_more() -> None:
-    assert pressed(group(care=ACKED))[:4] == ["alert:own", "alert:hand", "alert:silence", "alert:mark"]
+    assert pressed(group(care=ACKED))[:3] == ["alert:own", "alert:silence", "alert:more"]
+    assert seldom(group(care=ACKED))["Hand over…"] == f"hand {ID} 1"
     assert "Take over" in said(group(care=ACKED)) and '"Own"' not in said(group(care=ACKED))
-    assert "alert:snooze" not in pressed(group(severity=Severity.WARNING))
+    assert "Snooze for 30 min" not in seldom(group(severity=Severity.WARNING))
 
 
 @pytest.mark.parametrize("name", GROUPS)
@@ -223,7 +240,7 @@ def test_a_group_of_three_hundred_is_one_card_and_four_replies() -> None:
 def test_of_a_large_group_the_card_says_where_most_of_it_is() -> None:
     shown = said(KINDS["alerts-300"])
     assert "*Most of the 300*" in shown
-    assert "*namespace* shop 128, kube-system 86, monitoring 86" in shown
+    assert "*namespace* 128 × shop, 86 × kube-system, 86 × monitoring" in shown
     assert "pod-17" not in shown
 
 
@@ -259,15 +276,15 @@ def test_one_that_is_told_in_a_storm_is_one_message_in_its_thread() -> None:
 
 def test_a_storm_counts_what_fires_and_lists_all_in_a_file() -> None:
     shown, file = drawn(STORM)
-    assert shown.text == "⚠️ Alert storm: 84 alert groups, 61 fire"
+    assert shown.text == "⚠️ Alert storm: 84 alert groups, 61 firing"
     told = json.dumps(shown.blocks, ensure_ascii=False)
-    assert "*Alert*  KubePodCrashLooping 40, KubePodNotReady 12, TargetDown 9" in told
-    assert "*Node*  ip-10-0-2-82 51, ip-10-0-2-83 4" in told and "3 others" in told
+    assert "*Alert*  40 × KubePodCrashLooping, 12 × KubePodNotReady, 9 × TargetDown" in told
+    assert "*Node*  51 × ip-10-0-2-82, 4 × ip-10-0-2-83" in told and "3 others" in told
     assert "critical ones have their own cards" in told
     assert file.in_thread and file.file == STORM.listing
     assert len(drawn(replace(STORM, listing=None))) == 1
     last = replace(STORM, members=1, firing=1, listing=None)
-    assert drawn(last)[0].text == "⚠️ Alert storm: 1 alert group, 1 fires"
+    assert drawn(last)[0].text == "⚠️ Alert storm: 1 alert group, 1 firing"
 
 
 def test_a_newer_list_of_a_storm_is_another_file() -> None:

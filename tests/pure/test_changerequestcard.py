@@ -73,7 +73,7 @@ def test_no_step_is_offered_before_the_baseline_is_frozen() -> None:
 
 def test_what_is_not_well_is_told_line_by_line_and_what_only_people_know_has_a_button() -> None:
     change = standing(Stage.PENDING, checks(standing(Stage.PENDING)))
-    assert "*Pre-checks* 1 of 4 fine" in text(change)
+    assert "*Pre-checks:* 1 of 4 fine" in text(change)
     assert "⚪ Backup: no backup is read" in text(change) and "Nodes" not in text(change)
     assert buttons(change)["Tick: Backup"] == f"change tick {ID} backup"
 
@@ -81,7 +81,7 @@ def test_what_is_not_well_is_told_line_by_line_and_what_only_people_know_has_a_b
 def test_how_many_agreed_of_how_many_is_told() -> None:
     high = standing(Stage.PENDING, risk=Risk.HIGH)
     agreed = replace(draft(Kind.AGREED, "x", digest=high.digest), by=BOB.user)
-    assert f"*Approvals* 1 of 2 by <@{BOB.user}>" in text(standing(Stage.PENDING, agreed, risk=Risk.HIGH))
+    assert f"*Approvals:* 1 of 2 by <@{BOB.user}>" in text(standing(Stage.PENDING, agreed, risk=Risk.HIGH))
     assert [needed(risk) for risk in Risk] == [1, 1, 2]
 
 

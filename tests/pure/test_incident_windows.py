@@ -8,67 +8,11 @@ import pytest
 
 from bot import forms
 from commands.entry import Entry
-from commands.form import Form, NeedsForm
-from commands.ledger import START, Event, sealed
 from commands.model import Place
-from commands.response.events import Kind, draft
-from commands.response.incident import Incident
 from sandbox.slack import limits
 from tests import build
-from tests.build import ALICE, BOB, INCIDENT, NOW, decided, given, incident
-
-LONG = "checkout <is> & stays down " * 7  # a title nearly as long as they may be
-OTHER = replace(incident(title=LONG), id="INC-2026-11-23-002")
-LED = incident(draft(Kind.ACCEPTED, "took it", role="ic", user=ALICE.user), title=LONG)
-MITIGATED = incident(draft(Kind.STATUS, "mitigated", to="mitigated"), title=LONG)
-RESOLVED = incident(draft(Kind.STATUS, "resolved", to="resolved"), title=LONG)
-CHANGE = replace(build.change_request(build.plan()), id="R1A2B", place=Place("C0INCROOM01"))
-FIRES = build.group(*(build.alert(f"Alert{n}", pod="x" * 60) for n in range(40)))
-
-
-def noted() -> Event:
-    (made,) = sealed((replace(draft(Kind.NOTE, "hunter2"), by=BOB.user),), START, NOW, ("salt",))
-    return replace(made, seq=3)
-
-
-NOTED = noted()
-
-# What was typed, in which incident, with what else: and the fields as somebody fills them in.
-CASES: dict[str, tuple[Incident | None, dict[str, Any], dict[str, str]]] = {
-    "declare": (None, {}, {"title": "it is down", "severity": "1", "from": "customer"}),
-    "declare --alert ATEST": (None, {"groups": (FIRES,)}, {}),
-    "security": (None, {}, {"title": "a key is public"}),
-    "assign": (LED, {}, {"name": "ops", "rest": BOB.user}),
-    "assign ic me": (LED, {"by": BOB}, {"why": "she is away"}),
-    "sev": (LED, {}, {"name": "2", "why": "reads work"}),
-    "sev 3": (LED, {}, {"why": "one node"}),
-    "identify": (MITIGATED, {}, {"why": "errors are back"}),
-    "set": (LED, {}, {"name": "impact", "rest": "a third fails\nof all"}),
-    "set started": (LED, {}, {"rest": "09:02"}),
-    "set detection": (LED, {}, {"rest": "customer"}),
-    "set title": (LED, {}, {"rest": "it is down"}),
-    "note": (LED, {}, {"rest": "09:02 it fell"}),
-    "page": (LED, {}, {"name": f"@{BOB.user}", "why": "it is your queue"}),
-    "resolve --force": (LED, {"groups": (FIRES,)}, {"why": "old pods"}),
-    "reopen": (RESOLVED, {}, {"why": "it is back"}),
-    "cancel": (LED, {}, {"why": "a mistake"}),
-    "waive": (RESOLVED, {}, {"why": "the same as before"}),
-    "merge": (LED, {"open": (LED, OTHER)}, {"name": OTHER.id}),
-    "redact 3": (LED, {"event": NOTED}, {"why": "a password"}),
-    "postmortem --lessons": (RESOLVED, {}, {"rest": "limits\nfor all"}),
-    "action": (LED, {}, {"rest": "limit every pool", "owner": BOB.user, "due": "2026-12-01"}),
-    "action limit --owner me": (LED, {}, {"due": "2026-12-01"}),
-    "action --none": (RESOLVED, {}, {"why": "the vendor mends it"}),
-    "break-glass R1A2B": (LED, {"request": CHANGE}, {"confirm": "R1A2B", "why": "nobody is awake"}),
-}
-
-
-def asked(line: str) -> Form:
-    known, more, _ = CASES[line]
-    with pytest.raises(NeedsForm) as needed:
-        decided(line, known, **more)
-    assert "Nothing was done." in str(needed.value)
-    return needed.value.form
+from tests.build import ALICE, INCIDENT, given
+from tests.windows import CASES, OTHER, asked
 
 
 @pytest.mark.parametrize("line", CASES)

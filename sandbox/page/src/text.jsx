@@ -56,7 +56,7 @@ const INLINE = new RegExp(
     styled("\\*", "bold"),
     styled("_", "italic"),
     styled("~", "strike"),
-    "(?<url>https?://[^\\s<>|`]+[^\\s<>|`.,;:!?)'\"*_~])",
+    "(?<url>https?://(?:(?!&[lg]t;)[^\\s<>|`])*(?!&[lg]t;)[^\\s<>|`.,;:!?)'\"*_~])",
   ].join("|"),
   "gu",
 );
