@@ -81,7 +81,7 @@ check: .venv/.locked ## format, lint, types, import contracts, drift tests (the 
 	@$(MAKE) -k format lint types contracts drift
 
 format: .venv/.locked
-	.venv/bin/ruff format --check -q .
+	@.venv/bin/ruff format --check -q . || { echo '`make fmt` mends the format.'; exit 1; }
 lint: .venv/.locked
 	.venv/bin/ruff check -q --output-format concise .
 types: .venv/.locked
