@@ -14,8 +14,10 @@ _ABOUT = "configuration"
 def probe(settings: Settings) -> Iterator[Check]:
     ways = [way for way, on in (("Socket Mode", settings.socket_mode), ("HTTP", settings.http_mode)) if on]
     source = settings.config or "every default, because SRE_BOT_CONFIG is not set"
-    yield Check(_ABOUT, GOOD, f"{source}; Slack by {' and '.join(ways) or 'nothing'}")
-    if not settings.alertmanager_tokens:
+    is_workers = not settings.slack_bot_token  # the bot's own do not load without
+    slack = "nothing of Slack, as workers have it" if is_workers else f"Slack by {' and '.join(ways)}"
+    yield Check(_ABOUT, GOOD, f"{source}; {slack}")
+    if not (settings.alertmanager_tokens or is_workers):
         mend = (
             "set ALERTMANAGER_WEBHOOK_TOKEN to the output of `openssl rand -hex 32`, and Alertmanager's "
             "http_config.authorization.credentials to the same"

@@ -127,8 +127,8 @@ def _events() -> Check:
     """No method of the Web API that a bot token may call tells what an app is subscribed to."""
     found = "Slack does not tell which events, commands and addresses the app has"
     mend = (
-        "compare App Manifest at api.slack.com/apps with `python -m bot.manifest` (with --url … for HTTP); pasting "
-        "that there mends every difference"
+        "compare App Manifest at api.slack.com/apps with `sre-bot manifest` (with --url … for HTTP); pasting that "
+        "there mends every difference"
     )
     return Check("Slack events", OPEN, found, mend)
 

@@ -47,7 +47,7 @@ def probe(settings: Settings, patience: float) -> Iterator[Check]:
 def _failed(where: str, error: RedisError) -> Check:
     text = str(error)
     if isinstance(error, AuthenticationError) or text.startswith(("NOAUTH", "WRONGPASS")):
-        mend = "put the password into REDIS_URL (redis://:password@host:6379/0, percent-encoded)"
+        mend = "put the password into REDIS_URL, percent-encoded, between the colon of its user and the @"
         return Check("Redis", BROKEN, f"{where} does not accept the password", mend)
     if isinstance(error, NoPermissionError):
         mend = "give this user +@all ~* in its ACL: the bot runs scripts and RQ names keys of its own"
@@ -58,6 +58,9 @@ def _failed(where: str, error: RedisError) -> Check:
         return Check(
             "Redis", BROKEN, f"{where} is loading its data", "wait until it has, then run the doctor again"
         )
+    if "No such file" in text:
+        mend = "correct its path in REDIS_URL (?ssl_ca_certs=…, unix:///…), and mount it into every pod"
+        return Check("Redis", BROKEN, f"{where}: a file that its address names is not here", mend)
     found, mend = unreachable(error, where, "REDIS_URL", _TRUST)
     return Check("Redis", BROKEN, found, mend)
 

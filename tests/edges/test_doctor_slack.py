@@ -15,6 +15,7 @@ from bot.doctor import BROKEN, GOOD, OPEN, WARNING, Check
 from bot.people import REFRESH
 from bot.scopes import NEEDED_SCOPES
 from bot.secret import Secret
+from bot.settings import UNSET
 from bot.sitefile import parse
 from bot.state import State, connect
 from sandbox.redis_server import RedisServer
@@ -119,9 +120,19 @@ def test_each_missing_scope_is_named_with_its_reason_and_each_superfluous_one(ho
     ]
 
 
+def test_workers_are_told_nothing_that_the_bot_alone_needs(house: House) -> None:
+    settings = replace(
+        house.settings, slack_bot_token=UNSET, slack_app_token=UNSET, slack_signing_secret=UNSET,
+        alertmanager_tokens=(),
+    )  # fmt: skip
+    found = house.of("configuration", settings)
+    assert found[0].found.endswith("; nothing of Slack, as workers have it")
+    assert [check for check in found if "webhook" in check.found] == []
+
+
 def test_what_slack_does_not_tell_is_not_called_good(house: House) -> None:
     (found,) = house.of("Slack events")
-    assert found.state == OPEN and "python -m bot.manifest" in found.mend
+    assert found.state == OPEN and "`sre-bot manifest`" in found.mend
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,15 @@ def test_a_password_that_is_missing(house: House) -> None:
         url = locked.url.replace("redis://:locked-0001@", "redis://")
         (found,) = of(house, "Redis", url)
     assert found.state == BROKEN and found.found.endswith("does not accept the password")
-    assert "REDIS_URL (redis://:password@" in found.mend
+    assert "put the password into REDIS_URL" in found.mend
+
+
+def test_a_certificate_of_its_authority_that_was_not_mounted(house: House) -> None:
+    with RedisServer(settings=DURABLE) as store:
+        url = store.url.replace("redis://", "rediss://")
+        (found,) = of(house, "Redis", f"{url}?ssl_ca_certs=/nowhere/ca.pem")
+    assert found.state == BROKEN and found.found.endswith("a file that its address names is not here")
+    assert "ssl_ca_certs" in found.mend
 
 
 def test_a_redis_that_is_not_there_shows_no_password(house: House) -> None:
