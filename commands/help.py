@@ -230,7 +230,7 @@ def _pieces(lines: Iterable[str]) -> list[list[str]]:
 
 
 def _unknown(name: str, everything: Sequence[Command]) -> Section:
-    near = grammar.nearest_word(name)
+    near = _word_of_verb(name, everything) or grammar.nearest_word(name)
     title = f"There is no word {name[:40]}"
     if near is None:
         listed = ", ".join(f"`{word}`" for word in grammar.built_words(everything))
@@ -238,6 +238,12 @@ def _unknown(name: str, everything: Sequence[Command]) -> Section:
     text = f"help {near}"
     offer = Finding(_ROWS[0], f"Did you mean {text}?", Light.GREEN, suggestions=(Suggestion(text, text),))
     return _page("help", title, (), [offer])
+
+
+def _word_of_verb(name: str, everything: Sequence[Command]) -> str | None:
+    """The one built word that has this verb: `help disk` means `help node`. Where several have it, none is meant."""
+    having = {command.word for command in everything if name in command.verbs}
+    return having.pop() if len(having) == 1 else None
 
 
 def _word_page(word: words.Word, visible: Sequence[Command]) -> list[str]:

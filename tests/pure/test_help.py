@@ -200,6 +200,12 @@ def test_a_misspelt_word_gets_a_question_and_a_button() -> None:
     assert [suggestion.text for suggestion in finding.suggestions] == ["help health"]
 
 
+def test_a_verb_alone_leads_to_the_one_word_that_has_it() -> None:
+    (page,) = pages("help cluster")
+    (finding,) = page.findings
+    assert [suggestion.text for suggestion in finding.suggestions] == ["help health"]
+
+
 def test_an_unknown_word_gets_the_words_there_are() -> None:
     assert "`health`, `node`, `help`" in text_of(pages("help frobnicate"))
 
