@@ -25,6 +25,8 @@ from bot.settings import BadSettings, Settings
 from bot.state import State, connect
 from commands.version import VERSION
 
+_LONGEST = 1000
+
 __all__ = ["BROKEN", "GOOD", "OPEN", "WARNING", "Check", "examine", "main", "probes"]
 
 
@@ -100,9 +102,16 @@ def _home(settings: Settings) -> str:
 
 
 def _redacted(check: Check, redact: Redactor) -> Check:
-    return Check(
-        redact(check.about), check.state, redact(check.found), redact(check.mend), redact(check.probe)
+    """Without secrets; and each text one short line, so that no answer can draw a line of the doctor's own."""
+    about, found, mend, probe = (
+        _plain(redact(text)) for text in (check.about, check.found, check.mend, check.probe)
     )
+    return Check(about, check.state, found, mend, probe)
+
+
+def _plain(text: str) -> str:
+    shown = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
 
 
 def _exit_code(checks: Sequence[Check]) -> int:

@@ -6,7 +6,6 @@ approved change's) cannot be tried so and are not: NOT_ASKED says why.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
@@ -25,7 +24,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from bot.doctor.check import BROKEN, GOOD, OPEN, Check, words
+from bot.doctor.check import BROKEN, GOOD, OPEN, Check, side_by_side, words
 from bot.doctor.reach import unreachable
 from bot.doctor.wanted import wanted_by
 from commands.needs import ANY, Action, actions
@@ -41,6 +40,7 @@ _DENIED = (
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _WRONG = (
     "InvalidClientTokenId",
+    "InvalidAccessKeyId",
     "UnrecognizedClientException",
     "SignatureDoesNotMatch",
     "InvalidSignatureException",
@@ -203,8 +203,7 @@ def _actions(about: str, link: _Link, who: Mapping[str, str]) -> Iterator[Check]
         wanted = [action for action in wanted if not action.name.startswith("s3:")]
     for service in sorted({action.name.partition(":")[0] for action in wanted}):
         link.client(service)  # a session makes one at a time
-    with ThreadPoolExecutor(16) as several:
-        answers = list(several.map(lambda action: _tried(about, link, action, who), wanted))
+    answers = side_by_side(lambda action: _tried(about, link, action, who), wanted, 16)
     found = [check for check in answers if check]
     yield from found
     if not found:
@@ -242,14 +241,8 @@ def _refusal(
     about: str, action: Action, error: ClientError, cluster: ClusterSite, who: Mapping[str, str]
 ) -> Check | None:
     code = _code(error)
-    if code in _DENIED or (_status(error) == 403 and code == "403"):
-        by = wanted_by(action)
-        return Check(
-            about,
-            BROKEN,
-            f"{action.name} is not allowed{f', for {by}' if by else ''}",
-            f"add to the role's policy {_statement(action, cluster, who)}, or all of k8s/aws-policy.json",
-        )
+    if code in (*_EXPIRED, *_WRONG, *_CLOCK):
+        return Check(about, BROKEN, *_why(error, cluster))
     if action.name == "eks:DescribeCluster" and code == "ResourceNotFoundException":
         found = f"EKS knows no cluster {cluster.eks_name} in {cluster.region} of account {who['Account']}"
         mend = f"change `eks` or `region` of cluster {cluster.name}, or give the bot a role of its account"
@@ -259,11 +252,17 @@ def _refusal(
     if code == "SubscriptionRequiredException":
         found = "AWS Health answers with a Business or Enterprise support plan only"
         return Check(about, OPEN, found, "without one, events of AWS are not shown beside alerts")
-    if code in (*_EXPIRED, *_WRONG, *_CLOCK):
-        return Check(about, BROKEN, *_why(error, cluster))
     if _status(error) >= 500 or "Throttl" in code:
         return Check(
             about, OPEN, f"{action.name} could not be tried: AWS answers {code}", "run the doctor again"
+        )
+    if code in _DENIED or _status(error) in (401, 403):
+        by = wanted_by(action)
+        return Check(
+            about,
+            BROKEN,
+            f"{action.name} is not allowed{f', for {by}' if by else ''}",
+            f"add to the role's policy {_statement(action, cluster, who)}, or all of k8s/aws-policy.json",
         )
     return None
 

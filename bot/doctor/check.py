@@ -4,11 +4,20 @@ Knows nothing of what is probed. What a probe found before it hung or failed is 
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import TypeVar
 
 PATIENCE = 5.0  # seconds for each probe
+ANSWER_BYTES = (
+    1 << 20
+)  # of what is read of an answer: who is asked may be anybody, and the doctor runs beside the bot
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 GOOD, BROKEN, WARNING, OPEN = "✓", "✗", "!", "?"
 
@@ -60,6 +69,31 @@ def run_all(probes: Iterable[tuple[str, Probe]], patience: float) -> list[Check]
     running = [Run(name, probe) for name, probe in probes]
     until = time.monotonic() + patience + 0.5  # the clients' own limits say more, so they go first
     return [check for run in running for check in run.result(until)]
+
+
+def side_by_side(ask: Callable[[T], R], about: Iterable[T], most: int) -> Iterator[R]:
+    """The answers in their order, so many asked at a time. By threads that nobody waits for at the end of the process,
+    as one would for those of a ThreadPoolExecutor: who drips its answer must not keep the doctor."""
+    waiting: SimpleQueue[tuple[Future[R], T]] = SimpleQueue()
+    answers: list[Future[R]] = []
+    for each in about:
+        answers.append(Future())
+        waiting.put((answers[-1], each))
+
+    def work() -> None:
+        while True:
+            try:
+                answer, one = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                answer.set_result(ask(one))
+            except BaseException as error:  # not handled here: raised where the answer is awaited
+                answer.set_exception(error)
+
+    for _ in range(min(most, len(answers))):
+        Thread(target=work, name="doctor-ask", daemon=True).start()
+    return (answer.result() for answer in answers)
 
 
 def words(error: BaseException) -> str:

@@ -6,7 +6,6 @@ commands that need it and the rule to add.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from kubernetes import config as kubernetes_config
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTClientObject
 
-from bot.doctor.check import BROKEN, GOOD, OPEN, Check, words
+from bot.doctor.check import ANSWER_BYTES, BROKEN, GOOD, OPEN, Check, side_by_side, words
 from bot.doctor.reach import date_check, unreachable
 from bot.doctor.wanted import wanted_by
 from bot.rights import KubeNeed, change_needs, kube_needs
@@ -67,8 +66,12 @@ class Kube:
             timeout=self._timeout,
             retries=False,
             redirect=False,
+            preload_content=False,
         )
-        return answer.status, answer.data, answer.headers
+        found = answer.read(ANSWER_BYTES, decode_content=True)
+        if len(found) >= ANSWER_BYTES:
+            answer.close()
+        return answer.status, found, answer.headers
 
     def _connection(self) -> tuple[Any, urllib3.PoolManager]:
         config: Any = Configuration()
@@ -175,8 +178,9 @@ class _NotTold(Exception):
 
 
 def _missing(kube: Kube, needs: Iterable[KubeNeed]) -> list[KubeNeed]:
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as several:
-        return [need for need in several.map(lambda need: None if _may(kube, need) else need, needs) if need]
+    asked = tuple(needs)
+    allowed = side_by_side(lambda need: _may(kube, need), asked, _SIDE_BY_SIDE)
+    return [need for need, may in zip(asked, allowed, strict=True) if not may]
 
 
 def _may(kube: Kube, need: KubeNeed) -> bool:

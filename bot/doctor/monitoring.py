@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
-from bot.doctor.check import BROKEN, GOOD, OPEN, WARNING, Check
+from bot.doctor.check import ANSWER_BYTES, BROKEN, GOOD, OPEN, WARNING, Check
 from bot.doctor.cluster import NO_ANSWER, Kube
 from bot.doctor.reach import odd_answer, unreachable
 from bot.settings import Settings
@@ -79,12 +79,19 @@ def _way(kube: Kube, url: str, patience: float) -> Get:
         return kube.request("GET", f"/api/v1/namespaces/{at.namespace}/services/{name}/proxy{at.path}{path}")
 
     def directly(path: str, headers: Mapping[str, str]) -> Answer:
-        answer = httpx.get(
-            url.rstrip("/") + path, headers=dict(headers), timeout=patience, follow_redirects=False
-        )
-        return answer.status_code, answer.content, answer.headers
+        return _got(url.rstrip("/") + path, headers, patience)
 
     return by_proxy if kube.cluster.monitoring.access == "proxy" else directly
+
+
+def _got(url: str, headers: Mapping[str, str], patience: float) -> Answer:
+    with httpx.stream("GET", url, headers=dict(headers), timeout=patience, follow_redirects=False) as answer:
+        body = b""
+        for piece in answer.iter_bytes():
+            body += piece
+            if len(body) >= ANSWER_BYTES:
+                break
+        return answer.status_code, body, answer.headers
 
 
 def _version(about: str, name: str, get: Get) -> Iterator[Check]:
@@ -139,21 +146,21 @@ def _managed(about: str, key: str, kube: Kube, patience: float) -> Check:
     stack = kube.cluster.monitoring.prometheus
     region, url = stack.region or kube.cluster.region, f"{stack.url.rstrip('/')}/api/v1/query?query=1"
     try:
-        answer = httpx.get(url, headers=_signed(url, region), timeout=patience, follow_redirects=False)
+        status, body, headers = _got(url, _signed(url, region), patience)
     except BotoCoreError as error:
         return Check(about, BROKEN, f"nothing to sign with: {type(error).__name__}", _ROLE)
     except (httpx.HTTPError, OSError) as error:
         found, mend = unreachable(error, stack.url, key)
         return Check(about, BROKEN, found, mend)
-    if answer.status_code == 200:
+    if status == 200:
         return Check(about, GOOD, f"{stack.url} answers, signed for {region}")
-    if answer.status_code == 403:
+    if status == 403:
         mend = (
             'add to the role\'s policy {"Effect": "Allow", "Action": ["aps:QueryMetrics", "aps:ListRules"], "Resource": '
             f'"arn:aws:aps:{region}:*:workspace/*"}} (k8s/aws-policy.json), and look whether {region} is its region'
         )
         return Check(about, BROKEN, f"aps:QueryMetrics is refused in {region} (403)", mend)
-    found, mend = odd_answer(answer.status_code, answer.headers, answer.content, key) or ("", "")
+    found, mend = odd_answer(status, headers, body, key) or ("", "")
     return Check(about, BROKEN, f"{stack.url} {found}", mend)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from bot.doctor.check import BROKEN, GOOD, WARNING, Check, words
+from bot.doctor.check import ANSWER_BYTES, BROKEN, GOOD, WARNING, Check, words
 
 # OpenSSL's numbers of why a certificate is not believed.
 _EXPIRED, _NOT_YET, _HOSTNAMES = 10, 9, (62, 64)
@@ -109,6 +109,8 @@ def odd_answer(status: int, headers: Mapping[str, str], body: bytes, key: str) -
             "answers with a web page, not with data",
             f"set {key} to its own address, not to a page before it",
         )
+    if len(body) >= ANSWER_BYTES:
+        return "answers with more than it should", f"look what is there, and whether {key} is right"
     return None
 
 

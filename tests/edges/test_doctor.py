@@ -1,15 +1,19 @@
 """The doctor as a whole: what it prints, for people and for programs, and that no probe hides another."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import orjson
 import pytest
-from doctor_house import TIMED, House, aws_environ, furnished
-from rude_server import HANG, RudeServer
+from doctor_house import SITE, TIMED, House, aws_environ, furnished, monitored
+from rude_server import HANG, RudeServer, page
 
 from bot import doctor
 from bot.doctor import BROKEN, GOOD, OPEN, WARNING, Check, examine, probes
@@ -145,6 +149,54 @@ def test_one_hanging_source_hides_no_other(house: House) -> None:
     assert {"Slack token", "Redis", "Kubernetes shop", "AWS shop identity"} <= {
         check.about for check in checks
     }
+
+
+def test_an_answer_draws_no_line_of_the_doctors_own(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lie = "2.53.1\n  ✓ token    all is well\x1b[2K\u202e" + "x" * 5000
+
+    def liar(asked: Any) -> bytes:
+        is_version = asked.target == "/api/v1/status/buildinfo"
+        return page(200, {"data": {"version": lie}}) if is_version else monitored(asked)
+
+    with RudeServer(liar) as lying:
+        site = tmp_path / "lying.yaml"
+        site.write_text(SITE % {"monitoring": lying.url})
+        doctor.main([], {**house.environ, "SRE_BOT_CONFIG": str(site)}, 30.0)
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if "all is well" in line]
+    assert "version" in line and len(line) < 1200 and "\x1b" not in out and "\u202e" not in out
+
+
+def test_an_api_server_that_drips_its_answers_keeps_it_no_longer_than_its_limits(
+    house: House, tmp_path: Path
+) -> None:
+    def dripping(asked: Any) -> Any:
+        if asked.target == "/version":
+            return page(200, {"gitVersion": "v1.33.1"})
+        return slow.drip(b"HTTP/1.1 201 Created\r\nContent-Length: 1000000\r\n\r\n{")
+
+    with RudeServer(dripping) as slow:
+        context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+        kubeconfig = tmp_path / "dripping"
+        kubeconfig.write_bytes(
+            orjson.dumps(
+                {
+                    "current-context": "c",
+                    "contexts": [context],
+                    "clusters": [{"name": "c", "cluster": {"server": slow.url}}],
+                    "users": [{"name": "u", "user": {"token": "t"}}],
+                }
+            )
+        )
+        ran = subprocess.run(
+            [sys.executable, "-m", "bot", "doctor"],
+            env={**os.environ, **house.environ, "KUBECONFIG": str(kubeconfig)},
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert slow.asked
+    assert ran.returncode == 1 and "did not answer in time" in ran.stdout
 
 
 def test_a_probe_that_outlasts_every_limit_is_a_line_and_keeps_what_it_found() -> None:

@@ -122,6 +122,13 @@ def test_a_denied_action_comes_with_the_statement_to_add(
     assert found.mend == f"add to the role's policy {statement}, or all of k8s/aws-policy.json"
 
 
+def test_a_refusal_by_another_word_is_one(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RudeServer(refusing("LookupEvents", code="OptInRequired")) as refuser:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", refuser.url)
+        (found,) = house.bad("AWS shop")
+    assert found.state == BROKEN and found.found.startswith("cloudtrail:LookupEvents is not allowed")
+
+
 @pytest.mark.parametrize(
     ("code", "status", "said", "mend"),
     [

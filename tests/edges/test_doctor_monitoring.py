@@ -54,6 +54,11 @@ def house(tmp_path: Path, redis: RedisServer) -> Iterator[House]:
             "answers with a web page, not with data",
             f"set {KEY} to its own address, not to a page before it",
         ),
+        (
+            page(200, "Ready" * 1_000_000),
+            "answers with more than it should",
+            f"look what is there, and whether {KEY} is right",
+        ),
     ],
 )
 def test_an_answer_that_is_none(house: House, answer: bytes, found: str, mend: str) -> None:
