@@ -48,6 +48,7 @@ from sandbox.controlplane import ControlPlane
 from sandbox.kube import KubeStandIn, build
 from workers import podneeds
 from workers.cluster import Cluster
+from workers.effects import Rehearsals
 from workers.reader import Reader
 from workers.walk import walk
 
@@ -615,7 +616,7 @@ def test_everything_is_read_from_an_api_server(world):
 
 
 def test_a_drain_is_planned_over_an_api_server(world):
-    reader = Reader([world.cluster, Rest()], timedelta(seconds=20))
+    reader = Reader([world.cluster, Rehearsals(world.cluster.api), Rest()], timedelta(seconds=20))
     plan = walk(drain.plan(Args("node", "drain", "node-7", {"emptydir": ""}), SITE, WHO), reader, soon())
     assert isinstance(plan, Plan)
     assert plan.go is Go.RISK
