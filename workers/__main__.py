@@ -111,7 +111,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     log.info("workers start: %s", clients.described())
     for thread in threads:
         thread.start()
-    with listening(loaded.worker_port, Port(threads, lambda: _not_ready(state))):
+    # A probe that waited for Redis as the others do would hold the port's threads, and the worker would be killed for it.
+    hasty = State(connect(loaded.redis_url.reveal(), patient=False))
+    with listening(loaded.worker_port, Port(threads, lambda: _not_ready(hasty))):
         try:
             _work(state)
         finally:

@@ -58,7 +58,7 @@ def listening(port: int, app: Port, host: str = "0.0.0.0") -> Iterator[None]:  #
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
         app, host=host, port=port, threads=2, ident="sre-bot", connection_limit=50, channel_timeout=10,
-        max_request_body_size=1024, asyncore_use_poll=True,
+        cleanup_interval=5, max_request_body_size=1024, asyncore_use_poll=True,
     )  # fmt: skip
     serving = Thread(target=server.run, name="port", daemon=True)
     serving.start()

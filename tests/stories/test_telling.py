@@ -78,8 +78,8 @@ class Handler(BaseHTTPRequestHandler):
 class Told:
     """A house, and one request that went through it."""
 
-    def __init__(self, house: House, listener: Listener, worker_port: int) -> None:
-        self.house, self.listener, self.worker_port = house, listener, worker_port
+    def __init__(self, house: House, listener: Listener, worker_port: int, redis: RedisServer) -> None:
+        self.house, self.listener, self.worker_port, self.redis = house, listener, worker_port, redis
         self.id = self.asked("health slo")
         self.id_of_secret = self.asked(f"node show {SECRET}")
         for id in (self.id, self.id_of_secret):
@@ -99,7 +99,8 @@ class Told:
         return [line for line in found if line.get("request") == self.id]
 
     def worker(self, path: str) -> tuple[int, str]:
-        answer = urllib3.request("GET", f"http://127.0.0.1:{self.worker_port}{path}", retries=False)
+        url = f"http://127.0.0.1:{self.worker_port}{path}"
+        answer = urllib3.request("GET", url, retries=False, timeout=12)
         return answer.status, answer.data.decode()
 
 
@@ -121,7 +122,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         RedisServer() as redis,
         House(redis=redis, site=site, worker_count=1, environment=environment, folder=folder) as house,
     ):
-        yield Told(house, listener, port)
+        yield Told(house, listener, port, redis)
     listener.shutdown()
     listener.server_close()
     serving.join()
@@ -209,3 +210,15 @@ def test_the_bot_tells_of_what_came_in_of_slack_and_of_the_store(told: Told) -> 
     assert 'sre_bot_slack_call_seconds_count{method="chat.postMessage"}' in page
     assert 'sre_bot_processes{part="worker"} 1.0' in page
     assert 'sre_bot_open{kind="incidents"} 0.0' in page
+
+
+def test_a_worker_whose_store_hangs_says_so_soon_and_is_not_killed_for_it(told: Told) -> None:
+    told.redis.pause()
+    try:
+        answers = [told.worker("/readyz") for _ in range(3)]
+        alive = told.worker("/healthz")
+    finally:
+        told.redis.resume()
+    assert {status for status, _ in answers} == {503} and "Redis does not answer" in answers[0][1]
+    assert alive == (200, "ok\n")
+    wait_until(lambda: told.worker("/readyz")[0] == 200, "it is ready again")
