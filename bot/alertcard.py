@@ -266,9 +266,10 @@ def _counts(record: Storm) -> list[str]:
 def _top(record: Storm, kind: str) -> str:
     own = [(count, said) for each, said, count in record.counts if each == kind]
     found = sorted((each for each in own if each[1]), key=lambda one: -one[0])
-    rest = len(found[5:]) + sum(count for count, said in own if not said)
+    shown = [each for each in found[:5] if each[0] > 1] or found[:1]  # those alone are no heap
+    rest = len(found) - len(shown) + sum(count for count, said in own if not said)
     more = f", {rest} others" if rest else ""
-    return ", ".join(f"{count} × {line(said, 80)}" for count, said in found[:5]) + more
+    return ", ".join(f"{count} × {line(said, 80)}" for count, said in shown) + more
 
 
 def notice(record: Notice) -> Message:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from bot.blocks import (
     Block,
     Message,
+    actions,
     bounded,
     buttons,
     context,
@@ -17,6 +18,7 @@ from bot.blocks import (
     escape,
     mention,
     moment,
+    overflow,
     paragraph,
     paragraphs,
 )  # fmt: skip
@@ -40,9 +42,9 @@ _ICONS = {
     Stage.PRECHECKS: "⏳",
     Stage.PENDING: "✋",
     Stage.APPROVED: "👍",
-    Stage.EXECUTING: "🔧",
+    Stage.EXECUTING: "⏳",
     Stage.VALIDATING: "🔎",
-    Stage.ROLLING_BACK: "⏪",
+    Stage.ROLLING_BACK: "⚠️",
     Stage.SUCCEEDED: "✅",
     Stage.ROLLED_BACK: "↩️",
     Stage.ROLLBACK_FAILED: "❌",
@@ -94,8 +96,7 @@ def _card(change: ChangeRequest) -> Iterator[Block]:
     yield from paragraphs(_facts(change))
     yield from paragraphs(_checks(change))
     yield from paragraphs(_standing(change))
-    for n, row in enumerate(_buttons(change)):
-        yield from buttons(row, is_first_next=n == 0 and change.stage in _NEXT)
+    yield from _pressed(change)
     yield context(_foot(change))
 
 
@@ -163,7 +164,8 @@ def needed(risk: Risk) -> int:
 def _among(change: ChangeRequest) -> str:
     """Whom a risk asks for besides their number."""
     owned = change.payload.risk is Risk.MEDIUM
-    return f" · one of them an owner of {escape(change.payload.service)}" if owned else ""
+    who = "one of them" if needed(change.payload.risk) > 1 else "by"
+    return f" · {who} an owner of {escape(change.payload.service)}" if owned else ""
 
 
 def _typed(change: ChangeRequest) -> str:
@@ -197,17 +199,28 @@ def _foot(change: ChangeRequest) -> str:
 # --- Buttons --------------------------------------------------------------------------------------
 
 
+def _pressed(change: ChangeRequest) -> Iterator[Block]:
+    """The next step first; what few want behind a menu, once the request waits for people."""
+    first, *others = [*_buttons(change)] or [()]
+    row = buttons(first, is_first_next=change.stage in _NEXT)
+    if change.stage in (Stage.PENDING, Stage.APPROVED):
+        seldom = overflow("submit:more", ((each.label, each.text) for each in _again(change)))
+        row = actions(*row[0]["elements"], seldom)
+    yield from row
+    for each in others:
+        yield from buttons(each)
+
+
 def _buttons(change: ChangeRequest) -> tuple[tuple[Suggestion, ...], ...]:
     match change.stage:
         case Stage.DRAFT | Stage.PRECHECKS:
-            return ((_do(change, "Check again", "check"), *_later(change)), _presence(change), _ticks(change))
+            return (_again(change), _presence(change), _ticks(change))
         case Stage.PENDING:
             digest = f"--digest {change.digest[:DIGEST]}"
             asked = (_do(change, "Approve", "approve", digest), _do(change, "Reject…", "reject", digest))
-            return ((*asked, *_later(change)), _ready(change), _ticks(change))
+            return (asked, _presence(change), _ticks(change))
         case Stage.APPROVED:
-            begin = _do(change, "Start", "start")
-            return ((begin, *_later(change)), _ready(change), _ticks(change))
+            return ((_do(change, "Start", "start"),), _presence(change), _ticks(change))
         case Stage.EXECUTING:
             return (_at_work(change), (*_back(change), _do(change, "Users complain", "report")))
         case Stage.VALIDATING:
@@ -223,12 +236,12 @@ def _buttons(change: ChangeRequest) -> tuple[tuple[Suggestion, ...], ...]:
     return ((_do(change, "I looked at it", "review"),),) if change.emergency and not change.reviewed else ()
 
 
-def _later(change: ChangeRequest) -> tuple[Suggestion, ...]:
-    return (_do(change, "Edit…", "edit"), _do(change, "Cancel it", "cancel"))
-
-
-def _ready(change: ChangeRequest) -> tuple[Suggestion, ...]:
-    return (_do(change, "Check again", "check"), *_presence(change))
+def _again(change: ChangeRequest) -> tuple[Suggestion, ...]:
+    return (
+        _do(change, "Check again", "check"),
+        _do(change, "Edit…", "edit"),
+        _do(change, "Cancel it", "cancel"),
+    )
 
 
 def _presence(change: ChangeRequest) -> tuple[Suggestion, ...]:

@@ -402,8 +402,9 @@ class Courier:
             before, channel=channel, digest=standing.digest(message), trying=since, file=uploaded, failed=""
         )
         self._outbox.attempt(claim, message.key, attempt)
+        # What it is stands in the comment; the file has its name, so nothing is said twice.
         shared = {"channel_id": channel, "thread_ts": thread, "initial_comment": message.text}
-        named = [{"id": uploaded, "title": message.file.title if message.file else ""}]
+        named = [{"id": uploaded, "title": message.file.name if message.file else ""}]
         body = {"files": named, **{name: value for name, value in shared.items() if value}}
         self._wire.call("files.completeUploadExternal", json=body)
         self._outbox.note_sent(claim.card, message.key, replace(attempt, ts=_SHARED, trying=0.0))

@@ -123,7 +123,7 @@ def _called(incident: Incident) -> list[str]:
     waiting = [page for page in incident.pages if page.acked is None]
     if not waiting or any(page.acked for page in incident.pages if page.id == waiting[-1].id):
         return []
-    return [f"📟 {person(waiting[-1].user)} was called {moment(waiting[-1].at)}, no answer yet"]
+    return [f"⏳ {person(waiting[-1].user)} was called {moment(waiting[-1].at)}, no answer yet"]
 
 
 def _alerts(incident: Incident) -> list[str]:

@@ -138,8 +138,8 @@ ALERT = "A1B2C3D4E5F607182 1"
 WINDOWS: dict[str, dict[str, Callable[[], Block]]] = {
     "bot/alertcard.py": {"alert-silence": lambda: silence_view(ALERT)},
     "bot/careviews.py": {
-        "alert-hand-over": lambda: careviews.view("hand", ALERT),
-        "alert-mark": lambda: careviews.view("mark", ALERT),
+        "window-hand-over": lambda: careviews.view("hand", ALERT),
+        "window-mark": lambda: careviews.view("mark", ALERT),
     },
     "bot/render.py": {
         "window-reject": lambda: render.reject_view("R7K2M 1 0"),

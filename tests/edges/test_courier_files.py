@@ -73,7 +73,7 @@ def test_a_file_comes_into_the_thread_after_its_section_with_its_secrets_masked(
     assert section["text"] == "🟢 EVIDENCE: all green"
     assert "Evidence of shop/backend-1" in file["text"]
     assert FILE.sha256 in file["text"] and FILE.bucket in file["text"]
-    assert [each["title"] for each in file["files"]] == ["Evidence of shop/backend-1"]
+    assert [each["title"] for each in file["files"]] == ["evidence.txt"]
     assert content_of(slack, file["files"][0]).decode() == "the password is *** €"
 
 

@@ -279,7 +279,7 @@ def test_a_storm_counts_what_fires_and_lists_all_in_a_file() -> None:
     assert shown.text == "⚠️ Alert storm: 84 alert groups, 61 firing"
     told = json.dumps(shown.blocks, ensure_ascii=False)
     assert "*Alert*  40 × KubePodCrashLooping, 12 × KubePodNotReady, 9 × TargetDown" in told
-    assert "*Node*  51 × ip-10-0-2-82, 4 × ip-10-0-2-83" in told and "3 others" in told
+    assert "*Node*  51 × ip-10-0-2-82, 4 × ip-10-0-2-83" in told and "6 others" in told
     assert "critical ones have their own cards" in told
     assert file.in_thread and file.file == STORM.listing
     assert len(drawn(replace(STORM, listing=None))) == 1

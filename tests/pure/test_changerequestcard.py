@@ -28,7 +28,7 @@ def checks(change: ChangeRequest) -> Any:
 
 def buttons(change: ChangeRequest) -> dict[str, str]:
     drawn = [e for b in messages(change)[0].blocks if b["type"] == "actions" for e in b["elements"]]
-    return {each["text"]["text"]: each["value"] for each in drawn}
+    return {each["text"]["text"]: each["value"] for one in drawn for each in one.get("options", [one])}
 
 
 def text(change: ChangeRequest) -> str:

@@ -160,7 +160,7 @@ def test_how_grave_it_is_stands_everywhere_alike(severity: int, sign: str) -> No
             incident(took("ic", BOB, 1), took("ops", ALICE, 2)),
             f"*Commander:* <@{BOB}> · operations lead <@{ALICE}>",
         ),
-        (KINDS["incident-declared"], f"📟 <@{BOB}> was called"),
+        (KINDS["incident-declared"], f"⏳ <@{BOB}> was called"),
         (KINDS["incident-declared"], "🔥 HighErrorRate still fires, since <!date"),
         (KINDS["incident-led"], "*Suspected cause:* rollout of shop/backend to 1.42.0"),
         (KINDS["incident-led"], "*Last update* <!date"),

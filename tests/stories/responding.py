@@ -333,7 +333,9 @@ def ago(**span: float) -> str:
 
 
 def buttons(message: Json) -> Iterator[Json]:
-    """Every button of a message or a view."""
+    """Every button of a message or a view, and every choice behind a "⋯"."""
     for block in message.get("blocks") or ():
         elements = [*block.get("elements", ()), block.get("accessory") or {}]
         yield from (each for each in elements if each.get("type") == "button")
+        for menu in (each for each in elements if each.get("type") == "overflow"):
+            yield from ({**choice, "action_id": menu["action_id"]} for choice in menu["options"])

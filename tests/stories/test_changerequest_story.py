@@ -33,6 +33,7 @@ STANDS = {
     Stage.APPROVED: "approved, not begun",
     Stage.EXECUTING: "under way",
     Stage.VALIDATING: "done, is it well?",
+    Stage.CANCELED: "cancelled",
 }
 
 
