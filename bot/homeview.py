@@ -118,12 +118,19 @@ class Views:
         counts = tuple((grade, sum(group.severity is grade for group in own)) for grade in Severity)
         health = Told(_short(look), urls.get(card_of(look), "")) if look else None
         since = now - (look.finished or look.created) if look else timedelta(0)
-        return Glance(name, counts, self._deaf(name), health, since // _OLD)
+        return Glance(name, counts, self._deaf(name, now), health, since // _OLD)
 
-    def _deaf(self, cluster: str) -> str:
-        if self._state.heard(duties.beat_of(self._site, cluster)) is None:
+    def _deaf(self, cluster: str, now: datetime) -> str:
+        """A worker marks a Watchdog that is missed (workers/rounds.py), so this is looked at here, too: it may be that
+        none is alive."""
+        heard = self._state.heard
+        beat = heard(duties.beat_of(self._site, cluster))
+        if beat is None:
             return "no Watchdog of it was ever heard"
-        return "its Watchdog is not heard any more" if self._state.mark(duties.missing(cluster)) else ""
+        ear = duties.Ear(beat, heard("listening-since"), heard("listening"))
+        after = self._site.clusters[cluster].alerts.watchdog.silent_for
+        is_missed = bool(self._state.mark(duties.missing(cluster))) or duties.is_silent(ear, now, after)
+        return "its Watchdog is not heard any more" if is_missed else ""
 
     def _shifts(self, now: datetime) -> tuple[Shift, ...]:
         end = now + _SHIFTS

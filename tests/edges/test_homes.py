@@ -220,6 +220,21 @@ def test_an_answer_of_yesterday_says_its_age_and_is_no_green(tab: Tab) -> None:
     assert '"value": "health --cluster training"' in text
 
 
+def test_that_no_alert_fires_is_said_only_while_the_watchdog_is_heard(tab: Tab) -> None:
+    for name, minutes in (("watchdog", 9), ("listening-since", 60), ("listening", 0)):
+        at = tab.now - timedelta(minutes=minutes)
+        tab.state.redis.set(f"sre:beat:{name}", at.timestamp())
+    assert "no alert fires" in tab.open("alice")
+    silent = tab.now - timedelta(minutes=11)
+    tab.state.redis.set("sre:beat:watchdog", silent.timestamp())
+    tab.sweep()
+    tab.work()
+    text = tab.text("alice")
+    assert "its Watchdog is not heard any more" in text and "no alert fires" not in text, (
+        "nobody marked it yet"
+    )
+
+
 def test_a_change_waits_for_who_may_approve_it_and_is_decided_on_its_card(tab: Tab) -> None:
     request = change_of_alice(tab)
     theirs = tab.open("bob")
