@@ -138,6 +138,13 @@ def first_ready(world: World) -> str:
     return next(iter(names), "")
 
 
+def newest(world: World) -> str:
+    """The backend pod that was made last: who came in the place of one that is gone; "" where there is none."""
+    pods = [pod["metadata"] for pod in backend_pods(world) if "deletionTimestamp" not in pod["metadata"]]
+    made = max((str(each["creationTimestamp"]) for each in pods), default="")
+    return min((str(each["name"]) for each in pods if each["creationTimestamp"] == made), default="")
+
+
 def image_of(owner: Json) -> str:
     """Of a pod, or of the template of what makes pods."""
     spec = owner["spec"].get("template", owner)["spec"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox import kube
-from sandbox.shop.fault import Group, InShop, World, backend_pods, first_ready
+from sandbox.shop.fault import Group, InShop, World, backend_pods, first_ready, newest
 from sandbox.shop.inventory import BACKEND
 
 
@@ -19,13 +19,16 @@ class CrashLoop(InShop):
         self._pod = ""
 
     def begin(self, world: World) -> None:
-        self._pod = first_ready(world)
-        if self._pod:
-            world.kube.behave(kube.CrashLoop(log=self.LOG), namespace=BACKEND.namespace, name=self._pod)
+        self._crash(world, first_ready(world))
 
     def go_on(self, world: World) -> None:
         if world.kube.get("pods", self._pod, BACKEND.namespace) is None:
-            self.begin(world)
+            self._crash(world, newest(world))
+
+    def _crash(self, world: World, pod: str) -> None:
+        self._pod = pod
+        if pod:
+            world.kube.behave(kube.CrashLoop(log=self.LOG), namespace=BACKEND.namespace, name=pod)
 
     def end(self, world: World) -> None:
         world.kube.behave(kube.Healthy(), namespace=BACKEND.namespace, name=self._pod)
@@ -52,7 +55,7 @@ class OutOfMemory(InShop):
     def go_on(self, world: World) -> None:
         if self._pod and world.kube.get("pods", self._pod, BACKEND.namespace) is None:
             self._forget(world)
-            self.begin(world)
+            self._pod, self._age, self._is_killed = newest(world), 0, False
         self._age += 1
         grown = BACKEND.memory + (self.LIMIT_MIB - BACKEND.memory) * min(self._age / self.SECONDS, 0.996)
         world.simulation.conditions.memory_mib[self._pod] = grown
@@ -124,7 +127,8 @@ class NoMetrics(InShop):
         """Another one, once this one was deleted."""
         if self._pod not in {pod["metadata"]["name"] for pod in backend_pods(world)}:
             self.end(world)
-            self.begin(world)
+            self._pod = newest(world)
+            world.simulation.conditions.mute_pods.add(self._pod)
 
     def end(self, world: World) -> None:
         world.simulation.conditions.mute_pods.discard(self._pod)

@@ -188,6 +188,21 @@ def test_whoever_replaces_a_crashing_pod_crashes_too(world: World) -> None:
     assert sick not in statuses and "CrashLoopBackOff" in statuses.values()
 
 
+def test_a_restart_moves_the_crash_to_who_is_new_and_leaves_the_old_pods_well(world: World) -> None:
+    world.pass_time(5)
+    world.shop.break_("crash-loop")
+    world.pass_time(3)
+    old = world.backend_statuses()
+    restarted = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}
+    world.kube.patch("deployments.apps", "backend", {"spec": {"template": restarted}}, "sre-shop")
+    crashed = set()
+    for _ in range(30):
+        world.pass_time(1)
+        crashed |= {name for name, status in world.backend_statuses().items() if status == "CrashLoopBackOff"}
+    assert len(crashed - set(old)) == 1
+    assert crashed & set(old) == {name for name, status in old.items() if status == "CrashLoopBackOff"}
+
+
 def test_a_fifth_of_all_requests_fails_while_errors_are_on(world: World) -> None:
     world.shop.break_("errors")
     world.pass_time(60)
