@@ -111,9 +111,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     log.info("workers start: %s", clients.described())
     for thread in threads:
         thread.start()
-    # A probe that waited for Redis as the others do would hold the port's threads, and the worker would be killed for it.
-    hasty = State(connect(loaded.redis_url.reveal(), patient=False))
-    with listening(loaded.worker_port, Port(threads, lambda: _not_ready(hasty))):
+    with listening(loaded.worker_port, _port(loaded, threads)):
         try:
             _work(state)
         finally:
@@ -124,6 +122,12 @@ def main(arguments: Sequence[str] = ()) -> int:
             clients.close()
     log.info("workers stopped")
     return 0
+
+
+def _port(loaded: settings.Settings, threads: Sequence[Thread]) -> Port:
+    """A probe that waited for Redis as the others do would hold the port's threads, and the worker be killed for it."""
+    hasty = State(connect(loaded.redis_url.reveal(), patient=False))
+    return Port(threads, lambda: _not_ready(hasty))
 
 
 def _not_ready(state: State) -> list[str]:
