@@ -182,3 +182,18 @@ def test_a_picture_of_nothing_is_said_and_not_kept(state: State) -> None:
     [finding] = section.findings
     assert finding.light is Light.UNKNOWN
     assert finding.value == "unknown: nothing in what was read can be drawn"
+
+
+def test_a_condition_is_drawn_in_steps_and_a_measured_number_is_not() -> None:
+    """Between two readings it held or did not, so no line climbs from the one to the other."""
+    rare = Curve("web-7", tuple((START.timestamp() + 900 * n, float(n > 2)) for n in range(5)))
+    holds, measured = PAINTER.draw(picture(rare)), PAINTER.draw(picture(rare, unit="ratio"))
+    assert places(holds) * 3 < places(measured)
+
+
+def places(drawn: bytes | None) -> int:
+    """At how many places across the curve begins, height by height: few where it stands upright, many where it climbs."""
+    assert drawn
+    shown = Image.open(BytesIO(drawn)).convert("RGB")
+    rows = ({x for x in range(shown.width) if shown.getpixel((x, y)) == (0, 0x72, 0xB2)} for y in range(450))
+    return len({min(row) for row in rows if row})

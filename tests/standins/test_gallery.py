@@ -290,7 +290,7 @@ def test_a_graph_is_shown_in_its_thread(name: str, state: State, slack: SlackSta
 PHONES = {"alert-phone": "alert-repeat", "incident-phone": "incident-led", "change-phone": "change-awaiting"}
 
 
-@pytest.mark.parametrize("name", some(dict(PHONES)))
+@pytest.mark.parametrize("name", some(dict(PHONES), "alert-phone"))
 def test_a_card_is_kept_as_a_phone_shows_it(name: str, state: State, slack: SlackStandIn, tab: Tab) -> None:
     send(state, slack, CARDS[PHONES[name]])
     tab.resize(390, 1200)
