@@ -1,8 +1,8 @@
 """What each read and each effect needs to be allowed: rules of Kubernetes, actions of AWS, or nothing.
 
 The one list of rights: the roles of k8s/ and k8s/aws-policy.json are written from it (`make rbac`), and the
-doctor asks for these (bot/doctor/cluster.py, bot/doctor/aws.py). It follows what the clients in workers/ really ask for, which
-tests/edges/test_needs.py holds. A class without an entry is an error: `()` says that it needs no right.
+doctor asks for these (bot/doctor/cluster.py, bot/doctor/aws.py). It follows what the clients in workers/ really ask for,
+which tests/edges/test_needs.py holds. A class without an entry is an error: `()` says that it needs no right.
 """
 
 from collections.abc import Iterable, Mapping
