@@ -91,7 +91,10 @@ _LOOK = (
             Verb("cluster", "nodes, pods and the control plane"),
             Verb("monitoring", "Prometheus, Grafana and Alertmanager themselves"),
             Verb("app", "the service: endpoints, probes, metrics"),
-            Verb("trend", "the error budget as it was spent, errors, requests and latency over the SLO's window"),
+            Verb(
+                "trend",
+                "the error budget as it was spent, errors, requests and latency over the SLO's window",
+            ),
         ),
         "all",
     ),
