@@ -101,7 +101,7 @@ def choose(tab: Tab, name: str, label: str) -> None:
 
 
 def open_thread(tab: Tab, name: str) -> None:
-    tab.wait_for(f"{message(name)}.querySelector('.replies')?.click() ?? true", seconds=SECONDS)
+    tab.wait_for(f"{message(name)}.querySelector('.replies').click() ?? true", seconds=SECONDS)
     tab.wait_for("!document.querySelector('#thread').hidden", seconds=SECONDS)
 
 

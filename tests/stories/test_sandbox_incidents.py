@@ -236,7 +236,7 @@ def test_a_change_is_asked_for_checked_approved_and_done_step_by_step(room: Room
     fill(room.alice, "Steps, a line each", "/sre deploy scale backend --replicas 4")
     picture(room.alice, "change-new", "#window")
     send(room.alice)
-    says(room.alice, NEW, "wants approval", "one of them an owner of backend", "Pre-checks")
+    says(room.alice, NEW, "wants approval", "by an owner of backend", "Pre-checks")
     press(room.alice, NEW, "Tell the stakeholders")
     press(room.alice, NEW, "I am there")
     for line in ("Tested in staging", "Backup"):

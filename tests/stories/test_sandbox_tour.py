@@ -87,7 +87,7 @@ def test_the_tour_goes_from_a_healthy_shop_to_a_change_that_two_people_made(tab:
     tab.wait_for_text("#replies .message", "Probable cause")
 
     step(tab, "4 of 5")
-    tab.wait_for("document.querySelector('#replies img')?.naturalWidth", seconds=SECONDS)
+    tab.wait_for_text("#replies .message", "previous run")
     picture(tab, "page-light")
     tab.click("#channels a[data-name=sre-daily]")
     say(tab, "/sre restart backend --why tour")
