@@ -21,7 +21,7 @@ from sandbox.house import wait_until
 from sandbox.process import Child, free_ports
 
 SECONDS = 120
-PLAY = ("errors", "disk-filling", "node-not-ready")
+PLAY = ("errors", "volume-filling", "node-not-ready")
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
@@ -66,7 +66,7 @@ def _play(url: str) -> None:
         httpx.post(f"{url}/_standin/command", json=asked, timeout=SECONDS)
     for fault in PLAY:
         httpx.post(f"{url}/_sandbox/break", json={"fault": fault}, timeout=SECONDS)
-    wanted = ("HighErrorRate", "is 91 % full", "EC2 stopped")
+    wanted = ("HighErrorRate", "is 93 % full", "EC2 stopped")
 
     def is_told() -> bool:
         shown = httpx.get(f"{url}/_standin/state", timeout=SECONDS).text
