@@ -1,11 +1,11 @@
 """Every lever of the panel in a browser: broken there, seen on the strip and in the chat, mended there, and over.
 
-What each fault is told by, and with which cause, is in test_sandbox_faults.py; here are the page's own buttons and what
-a person sees of it. One sandbox serves all; each test begins with the page's own start over.
+What is broken in the shop is told by an alert that fires by itself, with its cause. One sandbox serves all; each test
+begins with the page's own start over.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -21,22 +21,22 @@ from tests.stories.sandboxed import undisturbed
 
 SECONDS = 90  # only bounds a failure
 
-# The alert that tells of it, or a word of its card that only this fault has.
-CARDS = {
-    "crash-loop": "KubePodCrashLooping",
-    "image-pull": "KubeContainerWaiting",
-    "latency": "HighLatency",
-    "certificate": "BlackboxSslCertificateWillExpireSoon",
-    "errors": "HighErrorRate",
-    "disk-filling": "NodeFilesystemSpaceFillingUp",
-    "volume-filling": "KubePersistentVolumeFillingUp",
-    "bad-config": "no key cache-server",
-    "out-of-memory": "256 MiB",
-    "throttled": "CPUThrottlingHigh",
-    "at-maximum": "KubeHpaMaxedOut",
-    "bad-rollout": "KubeDeploymentRolloutStuck",
-    "no-metrics": "targets of backend",
-    "node-not-ready": "KubeNodeNotReady",
+# What a fault is told by: the alert, and what its card says of the cause.
+TOLD: Mapping[str, tuple[str, ...]] = {
+    "crash-loop": ("KubePodCrashLooping", "exit code 1"),
+    "latency": ("HighLatency", "95 of 100 requests take up to"),
+    "certificate": ("BlackboxSslCertificateWillExpireSoon", "https://shop.example.com shows is good for 2 d"),
+    "errors": ("HighErrorRate", "payment backend: timeout"),
+    "disk-filling": ("NodeFilesystemSpaceFillingUp", "is 91 % full"),
+    "volume-filling": ("KubePersistentVolumeFillingUp", "monitoring/prometheus-data is 93 % full"),
+    "at-maximum": ("KubeHpaMaxedOut",),
+    "throttled": ("CPUThrottlingHigh",),
+    "bad-config": ("KubeContainerWaiting", "ConfigMap backend has no key cache-server"),
+    "image-pull": ("KubeContainerWaiting", "or it is private"),
+    "bad-rollout": ("KubeDeploymentRolloutStuck", "the registry has no such tag"),
+    "out-of-memory": ("KubePodCrashLooping", "256 MiB"),
+    "node-not-ready": ("KubeNodeNotReady", "EC2 stopped i-"),
+    "no-metrics": ("TargetDown", "targets of backend"),
 }
 # Broken together, because they leave each other alone.
 SHOP = (
@@ -136,12 +136,12 @@ def test_what_is_broken_in_the_shop_has_its_card_until_it_is_mended(tab: Tab, fa
         press(tab, "Break", fault)
     see_broken(tab, *faults)
     for fault in faults:
-        see_message(tab, CARDS[fault], "firing")
+        see_message(tab, *TOLD[fault], "firing")
     for fault in faults:
         press(tab, "Mend", fault)
     see_broken(tab)
     # That each ends is seen in tests/standins/test_shop.py; some take as long as the window of their rates.
-    see_message(tab, CARDS[faults[0]], "resolved")
+    see_message(tab, TOLD[faults[0]][0], "resolved")
 
 
 def test_a_storm_is_one_card_and_ends_as_one(tab: Tab) -> None:
