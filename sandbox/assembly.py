@@ -146,6 +146,13 @@ class Sandbox:
             raise LookupError(why)
         self.clock.skip(seconds)
         self.slack.clock.advance(seconds)
+        self._carry_beats(seconds)
+
+    def _carry_beats(self, seconds: float) -> None:
+        """What was heard just now, as Alertmanager's Watchdog, is not long ago because time was moved."""
+        with Redis.from_url(self.house.redis_url) as connection:
+            for key in connection.scan_iter("sre:beat:*"):
+                connection.incrbyfloat(key, seconds)
 
     def rigid(self) -> str:
         """Why time cannot be moved; "" where it can."""

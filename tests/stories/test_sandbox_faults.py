@@ -136,6 +136,9 @@ def test_time_that_is_moved_brings_what_would_be_due_and_new_messages_carry_it(s
     assert "5 min" in reminder
     newest = max(float(each["ts"]) for each in sandbox.slack.messages("sre-alerts"))
     assert newest > _real_now(sandbox) + 600
+    with Redis.from_url(sandbox.house.redis_url) as redis:
+        beats = [float(redis.get(key) or 0) for key in redis.keys("sre:beat:*")]
+    assert beats and min(beats) > sandbox.slack.clock.now() - 600  # or the alert path would read as silent
     post(sandbox, "mend", fault="errors")
     answer = httpx.post(f"{sandbox.slack.url}/_sandbox/clock", json={"skip": "-1h"}, timeout=SECONDS)
     assert answer.status_code == 400 and "15m" in answer.json()["error"]
