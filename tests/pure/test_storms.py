@@ -67,4 +67,4 @@ def test_the_list_has_a_line_for_each_group_those_that_fire_first() -> None:
 def test_of_many_names_the_others_are_counted_and_told() -> None:
     told = storms.counted(STORM, [member(n, f"Alert{n:02}") for n in range(14)], NOW)
     assert [each for each in told.counts if each[0] == "alert"][-1] == ("alert", "", 4)
-    assert "9 others" in json.dumps(storm(told).blocks)
+    assert "13 others" in json.dumps(storm(told).blocks)
