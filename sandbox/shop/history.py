@@ -62,7 +62,8 @@ def _remember(shop: Shop, folder: Path) -> None:
     if promtool is None:
         return
     past = folder / "past.txt"
-    past.write_text("".join(openmetrics(shop)))
+    with past.open("w") as file:  # line by line: all at once it would be the most this process ever holds
+        file.writelines(openmetrics(shop))
     # One block: at the default of two hours each, a month takes half a minute.
     command = [promtool, "tsdb", "create-blocks-from", "openmetrics", "-q"]
     command += [f"--max-block-duration={(DAYS + 2) * 24}h", str(past), str(folder / "data")]
