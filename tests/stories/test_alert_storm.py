@@ -153,7 +153,7 @@ def test_the_many_are_in_the_thread_of_one_card_that_counts_them(world: Storming
     (card,) = [
         message for message in world.told() if message.card == f"storm:{record.id}" and message.key == "card"
     ]
-    assert f"{len(members)} alert groups, {len(members)} fire" in card.text
+    assert f"{len(members)} alert groups, {len(members)} firing" in card.text
     threads = {message.card: message.thread for message in _cards(world)}
     assert {threads[f"alert:{group.id}"] for group in members} == {card.ts}
     assert ("namespace", "shop", len(members)) in record.counts
