@@ -112,7 +112,7 @@ def _whom(incident: Incident, item: Item, now: datetime, site: Site) -> str:
 def _leaderless(incident: Incident, now: datetime, site: Site) -> Iterator[Draft]:
     """The deputy, else the next on call, and three minutes later the SRE lead."""
     whom = incident.holder(Role.DEPUTY) or site.second_oncall(now) or site.oncall(now)
-    yield _say("nobody leads this incident yet: take it with `incident ack`", whom)
+    yield _say("nobody leads this incident yet: take it with `/sre incident ack`", whom)
     yield set_timer("lead:ic", now + timedelta(minutes=3))
 
 

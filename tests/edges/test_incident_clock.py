@@ -121,7 +121,7 @@ def test_nobody_leads_so_the_next_on_call_is_asked_and_then_the_lead(clock: Cloc
     clock.begin()
     told = [each for each in clock.wait(7) if "lead" in each[1]]
     assert told == [
-        (BOB.user, "nobody leads this incident yet: take it with `incident ack`"),
+        (BOB.user, "nobody leads this incident yet: take it with `/sre incident ack`"),
         (DAVE.user, "still nobody leads this incident"),
     ]
 
