@@ -12,7 +12,8 @@ from commands.response.changerequest import ChangeRequest, Payload
 from commands.site import FreezePeriod
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
-_LATE = timedelta(minutes=1)  # a minute of typing is no past
+# Filling the window in takes a while, and the minute chosen in it had begun already: that is no past.
+_LATE = timedelta(minutes=5)
 
 
 def begins(text: str, now: datetime, zone: str) -> datetime:
@@ -35,7 +36,7 @@ def begins(text: str, now: datetime, zone: str) -> datetime:
             f"{at:%Y-%m-%d %H:%M} ({zone}) is skipped by the clock: that night goes on at {there:%H:%M}."
         )
     if at < now - _LATE:
-        raise UsageError(f"{there:%Y-%m-%d %H:%M} ({zone}) is in the past.")
+        raise UsageError(f"{there:%Y-%m-%d %H:%M} ({zone}) is in the past: take a later time, or type `now`.")
     return at.astimezone(UTC)
 
 

@@ -136,9 +136,8 @@ class Tab:
             )
             return found.json_value()
         except PlaywrightError as failure:
-            raise PageFailed(
-                f"never came true: {expression}\n{failure}\non the page:\n{self.text('body')}"
-            ) from None
+            shown = self.text("dialog[open]") or self.text("body")  # a window says what is wrong with it
+            raise PageFailed(f"never came true: {expression}\n{failure}\non the page:\n{shown}") from None
 
     def wait_for_text(self, selector: str, text: str) -> None:
         found = f"[...document.querySelectorAll({json.dumps(selector)})]"

@@ -203,11 +203,14 @@ class World:
             f"an alert card of {name} with {words!r}",
         )
 
-    def wait_line(self, name: str, words: str) -> None:
-        self._wait(
-            lambda: any(words in text for key, text in self.alert_messages(name) if key != "1:card"),
-            f"a line of {name} with {words!r}",
-        )
+    def wait_resolved(self, name: str) -> None:
+        """The card and the line below it: they are two messages, and either may come first."""
+
+        def found() -> bool:
+            told = [text for _, text in self.alert_messages(name)]
+            return len(told) > 1 and all("resolved after" in text for text in told)
+
+        self._wait(found, f"card and line of {name} say that it is resolved")
 
     def _wait(self, predicate: Callable[[], Any], what: str) -> Any:
         try:
@@ -438,7 +441,7 @@ class Killing:
             if alert != "resolved":
                 world.alerted(alert, "resolved")
         for alert in alerts:
-            world.wait_line(alert, "resolved after")
+            world.wait_resolved(alert)
 
     def told(self) -> str:
         """How long after its kill each was complete, in seconds."""

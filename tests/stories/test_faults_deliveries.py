@@ -74,7 +74,7 @@ def assert_one_group(world: World, name: str, answers: list[httpx.Response]) -> 
     assert {answer.status_code for answer in answers} == {200}
     world.wait_alert(name, "firing")
     world.alerted(name, "resolved")
-    world.wait_line(name, "resolved after")
+    world.wait_resolved(name)
     world.assert_alert_told_once(name)
 
 

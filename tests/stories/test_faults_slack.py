@@ -68,7 +68,7 @@ def test_twenty_rate_limits_only_delay(world: World) -> None:
     limited = [call for call in world.slack.calls("chat.postMessage") if call.status == 429]
     assert len(limited) == 20
     alert_at_once(world, "limit", "resolved")
-    world.wait_line("limit", "resolved after")
+    world.wait_resolved("limit")
     world.assert_alert_told_once("limit")
 
 
@@ -85,7 +85,7 @@ def test_slack_is_away_for_a_while(world: World) -> None:
     assert world.house.get("/readyz")[0] == 200, "a pod that takes in alerts keeps its traffic"
     world.slack.clear_faults()
     assert_told(world, "down-1", "down-2")
-    world.wait_line("away", "resolved after")
+    world.wait_resolved("away")
     world.assert_alert_told_once("away")
 
 
@@ -100,7 +100,7 @@ def test_failures_with_and_without_effect_make_no_twin(world: World, name: str, 
     assert_told(world, name)
     world.wait_alert(name, "firing")
     alert_at_once(world, name, "resolved")
-    world.wait_line(name, "resolved after")
+    world.wait_resolved(name)
     world.assert_alert_told_once(name)
 
 

@@ -74,7 +74,7 @@ def test_alertmanager_and_slack_try_again_and_are_heard(world: World) -> None:
         world.alerted(name)
         world.wait_alert(name, "firing")
         world.alerted(name, "resolved")
-        world.wait_line(name, "resolved after")
+        world.wait_resolved(name)
         world.assert_alert_told_once(name)
     wait_until(
         lambda: [line for line in audit_lines(world.state) if "mentioned" in line.get("text", "")],
