@@ -62,7 +62,10 @@ def test_a_redis_that_somebody_else_uses_is_refused_and_left_as_it_was(tmp_path:
 def test_a_redis_and_a_prometheus_that_are_given_are_used_and_never_broken(tmp_path: Path) -> None:
     if absent := monitoring.lacking():
         pytest.skip(f"not on PATH: {', '.join(absent)}")
-    config = {"scrape_configs": [{"job_name": "mine", "static_configs": [{"targets": ["127.0.0.1:9"]}]}]}
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},  # by itself the first is within a minute
+        "scrape_configs": [{"job_name": "mine", "static_configs": [{"targets": ["127.0.0.1:9"]}]}],
+    }
     with RedisServer() as server, Prometheus(config) as prometheus, Redis.from_url(server.url) as redis:
         given = Given(redis=f"redis://default:hunter2@127.0.0.1:{server.port}/0", prometheus=prometheus.url)
         wait_until(lambda: prometheus.query('up{job="mine"}'), what="the first scrape", seconds=SECONDS)
