@@ -29,6 +29,7 @@ from bot.presence import Presence
 from bot.records import Records
 from bot.scribe import Scribe
 from bot.state import GIVEN_UP, State, connect
+from bot.turns import in_turns
 from bot.wire import TIMEOUT, Told, Wire
 from commands.catalog import Catalog
 from commands.finding import Suggestion
@@ -37,7 +38,7 @@ from commands.site import Site
 
 log = logging.getLogger("bot")
 
-_LISTEN_SECONDS = 10.0
+_LISTEN = timedelta(seconds=10)
 
 COURIERS = 4  # Slack calls under way at once; each channel still gets its messages one by one
 
@@ -183,26 +184,24 @@ def _refresh(people: People, client: WebClient, stop: Event) -> None:
 
 def _look_after_rooms(state: State, site: Site, stop: Event) -> None:
     """See that the channel of each incident is looked at now and then."""
-    while not stop.wait(rooms.REMIND.total_seconds()):
-        try:
-            with state.lease("rooms") as is_ours:
-                if is_ours:
-                    rooms.remind(state, site)
-        except RedisError as error:
-            log.warning("the store does not answer: %s", error)
+
+    def remind() -> None:
+        with state.lease("rooms") as is_ours:
+            if is_ours:
+                rooms.remind(state, site)
+
+    in_turns(stop, rooms.REMIND, remind)
 
 
 def _listen(state: State, stop: Event) -> None:
     """Note from when on somebody was here to hear a Watchdog (bot/duties.py, Ear)."""
-    wait = 0.0
-    while not stop.wait(wait):
-        wait = _LISTEN_SECONDS
-        try:
-            if duties.is_break(state.heard("listening"), datetime.now(UTC)):
-                state.beat("listening-since")
-            state.beat("listening")
-        except RedisError as error:
-            log.warning("the store does not answer: %s", error)
+
+    def listen() -> None:
+        if duties.is_break(state.heard("listening"), datetime.now(UTC)):
+            state.beat("listening-since")
+        state.beat("listening")
+
+    in_turns(stop, _LISTEN, listen, at_once=True)
 
 
 def _not_ready(state: State, people: People, socket: SocketModeHandler | None) -> list[str]:

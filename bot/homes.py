@@ -15,7 +15,6 @@ from threading import Event
 from typing import Any
 
 import orjson
-from redis.exceptions import RedisError
 from slack_sdk.errors import SlackApiError
 
 from bot import render
@@ -25,6 +24,7 @@ from bot.homecard import Home
 from bot.homeview import House, Views
 from bot.outbox import Claim, Next, Outbox
 from bot.state import State, milliseconds
+from bot.turns import in_turns
 from bot.wire import Refusal, Wire
 from commands.errors import Unreachable
 
@@ -205,15 +205,12 @@ class Sweep:
         self._looked = 0.0
 
     def run(self, stop: Event) -> None:
-        while not stop.wait(SWEEP.total_seconds()):
-            try:
-                with self._state.lease("homes") as is_ours:
-                    if is_ours:
-                        self()
-            except RedisError as error:
-                log.warning("the store does not answer: %s", error)
-            except Exception:
-                log.exception("the Home tabs cannot be looked at")
+        in_turns(stop, SWEEP, self._look_in_turn)
+
+    def _look_in_turn(self) -> None:
+        with self._state.lease("homes") as is_ours:
+            if is_ours:
+                self()
 
     def __call__(self) -> int:
         """How many were marked."""

@@ -7,19 +7,21 @@ threads, read by the doctor. Nothing is decided by it: work is taken over by lea
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from bot.state import State
+from bot.turns import in_turns
 from commands.version import VERSION
 
 log = logging.getLogger(__name__)
 
-EVERY = 10.0  # seconds
+EVERY = timedelta(seconds=10)
 GONE = 35.0  # not heard of for so long: three times missed
 
 _KEY = "sre:present"
@@ -41,11 +43,11 @@ class Presence:
 
     def run(self, stop: Event) -> None:
         """Until stopped; then nobody is here any more."""
-        while True:
-            self._try(self.announce)
-            if stop.wait(EVERY):
-                self._try(lambda: self._redis.hdel(_KEY, self._name))
-                return
+        in_turns(stop, EVERY, self.announce, at_once=True)
+        try:
+            self._redis.hdel(_KEY, self._name)
+        except RedisError as error:
+            log.warning("who goes cannot say so: %s", error)
 
     def announce(self) -> None:
         now, _ = self._redis.time()
@@ -56,12 +58,6 @@ class Presence:
         gone = [name for name, _, age in _known(self._redis, now) if age > _FORGET]
         if gone:
             self._redis.hdel(_KEY, *gone)
-
-    def _try(self, do: Callable[[], Any]) -> None:
-        try:
-            do()
-        except RedisError as error:
-            log.warning("the store does not answer: %s", error)
 
 
 def present(state: State) -> tuple[Present, ...]:

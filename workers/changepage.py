@@ -11,6 +11,7 @@ from threading import Event
 
 from bot.changerecords import ChangeRecords
 from bot.state import State
+from bot.turns import in_turns
 from commands import changeclock, changewatch
 from commands.errors import Unanswered
 from commands.response.changeevents import Kind, draft
@@ -19,7 +20,6 @@ from commands.site import Site
 from workers.alone import alone
 from workers.http import Http
 from workers.statuspage import rest_longer, send
-from workers.turns import in_turns
 
 _TICK = timedelta(seconds=1)  # between two looks
 

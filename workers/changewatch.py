@@ -18,6 +18,7 @@ from bot.audit import view
 from bot.changerecords import ChangeRecords, following, written_baseline, written_sample
 from bot.records import Records
 from bot.state import JOB_TIMEOUT, KEEP, Conflict, State, Stored, Taken
+from bot.turns import in_turns
 from commands import baseline as baselines
 from commands import changeclock, changewatch
 from commands.catalog import Catalog
@@ -31,7 +32,6 @@ from commands.site import ClusterSite, ServiceSite, Site
 from commands.watch import look
 from workers import autoback
 from workers.alone import alone
-from workers.turns import in_turns
 from workers.walk import Reader, walk
 
 _TICK = timedelta(seconds=1)  # between two looks at what is due

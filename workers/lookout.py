@@ -10,19 +10,20 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from bot import duties
 from bot.casebook import Casebook
 from bot.state import Conflict, State, Stored, Taken
+from bot.turns import in_turns
 from commands.alertreads import AmAlerts
 from commands.model import AlertGroup, Gap, Read
 from commands.site import Site
 from commands.triagereads import CHANNEL, OWNER, NamespaceNotes
+from workers.alone import alone
 from workers.walk import Reader
 
 log = logging.getLogger(__name__)
@@ -59,19 +60,18 @@ class Lookout:
 
     def run(self, stop: Event) -> None:
         """Look out until told to stop, one worker each time."""
-        while not stop.wait(_TICK.total_seconds()):
+
+        def look() -> None:
             for cluster in self._site.clusters:
-                if stop.is_set():
-                    return
-                try:
-                    self._state.change().once(f"lookout:{cluster}", "1", EVERY).commit()
-                    self.look(cluster)
-                except Taken:
-                    continue
-                except RedisError as error:
-                    log.warning("the lookout waits for the store: %s", error)
-                except Exception:
-                    log.exception("a look into %s failed", cluster)
+                if not stop.is_set():
+                    self._look_if_due(cluster)
+
+        in_turns(stop, _TICK, look)
+
+    def _look_if_due(self, cluster: str) -> None:
+        with alone(f"a look into {cluster}"), suppress(Taken):  # by another worker
+            self._state.change().once(f"lookout:{cluster}", "1", EVERY).commit()
+            self.look(cluster)
 
     def look(self, cluster: str) -> None:
         """Both looks into one cluster."""

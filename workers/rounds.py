@@ -16,11 +16,11 @@ from threading import Event
 from bot import duties, storms
 from bot.casebook import Casebook
 from bot.state import KEEP, Change, Conflict, State, Stored, Taken, TooLarge, new_id
+from bot.turns import in_turns
 from commands.model import AlertGroup, Attachment, Notice, Storm
 from commands.site import ClusterSite, Site
 from workers.chronicle import Chronicle
 from workers.timers import Timers
-from workers.turns import in_turns
 
 log = logging.getLogger(__name__)
 

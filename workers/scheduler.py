@@ -17,6 +17,7 @@ from cronsim import CronSim
 from bot import tracing
 from bot.metrics import SCHEDULE_LATE, TAKEOVERS
 from bot.state import BEAT, JOB_TIMEOUT, TRIAGE, Run, State, Taken, new_id
+from bot.turns import in_turns
 from commands.catalog import Catalog
 from commands.command import Due
 from commands.errors import SayBack
@@ -24,7 +25,6 @@ from commands.model import SCHEDULER, Place, Request, Section
 from commands.model import State as Standing
 from commands.reads import RunView
 from commands.site import ClusterSite, Site
-from workers.turns import in_turns
 
 log = logging.getLogger(__name__)
 

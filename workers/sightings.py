@@ -13,13 +13,13 @@ from threading import Event
 
 from bot.records import Records
 from bot.state import State, Taken
+from bot.turns import in_turns
 from commands import chronicle
 from commands.model import Gap
 from commands.response.incident import Incident
 from commands.site import Site
 from commands.triagereads import Changes, ChangesSeen
 from workers.alone import alone
-from workers.turns import in_turns
 from workers.walk import Reader
 
 log = logging.getLogger(__name__)

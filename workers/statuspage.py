@@ -15,6 +15,7 @@ import orjson
 
 from bot.records import Records
 from bot.state import State
+from bot.turns import in_turns
 from commands.clockwork import STATUS_PAGE
 from commands.errors import Unanswered
 from commands.response.events import Kind, draft
@@ -22,7 +23,6 @@ from commands.response.incident import Incident, StatusUpdate, Timer
 from commands.site import Site
 from workers.alone import alone
 from workers.http import Ask, Http
-from workers.turns import in_turns
 
 _TICK = timedelta(seconds=1)  # between two looks
 _WAITS = (5, 15, 60, 300)  # seconds between tries, the last one repeated

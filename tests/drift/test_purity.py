@@ -88,8 +88,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     # Its exceptions are everybody's who must say "the store does not answer".
     "redis.exceptions": (
         "bot/state.py", "bot/presence.py", "bot/doctor/__init__.py", "bot/doctor/store.py", "bot/doctor/house.py",
-        "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/homes.py", "bot/__main__.py",
-        "bot/scribe.py", "workers/turns.py", "workers/lookout.py", "workers/__main__.py",
+        "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
+        "bot/scribe.py", "bot/turns.py", "workers/__main__.py",
         "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
         "workers/tasks.py",
         "workers/changesource.py",
@@ -121,18 +121,16 @@ SLACK_METHODS = frozenset(name for name in dir(WebClient) if "_" in name.strip("
 CATCH_ALL: Mapping[str, str] = {
     "bot/courier.py": "a thread that ends would leave Slack without a sender",
     "bot/doctor/check.py": "a broken check is a line, and the others go on",
-    "bot/homes.py": "a thread that ends would leave every Home as it is",
     "bot/logs.py": "a log call must not break what it tells of",
     "bot/scribe.py": "a thread that ends would leave timelines without what people mark",
+    "bot/turns.py": "a thread that ends would leave the calendar, the rounds, the rooms or the Homes without a clock",
     "bot/tracing.py": "the step is told by the kind of what ended it, and it is raised again",
     "bot/sitevalues.py": "zoneinfo raises four kinds, by what the text looks like",
     "commands/catalog.py": "whatever a command file raises, its name must be told",
     "workers/engine.py": "a part runs in a thread of its own: raised again where the request can be failed",
     "workers/jobs.py": "the top of a job: the request is failed, then it is raised again for RQ",
-    "workers/lookout.py": "a thread that ends would leave nobody to compare with Alertmanager",
     "workers/podtable.py": "carried to the thread that asked",
     "workers/reader.py": "carried to the thread that asked",
-    "workers/turns.py": "a thread that ends would leave the calendar, the rounds or the status page without a clock",
     "workers/alone.py": "whatever is wrong with one record or line, the others must not wait for it",
 }
 

@@ -27,6 +27,7 @@ from commands.catalog import Catalog
 from commands.errors import Forbidden, Refused, TimedOut, Unanswered, Unreachable
 from commands.model import Read
 from commands.site import Channels, Site
+from sandbox.house import wait_until
 from sandbox.process import free_ports
 from sandbox.slack import SlackStandIn
 from tests import build
@@ -131,6 +132,19 @@ def test_the_store_tells_what_waits_who_is_alive_and_who_looks(state: State) -> 
     assert found.silence is not None and found.silence < timedelta(minutes=1)
     assert set(found.oldest) == {"queued_jobs"}
     assert found.open == {"alerts": 0, "incidents": 0}
+
+
+def test_what_somebody_else_left_in_the_register_keeps_nobody_from_saying_that_they_are_here(
+    state: State,
+) -> None:
+    state.redis.hset("sre:present", "bot of-another-make", "0.1.0 yesterday")
+    stop = threading.Event()
+    saying = threading.Thread(target=Presence(state, "worker").run, args=(stop,))
+    saying.start()
+    wait_until(lambda: state.redis.hlen("sre:present") == 2)
+    stop.set()
+    saying.join()
+    assert state.redis.hkeys("sre:present") == [b"bot of-another-make"]
 
 
 # --- what a process counts ---

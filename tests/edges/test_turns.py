@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 from redis.exceptions import ConnectionError as Away
 
-from workers.turns import in_turns
+from bot.turns import in_turns
 
 
 def test_what_fails_is_done_again_and_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
@@ -27,3 +27,9 @@ def test_what_fails_is_done_again_and_holds_up_no_other(caplog: pytest.LogCaptur
         ("WARNING", False),
         ("ERROR", True),
     ]
+
+
+def test_who_cannot_wait_does_it_at_once() -> None:
+    stop = Event()
+    in_turns(stop, timedelta(hours=1), stop.set, at_once=True)
+    assert stop.is_set()
