@@ -109,9 +109,9 @@ def main(arguments: Sequence[str] = ()) -> int:
     if missing := tracing.missing(loaded.otlp_endpoint):
         log.warning("%s", missing)
     log.info("workers start: %s", clients.described())
-    for thread in threads:
-        thread.start()
-    with listening(loaded.worker_port, _port(loaded, threads)):
+    with listening(loaded.worker_port, _port(loaded, threads)):  # else it ends before anything has begun
+        for thread in threads:
+            thread.start()
         try:
             _work(state)
         finally:

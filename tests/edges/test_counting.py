@@ -2,6 +2,10 @@
 
 import json
 import logging
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +33,7 @@ from commands.model import Read
 from commands.site import Channels, Site
 from sandbox.house import wait_until
 from sandbox.process import free_ports
+from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
 from tests import build
 from tests.build import ALICE, BOB
@@ -320,6 +325,19 @@ def test_a_worker_whose_thread_has_ended_is_not_alive_and_one_that_stops_not_rea
         assert "sre_bot_takeovers_total" in http.get("/metrics").text
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5)
+
+
+def test_a_worker_whose_port_somebody_else_has_ends_and_does_not_go_on_without_taking_jobs(
+    redis_server: RedisServer,
+) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        ran = subprocess.run(
+            [sys.executable, "-m", "workers"],
+            env={**os.environ, "REDIS_URL": redis_server.url, "WORKER_PORT": str(taken.getsockname()[1])},
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+    assert ran.returncode == 1
+    assert "Address already in use" in ran.stderr
 
 
 def test_a_worker_without_a_port_listens_nowhere() -> None:
