@@ -5,6 +5,7 @@ what somebody is (`kind_of`, `may_act`), which may take one of about two seconds
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from http.client import HTTPException
 from typing import Any
@@ -114,11 +115,11 @@ class People:
     def _learn_names(self) -> None:
         """What those are called who take turns on call: their hours are told, also where they never typed anything."""
         for user in self._site.roles.oncall.rota:
-            if user[0] in "UW" and not self._recall(f"called-{user}"):
-                try:
+            if user.startswith(("U", "W")) and not self._recall(f"called-{user}"):
+                with suppress(
+                    Unreachable
+                ):  # at the next refresh; one whom Slack does not know hides no other
                     self.kind_of(user)
-                except Unreachable:
-                    return  # at the next refresh
 
     def _named_roles(self) -> Iterator[str]:
         """Every role there is, and every id that a rule names in place of one."""

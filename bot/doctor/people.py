@@ -1,13 +1,12 @@
 """The people and user groups that the configuration names: does Slack know them, and may they decide anything?"""
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
 
 from bot.access import Kind, kind_of
-from bot.doctor.check import BROKEN, GOOD, OPEN, WARNING, Check, words
+from bot.doctor.check import BROKEN, GOOD, OPEN, WARNING, Check, side_by_side, words
 from bot.doctor.slack import NO_ANSWER, add_scope, web_client
 from bot.settings import Settings
 from commands.site import ROLES, Site
@@ -34,9 +33,8 @@ def probe(settings: Settings, patience: float) -> Iterator[Check]:
     except NO_ANSWER:
         return  # bot/doctor/slack.py says why
     ids = list(named)[:MOST]
-    with ThreadPoolExecutor(8) as several:
-        answers = several.map(lambda id: look.at(id, " and ".join(named[id])), ids)
-        found = list(dict.fromkeys(check for check in answers if check))
+    answers = side_by_side(lambda id: look.at(id, " and ".join(named[id])), ids, 8)
+    found = list(dict.fromkeys(check for check in answers if check))
     yield from found
     if not found:
         more = f"; the other {len(named) - MOST} were not looked at" if len(named) > MOST else ""

@@ -199,6 +199,22 @@ def test_an_api_server_that_drips_its_answers_keeps_it_no_longer_than_its_limits
     assert ran.returncode == 1 and "did not answer in time" in ran.stdout
 
 
+def test_a_slack_that_drips_its_answers_keeps_it_no_longer_either(house: House) -> None:
+    def dripping(asked: Any) -> Any:
+        if asked.target.endswith("auth.test"):
+            return page(200, {"ok": True, "team_id": "T0SRE000001", "team": "sre", "bot_id": "B1"})
+        return slow.drip(b'HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n{"ok": true')
+
+    with RudeServer(dripping) as slow:
+        ran = subprocess.run(
+            [sys.executable, "-m", "bot", "doctor"],
+            env={**os.environ, **house.environ, "SLACK_API_URL": f"{slow.url}/api/"},
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert any(asked.target.endswith("users.info") for asked in slow.asked)
+    assert ran.returncode == 1 and "did not answer in time" in ran.stdout
+
+
 def test_a_probe_that_outlasts_every_limit_is_a_line_and_keeps_what_it_found() -> None:
     found, over = Event(), Event()
 

@@ -282,6 +282,16 @@ def test_a_role_that_a_command_needs_is_looked_up_in_user_groups(
     assert people.holder("U0BOB000001").roles == ("approvers",)
 
 
+def test_who_takes_turns_is_called_by_name_though_slack_does_not_know_another(
+    house: House, slack_client: WebClient
+) -> None:
+    rota = ("U0NOBODY001", "U0BOB000001")
+    site = replace(Site(), roles=replace(Site().roles, oncall=replace(Site().roles.oncall, rota=rota)))
+    people = People(house.state, site, slack_client)
+    people.refresh(slack_client)
+    assert [people.called(user) for user in rota] == ["U0NOBODY001", "Bob Approver"]
+
+
 def test_a_page_goes_first_and_what_is_over_is_forgotten_some_day(house: House) -> None:
     body = json.loads(FIRING)
     for alert in body["alerts"]:
