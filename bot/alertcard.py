@@ -102,10 +102,12 @@ def _firing(group: AlertGroup, workspace: str) -> list[Block]:
 
 
 def _cause(group: AlertGroup) -> str:
-    """What was found; until then, and where nothing was, it is in the thread what was read. (A card knows no clock.)"""
+    """What was found; where nothing was, the thread has what was read."""
     if group.cause:
         return cause(group.cause)
-    return "No cause named yet: the facts are in the thread." if group.triage else ""
+    if group.looking:
+        return "Looking for the cause…"
+    return "No cause named: the facts are in the thread." if group.triage else ""
 
 
 def _listed(group: AlertGroup) -> list[Block]:

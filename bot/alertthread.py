@@ -52,20 +52,25 @@ def listing(storm: Storm) -> tuple[Message, ...]:
 
 
 def triage(request: Request) -> tuple[Message, ...]:
-    """The parts of a triage that are read, under the card of its alert."""
-    told = [message for section in request.sections if section.done for message in _part(section)]
+    """The parts of a triage that are read, under the card of its alert; of one that is asked for anew, what was found
+    before stands until it is read again, in the same messages."""
+    told = [message for section in request.sections for message in _part(section, again=request.again)]
     if request.state is State.FAILED:
         text = f"❌ the diagnosis failed, nothing was changed (reference {escape(request.reference)})"
         told.append(Message("failed", text, (paragraph(text),), in_thread=True))
+    elif request.again:
+        told.append(_edited("failed", "The diagnosis that failed here is made anew."))
     return tuple(told)
 
 
-def _part(section: Section) -> list[Message]:
-    """What a file says beside itself is told with it: one reply less to scroll past."""
+def _part(section: Section, *, again: bool) -> list[Message]:
+    """What a file says beside itself is told with it: one reply less to scroll past. Not what is read again: what
+    stands beside a file is never edited."""
+    is_anew = again and section.done
     key = f"section:{section.key}"
     files = [each for each in section.attachments if each.stored]
     words = [*_words(section)]
-    if files and not section.cause and not section.table and not _offers(section):
+    if files and not (is_anew or section.cause or section.table or _offers(section)):
         first, *others = files
         beside = [_file(f"file:{section.key}:0", first, words)]
         return [*beside, *(_file(f"file:{section.key}:{n}", each, []) for n, each in enumerate(others, 1))]
@@ -73,7 +78,14 @@ def _part(section: Section) -> list[Message]:
     if words or section.table:
         text = words[0] if words else line(section.title)
         told.append(Message(key, text, tuple(bounded(_blocks(section, words))), in_thread=True))
+    elif is_anew:
+        told.append(_edited(key, f"{line(section.title)}: nothing any more"))
     return told + [_file(f"file:{section.key}:{n}", each, []) for n, each in enumerate(files)]
+
+
+def _edited(key: str, text: str) -> Message:
+    """Where Slack has a message that said something else."""
+    return Message(key, text, (paragraph(text),), in_thread=True, only_edit=True)
 
 
 def _offers(section: Section) -> bool:

@@ -194,7 +194,7 @@ def _calm(group: AlertGroup) -> AlertGroup:
     care = Care(acked=group.care.acked, acked_by=group.care.acked_by, owner=group.care.owner)
     return replace(
         group, alerts=group.firing, lines=(), omitted=0, heard=None, repeats=0, flaps=0, updated=group.opened,
-        truncated=0, care=care, cause=None, triage="",
+        truncated=0, care=care, cause=None, triage="", looking=False,
     )  # fmt: skip
 
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
-from bot import alertbody, alerts, tracing
+from bot import alertbody, alertcause, alerts, tracing
 from bot.alertbody import Notification
 from bot.casebook import Casebook, priority
 from bot.changerecords import ChangeRecords
 from bot.outbox import Outbox
-from bot.state import JOB_TIMEOUT, KEEP, TRIAGE, Conflict, State, Taken, card_of, new_id
+from bot.state import JOB_TIMEOUT, KEEP, TRIAGE, Change, Conflict, State, Taken, card_of, new_id
 from commands import alertroutes
 from commands.catalog import Catalog
 from commands.errors import Unreachable
-from commands.model import SCHEDULER, AlertGroup, Notice, Place, Request, Section, Severity
+from commands.model import SCHEDULER, AlertGroup, Notice, Place, Request, Section
 from commands.site import Channels, Sections, Site
 
 log = logging.getLogger(__name__)
@@ -108,10 +108,8 @@ class Intake:
             group = group.say(f"🏷️ expected while {expected} is done: nobody is called", self._now())
         group = self._casebook.placed(old, group, self._now())
         change = self._state.change()
-        if is_worth_triage(old, group):
-            triage = self._triage(group)
-            group = replace(group, triage=triage.id)
-            change.put(triage, was="").work(triage, timeout=JOB_TIMEOUT, first=priority(group) == 0)
+        if alertcause.is_worth_triage(old, group):
+            group = self._look(change, old, group)
         self._casebook.put(change, stored, group, self._now())
         if group.repeats == 0:
             counts = {"firing": str(len(group.firing)), "resolved": str(len(group.resolved))}
@@ -193,6 +191,22 @@ class Intake:
 
     # --- the diagnosis ---
 
+    def _look(self, change: Change, old: AlertGroup | None, group: AlertGroup) -> AlertGroup:
+        """The group while its cause is looked for: once more in the same replies, where they tell of one already."""
+        known = self._state.request(group.triage) if group.triage else None
+        is_first = priority(group) == 0
+        if old is None or known is None:
+            triage = self._triage(group)
+            change.put(triage, was="").work(triage, timeout=JOB_TIMEOUT, first=is_first)
+            return replace(group, triage=triage.id, cause=None, looking=True)
+        if not known.record.is_open:
+            triage, pause = alertcause.anew(known.record, self._now()), alertcause.wait(known.record, self._now())
+            change.put(triage, was=known.version)
+            _ = change.wake(triage, pause) if pause else change.work(triage, timeout=JOB_TIMEOUT, first=is_first)
+        elif alertcause.became_critical(old, group):  # one that is open looks at the newest state, or again at its end
+            change.work(known.record, timeout=JOB_TIMEOUT, first=True)
+        return group if alertcause.keeps(old, group) else replace(group, cause=None, looking=True)
+
     def _triage(self, group: AlertGroup) -> Request:
         """The diagnosis that the group gets by itself, told in the thread of its card."""
         parsed = self._catalog.parse(f"alert triage {group.id}")
@@ -208,13 +222,3 @@ class Intake:
             sections=tuple(Section(key, part.title) for key, part in parts.items()),
             trace=tracing.carried(),
         )
-
-
-def is_worth_triage(before: AlertGroup | None, group: AlertGroup) -> bool:
-    """A new episode is, and one that has become critical; not the many of a storm, nor a cluster nobody knows."""
-    if not group.firing or not group.cluster or group.storm:
-        return False
-    is_new = before is None or before.episode != group.episode
-    return is_new or (
-        group.severity is Severity.CRITICAL and before is not None and before.severity is not group.severity
-    )

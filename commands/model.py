@@ -265,6 +265,7 @@ class Request:
     ended_by and ended_why, of whom and why it was rejected or cancelled. why: the requester's reason, or
     the approver's where none was given.
     trace: the step of a trace that it began in (a W3C traceparent), "" where nothing is traced; decides nothing.
+    again: a diagnosis that was asked for anew, because something else fires now than it was about.
     """
 
     id: str
@@ -294,6 +295,7 @@ class Request:
     ended_by: str = ""
     ended_why: str = ""
     trace: str = ""
+    again: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -401,8 +403,8 @@ class AlertGroup:
     user-group id that its opening mentions, "" for nobody. owner: whose it is by its route or the annotations of
     its namespace: such an id, or a name. route: which rule of the configuration sent it here.
     storm: id of the storm in whose thread it is told, "" where it has a card of its own. before: the message of
-    the episode before this one, as "channel ts". triage: the request that diagnoses it; cause: what that found.
-    care: what people have done about it.
+    the episode before this one, as "channel ts". triage: the request that diagnoses it; cause: what that found;
+    looking: nothing yet of what fires now. care: what people have done about it.
     """
 
     id: str
@@ -429,6 +431,7 @@ class AlertGroup:
     before: str = ""
     triage: str = ""
     cause: Cause | None = None
+    looking: bool = False
     care: Care = Care()
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from commands.finding import Finding, Light, Link, Suggestion
+from commands.ledger import Line
 from commands.model import (
     SCHEDULER,
     Alert,
@@ -15,7 +16,6 @@ from commands.model import (
     Confidence,
     Judged,
     Judgement,
-    Line,
     Notice,
     Place,
     Record,

@@ -31,7 +31,7 @@ from workers.change import Changes
 from workers.changenotes import note_checks
 from workers.house import Effects, House, Lost, command_of
 from workers.keeping import Bucket, Keeper, no_bucket, no_picture
-from workers.triage import note_cause
+from workers.triage import finish_in_step, is_moot, note_cause, seen_until
 from workers.walk import Reader, walk
 
 log = logging.getLogger(__name__)
@@ -129,15 +129,17 @@ class Engine:
         if isinstance(error, Overrun) and stored.record.state is not Standing.READING:
             return  # a turn that took too long; the sweeper brings the next one
         failed = stored.record.move(Standing.FAILED, finished=self._now(), reference=reference)
-        self._close(stored, failed, reference=reference)
+        finish_in_step(self._house, stored, lambda change: self._close(change, stored, failed, reference=reference))
 
     def _answer(self, stored: Stored[Request]) -> None:
         request = stored.record
         try:
-            parts = self._parts(request)
+            parts = {} if is_moot(self._house, request) else self._parts(request)
         except SayBack as refusal:  # the configuration changed since it was accepted
-            self._finish(stored, _refused(request, str(refusal)))
+            refused = _refused(request, str(refusal))
+            finish_in_step(self._house, stored, lambda change: self._finish(change, stored, refused))
             return
+        since = seen_until(self._house, request)
         waiting = {section.key for section in request.sections if not section.done}
         for section in self._read(
             {key: part for key, part in parts.items() if key in waiting}, request.cluster
@@ -152,10 +154,10 @@ class Engine:
             note_checks(self._house, stored.record)
             additions.add(self._house, stored.record)
         # A worker before this one may have died over it.
-        note_cause(self._house, stored.record)
         note_checks(self._house, stored.record)
         additions.add(self._house, stored.record)
-        self._finish(stored, stored.record)
+        read_last = stored
+        finish_in_step(self._house, stored, lambda change: self._finish(change, read_last, read_last.record), since)
 
     def _parts(self, request: Request) -> dict[str, Part]:
         command = self._catalog.find(request.args)
@@ -171,7 +173,7 @@ class Engine:
         change.put(moved, was=stored.version).show(moved, priority=_priority(moved)).commit()
         return Stored(moved, str(int(stored.version) + 1))
 
-    def _finish(self, stored: Stored[Request], request: Request) -> None:
+    def _finish(self, change: Change, stored: Stored[Request], request: Request) -> None:
         told = self._fresh(request, _told_mark)
         flagged = [] if request.place.private else [f for f in self._fresh(request, _mention_mark) if f.alarm]
         flags = tuple(dict.fromkeys(Flag(finding.key, finding.alarm) for finding in flagged))
@@ -181,19 +183,20 @@ class Engine:
         )
         marks = {_told_mark(request, each): _quiet_for(each) for each in told}
         marks |= {_mention_mark(request, each): each.again_after for each in flagged}
-        self._close(stored, done, marks, light=done.light.value)
+        self._close(change, stored, done, marks, light=done.light.value)
         took = (self._now() - request.created).total_seconds()
         ANSWER_TOOK.labels(request.args.word).observe(took)
         log.info("%s answered, %s, after %.1f s", request.id, done.light, took)
 
     def _close(
         self,
+        change: Change,
         stored: Stored[Request],
         request: Request,
         marks: Mapping[str, timedelta] | None = None,
         **facts: str,
     ) -> None:
-        change = self._state.change().put(request, was=stored.version, keep=KEEP)
+        change.put(request, was=stored.version, keep=KEEP)
         change.show(request, priority=_priority(request)).close(request)
         change.audit(request.state.value, id=request.id, by=request.actor.user, text=request.text, **facts)
         for name, again_after in (marks or {}).items():

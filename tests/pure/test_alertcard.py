@@ -153,8 +153,14 @@ def test_what_is_critical_offers_an_incident_about_it() -> None:
 
 
 def test_without_a_cause_it_says_where_the_facts_are_and_only_where_there_are_any() -> None:
-    assert "facts are in the thread" in said(group(triage="TTEST0001"))
+    assert "No cause named: the facts are in the thread." in said(group(triage="TTEST0001"))
     assert "thread" not in said(group())
+
+
+def test_while_the_cause_is_looked_for_it_promises_no_facts() -> None:
+    looking = said(group(triage="TTEST0001", looking=True))
+    assert "Looking for the cause…" in looking and "thread" not in looking
+    assert "Looking" not in said(group(triage="TTEST0001", looking=True, cause=CAUSE))
 
 
 def test_its_buttons_carry_the_group_and_the_episode() -> None:

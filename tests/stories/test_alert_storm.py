@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bot.intake import is_worth_triage
+from bot.alertcause import is_worth_triage
 from bot.state import TRIAGE
 from commands.model import AlertGroup, Severity, Storm
 from sandbox.house import wait_until
