@@ -79,6 +79,11 @@ class Cloud:
     def env(self) -> Mapping[str, str]:
         return environment(self.endpoint_url)
 
+    @property
+    def is_small(self) -> bool:
+        """Nothing was asked yet that only moto knows."""
+        return not self._more
+
     def power(self, machine: Machine, is_on: bool) -> None:
         """Start or stop a machine."""
         if is_on:
@@ -104,7 +109,7 @@ class Cloud:
         """None for what is not known here."""
         if method != "GET":
             return None
-        match unquote(path).strip("/").split("/"):
+        match unquote(path.partition("?")[0]).strip("/").split("/"):
             case ["clusters", name]:
                 return _json(200, {"cluster": _cluster()}) if name == CLUSTER else _unknown("cluster", name)
             case ["clusters", _, "node-groups", name]:
