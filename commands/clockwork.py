@@ -2,10 +2,11 @@
 
 Every timer that is due fires once, and says so when it is late. Whatever a timer is about (the first part of its key)
 adds what that means: a checklist line to be reminded of, an offer nobody took, a page nobody answered. Only who is
-to act is called. Pure; workers/timers.py asks it, and compare-and-set makes each happen once.
+to act is called; reminders that come late together are one message, and a page is always one of its own. Pure;
+workers/timers.py asks it, and compare-and-set makes each happen once.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,24 +21,33 @@ from commands.response.seeing import SECURITY, may_see
 from commands.site import Site
 
 # A timer that fires later than that says so: the house was away, or busy.
-LATE = timedelta(seconds=30)
+LATE = timedelta(minutes=1)
 
 ANSWER = timedelta(minutes=5)  # to answer a page before the next one is called
 _LISTED = 5
+_BELL = "⏰ "
 
 AGAIN = timedelta(hours=24)  # until what one person approved alone is asked for again
 
 # Fired by who posts there, once the page has it (workers/statuspage.py).
 STATUS_PAGE = "statuspage:"
 
+# How a reminder that is late says it.
+_SINCE = "was due"
+
 Due = Callable[[Incident, Timer, datetime, Site], Iterator[Draft]]
 
 
 def due(incident: Incident, now: datetime, site: Site) -> tuple[Draft, ...]:
-    """The events of all timers that are due, the longest due first."""
+    """The events of all timers that are due, the longest due first; what reminds late comes behind them."""
     waiting = (t for t in incident.timers if t.fired is None and not t.key.startswith(STATUS_PAGE))
     ripe = sorted((t for t in waiting if t.due <= now), key=lambda t: t.due)
-    return tuple(told for timer in ripe for told in _fired(incident, timer, now, site))
+    told: list[Draft] = []
+    late: list[Draft] = []
+    for timer in ripe:
+        for each in _fired(incident, timer, now, site):
+            (late if each.kind == Kind.NUDGE and now - timer.due > LATE else told).append(each)
+    return tuple(_spared(each, incident) for each in (*told, *_together(incident, late)))
 
 
 def _fired(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
@@ -49,18 +59,38 @@ def _fired(incident: Incident, timer: Timer, now: datetime, site: Site) -> Itera
     yield replace(fired, source="timer")
     about = _DUE.get(timer.key.partition(":")[0])
     if about is not None and (not incident.is_over or timer.key.startswith(REVIEW)):
-        ending = f" (late by {said})" if said else ""
         for told in (_discreet(incident, each, site) for each in about(incident, timer, now, site)):
-            is_said = told.is_told or bool(told.mention)
-            text = f"{told.text}{ending}" if is_said else told.text
-            yield _spared(replace(told, source="timer", text=text), incident)
+            is_said = (told.is_told or bool(told.mention)) and said and _SINCE not in told.text
+            text = f"{told.text} ({_SINCE} {said} ago)" if is_said else told.text
+            yield replace(told, source="timer", text=text)
+
+
+def _together(incident: Incident, reminders: Iterable[Draft]) -> Iterator[Draft]:
+    """What is told late to the same ones, as one: after the bot was away nobody reads six in a row."""
+    told: dict[tuple[bool, str], list[Draft]] = {}
+    for each in reminders:
+        is_aside = not each.is_told and not _is_spared(each, incident)
+        called = "" if _is_spared(each, incident) else each.mention
+        told.setdefault((is_aside, called), []).append(each)
+    for first, *more in told.values():
+        yield replace(first, text=_listed((first, *more))) if more else first
+
+
+def _listed(reminders: Sequence[Draft]) -> str:
+    lines = (f"• {each.text.removeprefix(_BELL)}" for each in reminders)
+    return "\n".join((f"{_BELL}{len(reminders)} reminders are overdue, the oldest first:", *lines))
 
 
 def _spared(told: Draft, incident: Incident) -> Draft:
     """Of a drill nobody hears but who takes part; whoever would be called is left out, in the room."""
-    if not (incident.is_drill and told.mention) or told.mention in (incident.by, *incident.people):
+    if not _is_spared(told, incident):
         return told
     return replace(told, is_told=True, mention="", text=f"drill, nobody is called: {told.text}")
+
+
+def _is_spared(told: Draft, incident: Incident) -> bool:
+    is_part = told.mention in (incident.by, *incident.people)
+    return incident.is_drill and bool(told.mention) and not is_part
 
 
 def _discreet(incident: Incident, told: Draft, site: Site) -> Draft:
@@ -84,6 +114,10 @@ def _ask(text: str, whom: str) -> Draft:
     return replace(draft(Kind.NUDGE, text), mention=whom)
 
 
+def _those(incident: Incident, about: str) -> list[Timer]:
+    return [timer for timer in incident.timers if timer.key.startswith(about)]
+
+
 def _about(timer: Timer) -> str:
     return timer.key.partition(":")[2]
 
@@ -98,11 +132,16 @@ def _line(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterat
     if item.key == "ic":
         yield from _leaderless(incident, now, site)
         return
-    text = f"⏰ due now: {item.text} ({called(item.role)})"
+    text = f"{_BELL}{_when(timer, now)}: {item.text} ({called(item.role)})"
     yield _ask(text, _whom(incident, item, now, site))
     lead = next(iter(site.roles.sre_lead), "")
     if item.key == "published" and lead:
         yield _ask(text, lead)
+
+
+def _when(timer: Timer, now: datetime) -> str:
+    late = now - timer.due
+    return f"{_SINCE} {span(late)} ago" if late > LATE else "is due now"
 
 
 def _whom(incident: Incident, item: Item, now: datetime, site: Site) -> str:
@@ -122,7 +161,9 @@ def _lead(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterat
 
 
 def _phase(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
-    """What of the lines until now is still open, for who leads."""
+    """What of the lines until now is still open, for who leads; where a later phase ends as well, that says it all."""
+    if any(each.fired is None and timer.due < each.due <= now for each in _those(incident, "phase:")):
+        return
     still = [
         i
         for i in incident.items
@@ -162,7 +203,7 @@ def _page(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterat
     if not following:
         yield _say(f"page {id}: {counted(len(called), 'call')}, and nobody answered")
         return
-    text = f"📟 page {id}: nobody answered in {span(ANSWER)}, you are next. Answer with `incident ack`"
+    text = f"📟 page {id}: nobody answered in {span(now - called[-1].at)}, you are next. Answer with `incident ack`"
     paged = draft(Kind.PAGED, text, id=id, user=following, rung=str(len(called)))
     yield replace(paged, is_told=True, mention="" if incident.is_drill else following)
     yield set_timer(timer.key, now + ANSWER)
@@ -219,8 +260,9 @@ def _update(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iter
         return
     step = _about(timer)
     promised = incident.updates[-1].next_due if incident.updates else None
-    since = f", promised {span(now - promised)} ago" if promised and now - promised > LATE else ""
-    text = f"a status update is due{since}: `incident update`"
+    late = now - promised if promised else timedelta()
+    text = f"a status update {_SINCE} {span(late)} ago" if late > LATE else "a status update is due now"
+    text += ": `incident update`"
     if step == "due":
         yield _ask(text, checklists.owner(incident, Role.COMMS) or site.oncall(now))
         yield set_timer("update:deputy", now + timedelta(minutes=5))

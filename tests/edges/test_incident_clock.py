@@ -164,8 +164,58 @@ def test_what_was_due_while_nobody_ran_fires_once_and_says_it_is_late(clock: Clo
     fired = [event.facts for event in events if event.kind == Kind.FIRED]
     assert [each["key"] for each in fired].count("item:ack") == 1
     assert {each["key"]: each.get("late") for each in fired}["item:ack"] == "11 min"
-    told = [event.text for event in events if event.mention and "somebody is on it" in event.text]
-    assert told == ["⏰ due now: somebody is on it (on call) (late by 11 min)"]
+    keys = [each["key"] for each in fired]
+    assert sorted(keys) == ["item:ack", "item:changes", "item:facts", "item:ic", "item:roles"]
+    told = {event.mention: event.text for event in events if event.mention}
+    assert told == {
+        ALICE.user: "⏰ 3 reminders are overdue, the oldest first:\n"
+        "• was due 11 min ago: somebody is on it (on call)\n"
+        "• was due 7 min ago: faulty service and impact are said (incident commander)\n"
+        "• was due 2 min ago: communications and scribe are named (incident commander)",
+        BOB.user: "nobody leads this incident yet: take it with `/sre incident ack` (was due 9 min ago)",
+    }
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(1, "is due now"), (2.5, "was due 1 min ago")])
+def test_a_line_says_either_that_it_is_due_or_since_when(clock: Clock, minutes: float, said: str) -> None:
+    clock.begin()
+    assert clock.wait(minutes, step=minutes) == [(ALICE.user, f"⏰ {said}: somebody is on it (on call)")]
+
+
+def test_a_sev1_after_hours_away_tells_each_who_is_to_act_once(clock: Clock) -> None:
+    clock.begin()
+    clock.lead()
+    told = clock.wait(150, step=150)
+    assert [(whom, text.partition("\n")[0]) for whom, text in told] == [
+        (ALICE.user, "⏰ 8 reminders are overdue, the oldest first:"),
+        (ALICE.user, "⏰ 2 reminders are overdue, the oldest first:"),
+    ]
+    in_the_room = told[1][1]
+    assert "the 15 to 60 min are over" in in_the_room and "the first 15 min are over" not in in_the_room
+    assert "nothing was heard for 2 h 30 min: is somebody still on it? (was due 2 h ago)" in in_the_room
+
+
+def test_a_page_that_was_due_while_nobody_ran_is_a_call_of_its_own(clock: Clock) -> None:
+    clock.begin()
+    for id in ("P1", "P2"):
+        clock.add(Kind.PAGED, "paged", ALICE.user, id=id, user=ALICE.user, rung="0")
+        clock.add(Kind.TIMER, "page", key=f"page:{id}", due=written(clock.now + 5 * MINUTE))
+    told = [text for whom, text in clock.wait(20, step=20) if whom == BOB.user]
+    assert [text.partition(":")[0] for text in told] == [
+        "📟 page P1",
+        "📟 page P2",
+        "nobody leads this incident yet",
+    ]
+    assert told[0] == (
+        "📟 page P1: nobody answered in 20 min, you are next. Answer with `incident ack` (was due 15 min ago)"
+    )
+
+
+def test_in_a_drill_what_comes_late_says_once_that_nobody_is_called(clock: Clock) -> None:
+    clock.begin("sev1 checkout is down --drill")
+    told = dict(clock.wait(17, step=17))
+    assert told[""].count("drill, nobody is called") == 1
+    assert told[""].startswith("drill, nobody is called: nobody leads this incident yet")
 
 
 def test_a_role_nobody_accepted_in_three_minutes_is_offered_to_the_next(clock: Clock) -> None:

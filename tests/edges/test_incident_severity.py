@@ -52,7 +52,7 @@ def test_one_that_becomes_grave_after_hours_is_timed_from_then_on(grave: Grave) 
     grave.severity(1)
     waiting = grave.waiting()
     assert (waiting["item:roles"], waiting["phase:immediate"], waiting["quiet:ask"]) == (10, 15, 30)
-    assert not [text for _, text in grave.wait(60) if "late by" in text]
+    assert not [text for _, text in grave.wait(60) if "was due" in text]
 
 
 def test_one_that_is_less_grave_is_not_listened_to_any_more(grave: Grave) -> None:
