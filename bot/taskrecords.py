@@ -12,7 +12,7 @@ from bot.shelf import Shelf
 from bot.state import Change
 from commands import taskclock
 from commands.ledger import Draft, Event
-from commands.response import task
+from commands.response import taskfold
 from commands.response.task import Task
 
 
@@ -20,10 +20,10 @@ class TaskRecords(Book[Task]):
     shelf = Shelf("task", "sre:tasks", "sre:tasks:due")
 
     def _begun(self, id: str, event: Event) -> Task:
-        return task.begun(id, event)
+        return taskfold.begun(id, event)
 
     def _after(self, record: Task, event: Event) -> Task:
-        return task.after(record, event)
+        return taskfold.after(record, event)
 
     def _consequences(self, before: Task | None, record: Task) -> Iterable[Draft]:
         return taskclock.consequences(before, record, self._now(), self._site)

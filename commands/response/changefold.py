@@ -7,12 +7,11 @@ a move that the way does not have, change nothing but the head.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from commands.ledger import Event, Head, Line
+from commands.ledger import Event
 from commands.response import changemoves
 from commands.response.changeevents import Kind, lines_of, payload_of
 from commands.response.changemoves import Move
 from commands.response.changerequest import (
-    LINES,
     OVER,
     Agreed,
     ChangeRequest,
@@ -25,8 +24,7 @@ from commands.response.changerequest import (
     TickState,
     Validated,
 )
-from commands.response.events import read
-from commands.response.incident import Timer
+from commands.response.folding import line_of, told, with_fired, with_timer
 
 
 def begun(id: str, event: Event) -> ChangeRequest:
@@ -38,26 +36,12 @@ def begun(id: str, event: Event) -> ChangeRequest:
         id=id, payload=payload, digest=payload.digest, by=event.by, opened=event.at, updated=event.recorded,
         channel=event.facts.get("channel", ""), emergency=event.facts.get("emergency", ""),
     )  # fmt: skip
-    return _told(opened, event)
+    return told(opened, event, line_of(event))
 
 
 def after(change: ChangeRequest, event: Event) -> ChangeRequest:
     step = _STEPS.get(event.kind)
-    return _told(step(change, event) if step else change, event)
-
-
-def _told(change: ChangeRequest, event: Event) -> ChangeRequest:
-    """With the event at its head and, if it is told, in its thread."""
-    lines = change.lines
-    if event.is_told:
-        lines = (*lines, Line(str(event.seq), event.text, event.at, event.mention, event.by))
-    return replace(
-        change,
-        head=Head(event.seq, event.hash),
-        updated=max(change.updated, event.recorded),
-        lines=lines[-LINES:],
-        omitted=change.omitted + len(lines[:-LINES]),
-    )
+    return told(step(change, event) if step else change, event, line_of(event))
 
 
 # --- Its way --------------------------------------------------------------------------------------
@@ -223,18 +207,11 @@ def _declared(change: ChangeRequest, event: Event) -> ChangeRequest:
 
 
 def _timer(change: ChangeRequest, event: Event) -> ChangeRequest:
-    key, due = event.facts["key"], read(event.facts.get("due", ""))
-    others = tuple(timer for timer in change.timers if timer.key != key)
-    return replace(change, timers=(*others, Timer(key, due)) if due else others)
+    return replace(change, timers=with_timer(change.timers, event))
 
 
 def _fired(change: ChangeRequest, event: Event) -> ChangeRequest:
-    key = event.facts["key"]
-    timers = tuple(
-        replace(timer, fired=event.at) if timer.key == key and timer.fired is None else timer
-        for timer in change.timers
-    )
-    return replace(change, timers=timers)
+    return replace(change, timers=with_fired(change.timers, event))
 
 
 _STEPS: Mapping[str, _Step] = {

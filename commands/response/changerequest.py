@@ -16,8 +16,6 @@ from commands.finding import Light
 from commands.ledger import START, Head, Line
 from commands.response.incident import Timer
 
-LINES = 300  # of its thread kept on the record; the events keep them all
-
 # How long a window is open for a change that users do not feel.
 UNFELT = timedelta(hours=1)
 

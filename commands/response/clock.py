@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from commands.ledger import Event
 from commands.response.events import Kind, read
-from commands.response.incident import Incident, Item, ItemState, StatusUpdate, Timer
+from commands.response.folding import with_fired, with_timer
+from commands.response.incident import Incident, Item, ItemState, StatusUpdate
 
 
 def _items(incident: Incident, event: Event) -> Incident:
@@ -35,19 +36,11 @@ def _item(incident: Incident, event: Event) -> Incident:
 
 
 def _timer(incident: Incident, event: Event) -> Incident:
-    """Set anew it is due again, whatever became of it before."""
-    key, due = event.facts["key"], read(event.facts.get("due", ""))
-    others = tuple(timer for timer in incident.timers if timer.key != key)
-    return replace(incident, timers=(*others, Timer(key, due)) if due else others)
+    return replace(incident, timers=with_timer(incident.timers, event))
 
 
 def _fired(incident: Incident, event: Event) -> Incident:
-    key = event.facts["key"]
-    timers = tuple(
-        replace(timer, fired=event.at) if timer.key == key and timer.fired is None else timer
-        for timer in incident.timers
-    )
-    return replace(incident, timers=timers)
+    return replace(incident, timers=with_fired(incident.timers, event))
 
 
 def _update(incident: Incident, event: Event) -> Incident:

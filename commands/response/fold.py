@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from commands.ledger import Draft, Event, Head, sealed
+from commands.ledger import Draft, Event, sealed
 from commands.response import clock, life, links, people, said
-from commands.response.incident import LINES, Incident
+from commands.response.folding import told
+from commands.response.incident import Incident
 
 Step = Callable[[Incident, Event], Incident]
 
@@ -55,15 +56,9 @@ def supposed(incident: Incident, draft: Draft, now: datetime) -> Incident:
 
 def _told(incident: Incident, event: Event) -> Incident:
     """With the event at its head and, if anybody is told, in its lines."""
-    lines = incident.lines
-    if event.is_told or event.mention:
-        lines = (*lines, said.line(event))
+    line = said.line(event) if event.is_told or event.mention else None
     return replace(
-        incident,
-        head=Head(event.seq, event.hash),
-        updated=max(incident.updated, event.recorded),
+        told(incident, event, line),
         heard=max(filter(None, (incident.heard, event.at))) if event.by else incident.heard,
-        lines=lines[-LINES:],
-        omitted=incident.omitted + len(lines[:-LINES]),
         report=links.moved(incident.report, event),
     )

@@ -11,8 +11,6 @@ from enum import StrEnum
 
 from commands.ledger import START, Head, Line
 
-LINES = 300  # of its thread kept on the record; the events keep them all
-
 
 class Status(StrEnum):
     """Where it stands. The first eight are its way, in this order; the others leave it at the side."""

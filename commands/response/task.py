@@ -4,13 +4,12 @@ It has an owner and a day from its first event on: nothing else is a task. What 
 done first never changes. Pure; commands/taskclock.py says when its owner is reminded.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from commands.ledger import START, Draft, Event, Head, Line
-from commands.response.events import read
-from commands.response.incident import LINES, Timer
+from commands.ledger import START, Draft, Head, Line
+from commands.response.incident import Timer
 
 
 class TaskState(StrEnum):
@@ -92,67 +91,3 @@ def draft(
     """With its empty facts left out."""
     kept = {name: value for name, value in facts.items() if value}
     return Draft(kind, text, by=by, facts=kept, is_told=is_told, mention=mention)
-
-
-# --- from events to the task ----------------------------------------------------------------------
-
-
-def begun(id: str, event: Event) -> Task:
-    """Raises ValueError for an event that opens none."""
-    if event.kind != Kind.OPENED:
-        raise ValueError(f"{id} does not begin with its opening")
-    facts = event.facts
-    made = Task(
-        id=id, title=facts.get("title", ""), owner=facts["owner"], due=date.fromisoformat(facts["due"]),
-        opened=event.at, updated=event.recorded, by=event.by, cluster=facts.get("cluster", ""),
-        incident=facts.get("incident", ""), topic=facts.get("topic", ""), channel=facts.get("channel", ""),
-        owners=(facts["owner"],), is_drill=facts.get("drill") == "yes", is_private=facts.get("private") == "yes",
-    )  # fmt: skip
-    return _told(made, event)
-
-
-def after(task: Task, event: Event) -> Task:
-    facts = event.facts
-    match event.kind:
-        case Kind.ASSIGNED:
-            task = replace(task, owner=facts["owner"], owners=(*task.owners, facts["owner"]))
-        case Kind.DUE:
-            task = replace(task, due=date.fromisoformat(facts["due"]))
-        case Kind.DONE:
-            task = replace(
-                task,
-                state=TaskState.DONE,
-                finished=event.at,
-                finished_by=event.by,
-                done=task.done or event.at,
-                why="",
-            )
-        case Kind.SKIPPED:
-            task = replace(
-                task,
-                state=TaskState.SKIPPED,
-                finished=event.at,
-                finished_by=event.by,
-                why=facts.get("why", ""),
-            )
-        case Kind.REOPENED:
-            task = replace(
-                task, state=TaskState.OPEN, finished=None, finished_by="", why=facts.get("why", ""),
-                reopened=task.reopened + 1,
-            )  # fmt: skip
-        case Kind.TIMER:
-            due = read(facts.get("due", ""))
-            task = replace(task, timer=Timer("remind", due) if due else None)
-        case Kind.REMINDED if task.timer:
-            task = replace(task, timer=replace(task.timer, fired=event.at))
-    return _told(task, event)
-
-
-def _told(task: Task, event: Event) -> Task:
-    lines = task.lines
-    if event.is_told:
-        lines = (*lines, Line(str(event.seq), event.text, event.at, event.mention, event.by))
-    return replace(
-        task, head=Head(event.seq, event.hash), updated=max(task.updated, event.recorded), lines=lines[-LINES:],
-        omitted=task.omitted + len(lines[:-LINES]),
-    )  # fmt: skip

@@ -11,7 +11,7 @@ from test_courier import DAILY, QUICK, deliver, show, texts, thread
 from bot.courier import Courier
 from bot.state import State
 from commands.ledger import START, Draft, sealed
-from commands.response import task
+from commands.response import taskfold
 from commands.response.task import Kind, Task, draft
 from sandbox.slack import SlackStandIn
 from tests.build import ALICE, BOB, NOW, incident
@@ -46,7 +46,7 @@ def opened(channel: str = DAILY, *drafts: Draft, **facts: Any) -> Task:
 def grown(made: Task | None, *drafts: Draft) -> Task:
     for each in drafts:
         (event,) = sealed([each], made.head if made else START, NOW, ["salt"])
-        made = task.after(made, event) if made else task.begun("TSK-2026-11-23-001", event)
+        made = taskfold.after(made, event) if made else taskfold.begun("TSK-2026-11-23-001", event)
     assert made is not None
     return made
 

@@ -10,7 +10,7 @@ from bot.state import State, lane_of
 from bot.taskrecords import TaskRecords
 from commands.ledger import faults
 from commands.model import Actor, Args, Place
-from commands.response import task as tasks
+from commands.response import taskfold
 from commands.response.task import Task, TaskState
 from sandbox.slack import SlackStandIn
 from tests.build import ALICE, BOB, NOW
@@ -71,9 +71,9 @@ def test_replaying_its_events_gives_the_record_again_and_the_chain_holds(office:
     for line in (f"done {id}", f"reopen {id} came back", f"assign {id} me --due 3d", f"skip {id} moot"):
         assert office.type(f"task {line}").accepted
     first, *rest = office.tasks.events(id)
-    again = tasks.begun(id, first)
+    again = taskfold.begun(id, first)
     for event in rest:
-        again = tasks.after(again, event)
+        again = taskfold.after(again, event)
     assert again == office.now_of(id) and again.state is TaskState.SKIPPED
     assert faults(office.tasks.events(id), again.head, {}) == ()
 

@@ -19,7 +19,7 @@ from commands.finding import Light
 from commands.ledger import START, sealed
 from commands.model import Gap, Inquiry, Section, Seen
 from commands.reads import Now
-from commands.response import events, task
+from commands.response import events, taskfold
 from commands.response.task import Kind, Task, TaskState, draft
 from commands.responsereads import Asker, Awaiting, HouseZone, OpenIncidents, Tasks
 from commands.site import Site
@@ -44,7 +44,7 @@ def made(*drafts: Any, at: datetime = NOON, **facts: Any) -> Task:
     found = None
     for each in (draft(Kind.OPENED, "opened", ALICE.user, **said), *drafts):
         (event,) = sealed([each], found.head if found else START, at, ["salt"])
-        found = task.after(found, event) if found else task.begun("TSK-2026-11-23-001", event)
+        found = taskfold.after(found, event) if found else taskfold.begun("TSK-2026-11-23-001", event)
     assert found is not None
     return found
 
@@ -98,7 +98,7 @@ def _zone(site: Site) -> ZoneInfo:
 def _grown(found: Task, drafts: Any, now: datetime) -> Task:
     for each in drafts:
         (event,) = sealed([each], found.head, now, ["salt"])
-        found = task.after(found, event)
+        found = taskfold.after(found, event)
     return found
 
 
