@@ -172,22 +172,19 @@ def _taken(given: Given, incident: Incident, wanted: Role, why: str) -> Entry:
 
 def _offered(given: Given, incident: Incident, wanted: Role, user: str) -> Entry:
     called, holder = ROLE_NAMES[wanted], incident.holder(wanted)
-    line_ = f"`/sre incident accept {wanted.value}`"
+    drill = incident.is_drill  # nobody is called, so it names who is meant
+    whom = name(given, user) if drill else "you"
+    do = f"press Accept on the card, or type `/sre incident accept {wanted.value}` (or `decline`)."
     handed = f" {in_short(incident, given.now)}" if holder else ""
     told = event(
-        given, Kind.OFFERED, f"asks {_whom(given, user)} to be the {called}: {line_}, or `decline`.{handed}",
-        role=wanted.value, user=user,
+        given, Kind.OFFERED, f"asks {name(given, user)} to be {called}", role=wanted.value, user=user,
+        told=f"asks {whom} to be {called}: {do}{handed}",
     )  # fmt: skip
     keeps = f" {name(given, holder)} keeps it until then." if holder else ""
     return Entry(
         f"{name(given, user)} is asked to be the {called} of {incident.id}.{keeps}",
-        write(incident, aloud(told, user, drill=incident.is_drill)),
+        write(incident, aloud(told, user, drill=drill)),
     )
-
-
-def _whom(given: Given, user: str) -> str:
-    """As the timeline names them; who is not known by name reads it where they are called."""
-    return given.names.get(user, "you")
 
 
 def _offer(given: Given, incident: Incident) -> Offer:

@@ -211,23 +211,27 @@ def brief(id: str) -> Inquiry:
     incident, now, names = known
     events = EventsOf(incident.id, max(incident.head.seq - _LAST, 0), _LAST)
     found: tuple[Event, ...] | Gap = (yield (events,))[events]
+    tried = _tried(found)
     findings = (
         _standing(incident, now),
         _who(incident, names),
-        _tried(found),
+        *tried,
         *_alerts(incident, now),
         _next(incident, now),
     )
-    return Section("brief", f"{incident.id} · {incident.title}", True, findings, f"as of {now:%H:%M:%S} UTC")
+    idle = "" if tried else "What was tried: nothing that the record knows of · "
+    note = f"{idle}as of {now:%H:%M:%S} UTC"
+    return Section("brief", f"{incident.id} · {incident.title}", True, findings, note)
 
 
-def _tried(found: tuple[Event, ...] | Gap) -> Finding:
+def _tried(found: tuple[Event, ...] | Gap) -> tuple[Finding, ...]:
+    """None where nothing was: that is neither well nor wrong, and so it has no light."""
     if isinstance(found, Gap):
-        return unread("EM-2.0", "What was tried", found)
+        return (unread("EM-2.0", "What was tried", found),)
     done = [event for event in found if event.kind in _DONE and event.content][-_TRIED:]
     told = tuple(f"{event.at:%H:%M} UTC {one_line(event.text, 200)}" for event in done)
-    value = "the last, oldest first" if told else "nothing that the record knows of"
-    return Finding("EM-2.0", "What was tried", Light.GREEN, value, evidence=told)
+    value = "the last, oldest first"
+    return (Finding("EM-2.0", "What was tried", Light.GREEN, value, evidence=told),) if told else ()
 
 
 def _next(incident: Incident, now: datetime) -> Finding:
@@ -236,8 +240,9 @@ def _next(incident: Incident, now: datetime) -> Finding:
         f"{_when(item.due, now)}: {item.text} ({checklists.called(item.role)})" for item in lines[:_TRIED]
     )
     fires = firing(incident)
-    value = "the checklist" if told else f"until {fires} no longer fires" if fires else "nothing is due"
-    return Finding("EM-2.0", "What is next", Light.GREEN, value, evidence=told)
+    value = "the checklist" if told else f"wait until {fires} no longer fires" if fires else "nothing is due"
+    light = Light.YELLOW if any(item.due < now for item in lines) else Light.GREEN
+    return Finding("EM-2.0", "What is next", light, value, evidence=told)
 
 
 STATUS = Command(

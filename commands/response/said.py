@@ -21,8 +21,9 @@ _DEEDS = frozenset(
 
 
 def line(event: Event) -> Line:
-    """An event as a line of the incident's thread."""
-    text = event.text if event.content else ERASED
+    """An event as a line of the incident's thread. Where it calls somebody it may speak to them, in other words than the
+    timeline's."""
+    text = event.facts.get("told", event.text) if event.content else ERASED
     return Line(
         str(event.seq), text, event.at, event.mention, event.by,
         alone=not event.is_told, is_deed=event.kind in _DEEDS or event.facts.get("name") == Milestone.ACKNOWLEDGED,

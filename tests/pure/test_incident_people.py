@@ -121,8 +121,22 @@ def test_a_role_is_offered_and_the_one_who_is_asked_is_called() -> None:
     entry = decided(f"assign ic <@{BOB.user}|bob>", incident())
     made = build.grown(incident(), *entry.writes[0].drafts)
     assert made.holder(Role.IC) == "" and [offer.user for offer in made.offers] == [BOB.user]
-    assert made.lines[-1].mention == BOB.user and "`/sre incident accept ic`" in made.lines[-1].text
+    assert made.lines[-1].mention == BOB.user
+    assert made.lines[-1].text == (
+        "asks you to be incident commander: press Accept on the card, or type `/sre incident accept ic` (or `decline`)."
+    )
+    assert entry.writes[0].drafts[0].text == f"asks {BOB.user} to be incident commander", (
+        "as the timeline says it"
+    )
     assert after("accept", made, BOB).holder(Role.IC) == BOB.user
+
+
+def test_in_a_drill_nobody_is_called_so_the_offer_names_who_is_meant() -> None:
+    made = after(f"assign ic <@{BOB.user}|bob>", incident(drill="yes"))
+    assert (made.lines[-1].mention, made.lines[-1].text.partition(":")[0]) == (
+        "",
+        f"asks {BOB.user} to be incident commander",
+    )
 
 
 def test_the_holder_keeps_the_role_until_the_next_one_accepts_and_both_hear_how_it_stands() -> None:
