@@ -172,11 +172,11 @@ class Homes:
 
 
 def _note(state: State, user: str, known: Shown) -> None:
-    """As long as it was opened lately; who opened it meanwhile is not forgotten."""
+    """As long as it was opened lately, or it would be kept for ever; who opened it meanwhile is not forgotten."""
     now = shown(state, user)
     if now is not None:
         kept = replace(known, opened=now.opened, channel=now.channel)
-        state.redis.set(_key(user), orjson.dumps(asdict(kept)), keepttl=True)
+        state.redis.set(_key(user), orjson.dumps(asdict(kept)), keepttl=True, xx=True)
 
 
 def forget(state: State, user: str) -> None:

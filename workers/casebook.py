@@ -7,12 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from bot.casebook import Casebook
 from commands.alertreads import Called, GroupOf, Occurrences, OpenGroups
-from commands.errors import Unreachable
 from commands.model import Read
+from workers import ownstore
 
 
 class CasebookSource:
@@ -32,10 +30,8 @@ class CasebookSource:
         return ((GroupOf, OpenGroups, Called), (Occurrences,))
 
     def read(self, read: Read, deadline: float) -> Any:
-        try:
+        with ownstore.asked():
             return self._answer(read)
-        except RedisError as error:
-            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
 
     def _answer(self, read: Read) -> Any:
         match read:

@@ -5,12 +5,10 @@ Called by workers/reader.py.
 
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from bot.changerecords import ChangeRecords
-from commands.errors import Unreachable
 from commands.model import Read
 from commands.responsereads import ChangeBaseline, ChangeRequestOf, ChangeRequests, ChangeSamples
+from workers import ownstore
 
 
 class ChangeSource:
@@ -21,10 +19,8 @@ class ChangeSource:
         return ((ChangeRequestOf, ChangeRequests), (ChangeBaseline, ChangeSamples))
 
     def read(self, read: Read, deadline: float) -> Any:
-        try:
+        with ownstore.asked():
             return self._answer(read)
-        except RedisError as error:
-            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
 
     def _answer(self, read: Read) -> Any:
         match read:

@@ -7,18 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from bot.casebook import Casebook
 from bot.changerecords import ChangeRecords
 from bot.records import Records
 from bot.settings import Settings
 from bot.state import State
 from bot.taskrecords import TaskRecords
-from commands.errors import Unreachable
 from commands.model import Read
 from commands.reads import EvidenceKept, HeartbeatView, Now, WebhookHeartbeat
 from commands.site import ClusterSite
+from workers import ownstore
 from workers.aws import Aws, Bucket
 from workers.awswrites import AwsWrites
 from workers.casebook import CasebookSource
@@ -56,13 +54,11 @@ class Own:
     def read(self, read: Read, deadline: float) -> Any:
         if isinstance(read, Now):
             return datetime.now(UTC)
-        try:
+        with ownstore.asked():
             if isinstance(read, EvidenceKept):
                 return frozenset(uid for uid in read.uids if self._state.marked(f"evidence:{uid}"))
             watchdog = self._state.heard(self._beat.replace("webhook", "watchdog", 1))
             return HeartbeatView(self._state.heard(self._beat), self._state.heard("bot-start"), watchdog)
-        except RedisError as error:
-            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
 
 
 class Clients:

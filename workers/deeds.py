@@ -10,11 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from bot.audit import Trail, view
 from bot.changerecords import ChangeRecords
-from commands.errors import Unanswered, Unreachable
+from commands.errors import Unanswered
 from commands.model import Read, State
 from commands.numbers.announced import facts_of
 from commands.numbers.turns import turns
@@ -33,6 +31,7 @@ from commands.responsereads import (
 )
 from commands.site import CHANGES, Site
 from commands.words import WORDS
+from workers import ownstore
 
 # What is left of the time for a read when going through the trail stops.
 _SPARE_SECONDS = 0.5
@@ -62,10 +61,8 @@ class DeedsSource:
         return ((ChangeOutcomes, CommandCounts), (OnCallTurns,))
 
     def read(self, read: Read, deadline: float) -> Any:
-        try:
+        with ownstore.asked():
             return self._answer(read, lambda: time.monotonic() > deadline - _SPARE_SECONDS)
-        except RedisError as error:
-            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
 
     def _answer(self, read: Read, is_late: Callable[[], bool]) -> Any:
         match read:

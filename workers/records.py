@@ -5,13 +5,11 @@ Called by workers/reader.py.
 
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from bot.records import Records
-from commands.errors import Unreachable
 from commands.model import Read
 from commands.response.incident import Incident
 from commands.responsereads import EventsOf, HouseZone, IncidentOf, Incidents, OpenIncidents
+from workers import ownstore
 
 
 class RecordsSource:
@@ -25,10 +23,8 @@ class RecordsSource:
         return ((IncidentOf, OpenIncidents, HouseZone), (Incidents, EventsOf))
 
     def read(self, read: Read, deadline: float) -> Any:
-        try:
+        with ownstore.asked():
             return self._answer(read)
-        except RedisError as error:
-            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
 
     def _answer(self, read: Read) -> Any:
         match read:

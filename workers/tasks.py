@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from bot.taskrecords import TaskRecords
-from commands.errors import Unreachable
 from commands.model import Read
 from commands.responsereads import Tasks, TasksOf
+from workers import ownstore
 
 
 class TasksSource:
@@ -18,12 +16,10 @@ class TasksSource:
         return ((TasksOf, Tasks),)
 
     def read(self, read: Read, deadline: float) -> Any:
-        try:
+        with ownstore.asked():
             match read:
                 case TasksOf():
                     return self._tasks.of_incident(read.incident)
                 case Tasks():
                     return self._tasks.told(read.since)
-        except RedisError as error:
-            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
         raise LookupError(f"not a read of the tasks: {read}")

@@ -16,10 +16,7 @@ from datetime import UTC, datetime
 from itertools import islice, takewhile
 from typing import Any, Protocol
 
-from redis.exceptions import RedisError
-
 from bot.audit import Follower, Line, Trail, view
-from commands.errors import Unreachable
 from commands.model import Read
 from commands.reads import (
     AuditChain,
@@ -32,6 +29,7 @@ from commands.reads import (
     AuditTrail,
     KeepAudit,
 )
+from workers import ownstore
 
 PREFIX = "audit/"
 
@@ -74,10 +72,8 @@ class TrailSource:
         return ((AuditTrail, AuditChain), (AuditCopies, KeepAudit))
 
     def read(self, read: Read, deadline: float) -> Any:
-        try:
+        with ownstore.asked():
             return self._answer(read, lambda: time.monotonic() > deadline - _SPARE_SECONDS)
-        except RedisError as error:
-            raise Unreachable(f"the bot's own store does not answer: {error}", mend="see /readyz") from error
 
     def _answer(self, read: Read, is_late: Callable[[], bool]) -> Any:
         match read:

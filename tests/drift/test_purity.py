@@ -90,10 +90,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "bot/state.py", "bot/presence.py", "bot/doctor/__init__.py", "bot/doctor/store.py", "bot/doctor/house.py",
         "bot/slack.py", "bot/web.py", "bot/courier.py", "bot/__main__.py",
         "bot/scribe.py", "bot/turns.py", "workers/__main__.py",
-        "workers/clients.py", "workers/trail.py", "workers/casebook.py", "workers/records.py", "workers/deeds.py",
-        "workers/tasks.py",
-        "workers/changesource.py",
-        "workers/jobs.py", "workers/alone.py",
+        "workers/ownstore.py", "workers/jobs.py", "workers/alone.py",
     ),
     "redis": ("bot/state.py", "bot/doctor/store.py"),  # and bot/outbox.py, through the State it is given
     "rq": ("bot/state.py", "workers/__main__.py"),
