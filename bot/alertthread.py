@@ -11,6 +11,7 @@ from bot.blocks import (
     bounded,
     buttons,
     context,
+    dated,
     escape,
     fenced,
     mention,
@@ -105,7 +106,7 @@ def _words(section: Section) -> list[str]:
 
 def _facts(finding: Finding) -> list[str]:
     told = [one_line(finding)]
-    told += [f"      • {line(fact, 400)}" for fact in finding.evidence[:_FACTS]]
+    told += [f"      • {dated(line(fact, 400))}" for fact in finding.evidence[:_FACTS]]
     if len(finding.evidence) > _FACTS:
         told.append(f"      • and {len(finding.evidence) - _FACTS} more")
     return told + [f"      → {line(mend, _MEND)}" for mend in finding.mend.splitlines()[:4]]

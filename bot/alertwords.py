@@ -7,7 +7,7 @@ redacted; every one of them is escaped here.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from bot.blocks import cut, escape, mention, moment
+from bot.blocks import cut, dated, escape, mention, moment
 from commands.model import Alert, AlertGroup, Cause, Confidence, Severity
 from commands.phrase import counted, shortly, span
 from commands.triage.rule import Subject
@@ -152,7 +152,7 @@ def code(text: str) -> str:
 
 
 def cause(found: Cause) -> str:
-    return f"*{SURE[found.confidence]}:* {line(found.text, 600)}"
+    return f"*{SURE[found.confidence]}:* {dated(line(found.text, 600))}"
 
 
 def person(user: str) -> str:

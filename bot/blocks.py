@@ -8,7 +8,7 @@ records by bot/render.py, changes by bot/changecard.py, alerts by bot/alertcard.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from commands.finding import Link, Suggestion
@@ -78,6 +78,22 @@ def link(url: str, label: str) -> str:
 def moment(at: datetime) -> str:
     """A time shown in each reader's own zone, with UTC for clients that cannot."""
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{at:%Y-%m-%d %H:%M} UTC>"
+
+
+def dated(said: str) -> str:
+    """Escaped text with each time that is written as UTC (commands/phrase.py: moment) shown as `moment` shows it. Last
+    of all: what is cut after that may end within one."""
+    return _WRITTEN.sub(_shown, said)
+
+
+_WRITTEN = re.compile(r"(?<![\w-])\d{4}-\d\d-\d\d \d\d:\d\d UTC\b")
+
+
+def _shown(found: re.Match[str]) -> str:
+    try:
+        return moment(datetime.strptime(found[0], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
+    except ValueError:  # no day of any calendar
+        return found[0]
 
 
 def mention(member: str) -> str:

@@ -1,7 +1,7 @@
 """Pure: how findings are written, in an answer, in a plan and in a verdict alike: a line each, worst first,
 with its colour, its worst fact and the line that mends it."""
 
-from bot.blocks import cut, escape
+from bot.blocks import cut, dated, escape
 from commands.finding import Finding, Light
 from commands.phrase import shortly
 
@@ -37,7 +37,7 @@ def judged_lines(findings: tuple[Finding, ...]) -> list[str]:
 def finding_lines(finding: Finding) -> list[str]:
     lines = [one_line(finding)]
     shown = finding.evidence[:_EVIDENCE]
-    lines += [f"      • {escape(cut(shortly(fact), 400))}" for fact in shown]
+    lines += [f"      • {_fact(fact, 400)}" for fact in shown]
     if len(finding.evidence) > _EVIDENCE:
         lines.append(f"      • and {len(finding.evidence) - _EVIDENCE} more")
     return lines
@@ -54,14 +54,18 @@ def one_line(finding: Finding) -> str:
         line += f"  · {escape(finding.alarm)}"
     elif finding.light is not Light.GREEN and finding.evidence and finding.value in ("", "unknown"):
         line += f"  {escape(finding.evidence[0])}"
-    return cut(shortly(line.replace("\n", " ")), 600)
+    return dated(cut(shortly(line.replace("\n", " ")), 600))
+
+
+def _fact(text: str, limit: int) -> str:
+    return dated(escape(cut(shortly(text), limit)))
 
 
 def _top_line(finding: Finding) -> str:
     """The line of the summary card; what is red names its worst case there, for who reads no further."""
     line = one_line(finding)
     if finding.light is Light.RED and finding.evidence and not finding.alarm and finding.value:
-        line += f"  · {escape(cut(shortly(finding.evidence[0]), 160))}"
+        line += f"  · {_fact(finding.evidence[0], 160)}"
     return line
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from commands.model import AlertGroup, Storm
 from commands.phrase import span
@@ -47,19 +48,20 @@ def title(storm: Storm) -> str:
     return f"All {storm.members} groups of this storm"
 
 
-def listing(storm: Storm, members: Iterable[AlertGroup]) -> str:
-    """A line for each group, those that fire first."""
+def listing(storm: Storm, members: Iterable[AlertGroup], zone: ZoneInfo) -> str:
+    """A line for each group, those that fire first; times as people of the site read them."""
     parted = sorted(members, key=lambda group: (not _fires(group, storm), group.opened, group.id))
-    rows = [_row(group, storm) for group in parted]
-    return "\n".join(["state\tsince (UTC)\tlasted\tgroup\talert\tcluster\tlabels", *rows]) + "\n"
+    rows = [_row(group, storm, zone) for group in parted]
+    return "\n".join([f"state\tsince ({zone})\tlasted\tgroup\talert\tcluster\tlabels", *rows]) + "\n"
 
 
-def _row(group: AlertGroup, storm: Storm) -> str:
+def _row(group: AlertGroup, storm: Storm, zone: ZoneInfo) -> str:
     fires = _fires(group, storm)
     lasted = "" if fires else span(group.updated - group.opened)
     labels = ", ".join(f"{name}={value}" for name, value in sorted(group.group_labels.items()))
     state = f"firing {len(group.firing)}" if fires else "resolved"
-    told = (state, f"{group.opened:%Y-%m-%d %H:%M:%S}", lasted, group.id, group.name, group.cluster, labels)
+    since = f"{group.opened.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    told = (state, since, lasted, group.id, group.name, group.cluster, labels)
     return "\t".join(" ".join(part.split()) for part in told)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 
 
@@ -16,6 +16,11 @@ def span(length: timedelta) -> str:
     if seconds < 86_400:
         return _two(seconds // 3600, "h", seconds % 3600 // 60, "min")
     return _two(seconds // 86_400, "d", seconds % 86_400 // 3600, "h")
+
+
+def moment(at: datetime) -> str:
+    """A time inside a sentence. Slack shows what is written so in each reader's own zone (bot/blocks.py: dated)."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def counted(count: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from zoneinfo import ZoneInfo
 
 from bot import duties, storms
 from bot.casebook import Casebook
@@ -105,7 +106,7 @@ class Rounds:
         told = replace(told, over=storms.is_over(told, joined, now))
         change = self._state.change()
         if storms.is_settled(told, joined, now):
-            told = _listed(change, told, members)
+            told = _listed(change, told, members, ZoneInfo(self._site.timezone))
         change.put(told, was=stored.version, keep=KEEP if told.over else None)
         self._casebook.told(change, told, count)
         if told.over and not stored.record.over:
@@ -162,9 +163,9 @@ def _try(change: Change) -> None:
         change.commit()
 
 
-def _listed(change: Change, storm: Storm, members: tuple[AlertGroup, ...]) -> Storm:
+def _listed(change: Change, storm: Storm, members: tuple[AlertGroup, ...], zone: ZoneInfo) -> Storm:
     """With the list of its groups as a file. A file in Slack cannot be changed: a longer list is another one."""
-    content = storms.listing(storm, members).encode()
+    content = storms.listing(storm, members, zone).encode()
     stored = f"{storm.id}-{storm.members}"
     try:
         change.keep_file(stored, content)

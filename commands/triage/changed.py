@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from commands.finding import Finding, Light, Suggestion
 from commands.model import Cause, Confidence, Gap
-from commands.phrase import counted, span
+from commands.phrase import counted, moment, span
 from commands.triagereads import ChangeSeen, ChangesSeen
 from commands.wording import one_line, unread
 from commands.workloads import typed
@@ -106,8 +106,8 @@ def told(change: ChangeSeen, began: datetime) -> Iterable[str]:
 def _when(at: datetime, began: datetime) -> str:
     length = began - at
     if length >= timedelta(0):
-        return f"{span(length)} before it began ({at:%H:%M} UTC)"
-    return f"{span(-length)} after it began ({at:%H:%M} UTC)"
+        return f"{span(length)} before it began ({moment(at)})"
+    return f"{span(-length)} after it began ({moment(at)})"
 
 
 def _cause(change: ChangeSeen, began: datetime, *, is_own: bool) -> Cause:

@@ -6,7 +6,7 @@ from datetime import datetime
 from commands.finding import Finding, Light, Suggestion
 from commands.loglines import entries, telling
 from commands.model import Cause, Confidence, Gap, Reads, Seen
-from commands.phrase import counted, span
+from commands.phrase import counted, moment, span
 from commands.podreads import ContainerLog, Events, EventView, LogText, PodDetail, PodDetails
 from commands.reads import Now
 from commands.site import ClusterSite
@@ -207,7 +207,7 @@ def _run(run: JobView) -> str:
     state = (
         "running" if run.active else "succeeded" if run.succeeded else "failed" if run.failed else "waiting"
     )
-    begun = f", begun {run.started:%m-%d %H:%M} UTC" if run.started else ""
+    begun = f", begun {moment(run.started)}" if run.started else ""
     took = f", took {span(run.finished - run.started)}" if run.finished and run.started else ""
     return f"{run.name}: {state}{begun}{took}"
 

@@ -131,7 +131,7 @@ def _value(answer: Vector | Gap) -> float | None:
 
 
 def _words(value: float, site: ClusterSite, began: Onset | None) -> str:
-    """ "95 of 100 requests take up to 235 ms (objective 200 ms) since 10:04 UTC, before 40 ms"."""
+    """ "95 of 100 requests take up to 235 ms (objective 200 ms) since 2026-11-23 10:04 UTC, before 40 ms"."""
     objective = seconds(site.slo.latency.target_ms / 1000)
     return f"95 of 100 requests take up to {seconds(value)} (objective {objective}){_when(began)}"
 

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from zoneinfo import ZoneInfo
 
 from commands.finding import Finding, Light
-from commands.model import Alert, AlertGroup, Attachment, Inquiry, Section
+from commands.model import Alert, AlertGroup, Attachment, Gap, Inquiry, Section
 from commands.phrase import counted
+from commands.responsereads import HouseZone
 from commands.site import ClusterSite
 
 # As many are on the card itself (bot/alertcard.py).
@@ -17,11 +19,15 @@ _TOP = 5
 
 
 def told(group: AlertGroup, site: ClusterSite) -> Inquiry:
-    yield ()
     if len(group.alerts) <= FEW:
+        yield ()
         return Section("list", _TITLE, True)
+    told = (yield (HouseZone(),))[HouseZone()]
+    zone = ZoneInfo("UTC" if isinstance(told, Gap) else told)
     findings = tuple(filter(None, (_most(name, group) for name in _BY)))
-    file = Attachment(f"{group.name or 'alerts'}.txt", f"{counted(len(group.alerts), 'alert')}", _file(group))
+    file = Attachment(
+        f"{group.name or 'alerts'}.txt", counted(len(group.alerts), "alert"), _file(group, zone)
+    )
     return Section("list", _TITLE, True, findings, attachments=(file,))
 
 
@@ -37,12 +43,13 @@ def _most(name: str, group: AlertGroup) -> Finding | None:
     return Finding("AL-12", f"By {name}", Light.YELLOW, f"{len(counts)} different", evidence=(*lines, *more))
 
 
-def _file(group: AlertGroup) -> str:
-    return "".join(f"{line}\n" for line in _lines((*group.firing, *group.resolved)))
+def _file(group: AlertGroup, zone: ZoneInfo) -> str:
+    return "".join(f"{line}\n" for line in _lines((*group.firing, *group.resolved), zone))
 
 
-def _lines(alerts: Iterable[Alert]) -> Iterable[str]:
+def _lines(alerts: Iterable[Alert], zone: ZoneInfo) -> Iterable[str]:
     for alert in alerts:
         labels = ", ".join(f'{name}="{value}"' for name, value in sorted(alert.labels.items()))
         said = alert.annotations.get("summary") or alert.annotations.get("description") or ""
-        yield f"{alert.status}  {alert.starts_at:%Y-%m-%d %H:%M:%S}Z  {labels}  {' '.join(said.split())}".rstrip()
+        since = f"{alert.starts_at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+        yield f"{alert.status}  {since}  {labels}  {' '.join(said.split())}".rstrip()

@@ -11,6 +11,7 @@ from itertools import pairwise
 from statistics import mean, median, quantiles
 
 from commands.alertreads import Matrix
+from commands.phrase import moment
 
 Points = Sequence[tuple[float, float]]
 
@@ -34,10 +35,10 @@ class Onset:
 
     @property
     def words(self) -> str:
-        """ "since 10:04 UTC", "for more than 3 h", ""."""
+        """ "since 2026-11-23 10:04 UTC", "for longer than 3 h", ""."""
         if self.is_older:
             return "for longer than 3 h"
-        return f"since {self.at:%H:%M} UTC" if self.at else ""
+        return f"since {moment(self.at)}" if self.at else ""
 
 
 def points(matrix: Matrix) -> Points:

@@ -161,7 +161,7 @@ class _Told:
         return f"{plain(found[()])} requests a second" if found else "the requests"
 
     def _felt(self) -> str:
-        """ "20 % of 20 requests a second fail since 10:04 UTC"."""
+        """ "20 % of 20 requests a second fail since 2026-11-23 10:04 UTC"."""
         found = self.onset
         when = f" {found.words}" if found and found.words else ""
         return f"{share(self._share or 0.0)} of {self._rate()} fail{when}"

@@ -12,10 +12,12 @@ from test_render import TEXT, check, drawn, golden
 
 from bot import blocks, render
 from bot.alertcard import silence_view
-from bot.blocks import Message
+from bot.blocks import Message, moment
 from bot.care import SNOOZE
 from bot.secret import Redactor
+from commands import phrase
 from commands.finding import Finding, Light, Suggestion
+from commands.ledger import Line
 from commands.model import (
     Alert,
     AlertGroup,
@@ -23,7 +25,6 @@ from commands.model import (
     Care,
     Cause,
     Confidence,
-    Line,
     Notice,
     Record,
     Request,
@@ -31,6 +32,7 @@ from commands.model import (
     Seen,
     Severity,
 )  # fmt: skip
+from commands.responsereads import HouseZone
 from commands.site import ClusterSite
 from commands.triage import listing
 from sandbox.slack import limits
@@ -256,8 +258,23 @@ def test_of_a_large_group_nothing_is_counted_that_is_another_everywhere() -> Non
     asked = listing.told(group(alerts=alerts), ClusterSite())
     next(asked)
     with pytest.raises(StopIteration) as end:
-        asked.send(Seen({}))
+        asked.send(Seen({HouseZone(): "Europe/Berlin"}))
     assert end.value.value.findings == () and len(end.value.value.attachments) == 1
+    assert "firing  2026-11-23 09:30:00 CET  alertname=" in end.value.value.attachments[0].content
+
+
+def test_a_time_in_the_text_of_a_cause_is_shown_as_the_times_of_its_card() -> None:
+    """In each reader's own zone; what is written so in a label or is no time stays as it is."""
+    told = replace(
+        CAUSE, text=f"rollout 12 min before it began ({phrase.moment(build.NOW)}) & 2026-99-99 08:30 UTC"
+    )
+    shown = f"rollout 12 min before it began ({moment(build.NOW)}) &amp; 2026-99-99 08:30 UTC"
+    assert f"*Probable cause:* {shown}" in card(group(cause=told)).blocks[0]["text"]["text"]
+    facts = (f"since {phrase.moment(build.NOW)}",)
+    (reply,) = drawn(
+        triage(Section("cause", "C", True, (Finding("k", "L", Light.RED, facts[0], evidence=facts),)))
+    )
+    assert reply.blocks[0]["text"]["text"].count(f"since {moment(build.NOW)}") == 2
 
 
 def test_up_to_ten_alerts_are_listed_by_what_tells_them_apart() -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from bot import storms
 from bot.alertcard import storm
@@ -57,9 +58,9 @@ def test_the_list_is_worth_sharing_once_nobody_joined_for_a_minute() -> None:
 
 
 def test_the_list_has_a_line_for_each_group_those_that_fire_first() -> None:
-    text = storms.listing(STORM, [quiet(1), member(2, "Two\nLines")])
+    text = storms.listing(STORM, [quiet(1), member(2, "Two\nLines")], ZoneInfo("Europe/Berlin"))
     head, first, second = text.splitlines()
-    assert head.startswith("state\t")
+    assert head.startswith("state\tsince (Europe/Berlin)\t") and "\t2026-11-23 09:30:00\t" in first
     assert first.split("\t")[0] == "firing 1" and "Two Lines" in first
     assert second.split("\t")[0] == "resolved"
 

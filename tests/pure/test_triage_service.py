@@ -80,7 +80,7 @@ def test_what_is_not_counted_at_all_fails_nowhere_and_is_not_green() -> None:
 
 def test_users_are_told_how_many_fail_of_how_many_and_since_when() -> None:
     errors = finding(failing(_since(27)), "Errors of")
-    assert errors.value == "20 % of 20 requests a second fail since 08:04 UTC"
+    assert errors.value == "20 % of 20 requests a second fail since 2026-11-23 08:04 UTC"
     assert errors.evidence[0].startswith("before: 0.1 %; the last 3 h: ")
 
 
