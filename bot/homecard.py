@@ -45,6 +45,13 @@ _TEXT = 120
 
 _UNREAD = ICON[Light.UNKNOWN]
 
+# The roles of the configuration (commands/site.py), as one says what somebody is there.
+ROLE_WORDS = {
+    "oncall": "on call", "approvers": "approver", "two_person": "approver where it takes two",
+    "sre-lead": "SRE lead", "security": "security", "platform": "platform",
+    "service-owner": "service owner", "db-owner": "database owner", "comms": "communications",
+}  # fmt: skip
+
 R = TypeVar("R")
 
 
@@ -295,7 +302,10 @@ def _task(page: Home, task: Task) -> str:
 def _duty(page: Home) -> list[Block]:
     """By the rota; a page mentions nobody: nobody is called by it."""
     if not page.shifts:
-        return [heading("On call"), paragraph("Nobody is, by `roles.oncall` of the configuration.")]
+        return [
+            heading("On call"),
+            paragraph("Nobody is on call: `roles.oncall` of the configuration names nobody."),
+        ]
     now, *then = page.shifts
     until = f" until {moment(now.until)}" if now.until else ""
     you = " · that is you" if now.user == page.user else ""
@@ -305,7 +315,7 @@ def _duty(page: Home) -> list[Block]:
 
 def _schedule(page: Home) -> list[Block]:
     if not page.runs:
-        return [heading("What runs next"), paragraph(f"{_UNREAD} No scheduler has told.")]
+        return [heading("What runs next"), paragraph(f"{_UNREAD} No scheduler has told yet what runs next.")]
     return _part("What runs next", map(_run, page.runs), "All of it: `/sre help schedule`")
 
 
@@ -317,11 +327,13 @@ def _run(run: RunView) -> str:
 
 def _rights(page: Home) -> list[Block]:
     who = page.who
-    roles = ", ".join(f"`{code(each)}`" for each in who.roles) or "none"
+    roles = ", ".join(map(_role, who.roles)) or "none"
     lines = [f"Roles: {roles}"]
     if who.unsure:
-        unsure = ", ".join(f"`{code(each)}`" for each in who.unsure)
-        lines.append(f"{_UNREAD} Slack has not told lately who is in the user groups of {unsure}")
+        unsure = ", ".join(map(_role, who.unsure))
+        lines.append(
+            f"{_UNREAD} Slack has not told lately who is in the user groups of these roles: {unsure}"
+        )
     changes = sorted(who.changes)
     told = ", ".join(f"`{code(each)}`" for each in changes[:_LINES])
     more = f" and {len(changes) - _LINES} more" if changes[_LINES:] else ""
@@ -329,3 +341,7 @@ def _rights(page: Home) -> list[Block]:
         f"Look at everything, and ask for {told}{more}" if told else "Look at everything, change nothing"
     )
     return _part("What you may do", lines, "In words: `/sre help whoami`")
+
+
+def _role(name: str) -> str:
+    return ROLE_WORDS.get(name) or f"`{code(name)}`"

@@ -151,7 +151,7 @@ def _whom(incident: Incident, item: Item, now: datetime, site: Site) -> str:
 def _leaderless(incident: Incident, now: datetime, site: Site) -> Iterator[Draft]:
     """The deputy, else the next on call, and three minutes later the SRE lead."""
     whom = incident.holder(Role.DEPUTY) or site.second_oncall(now) or site.oncall(now)
-    yield _say("nobody leads this incident yet: take it with `/sre incident ack`", whom)
+    yield _say("nobody leads this incident yet: `/sre incident assign ic me` takes command", whom)
     yield set_timer("lead:ic", now + timedelta(minutes=3))
 
 
@@ -203,7 +203,8 @@ def _page(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterat
     if not following:
         yield _say(f"page {id}: {counted(len(called), 'call')}, and nobody answered")
         return
-    text = f"📟 page {id}: nobody answered in {span(now - called[-1].at)}, you are next. Answer with `incident ack`"
+    silent = span(now - called[-1].at)
+    text = f"📟 page {id}: nobody answered in {silent}, you are next. Answer with `/sre incident ack`"
     paged = draft(Kind.PAGED, text, id=id, user=following, rung=str(len(called)))
     yield replace(paged, is_told=True, mention="" if incident.is_drill else following)
     yield set_timer(timer.key, now + ANSWER)
@@ -216,7 +217,7 @@ def _review(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iter
         return
     text = f"{glass.request} was approved by one person alone {span(now - glass.at)} ago, and nobody has reviewed it"
     whom = next((each for each in (*site.roles.sre_lead, *site.rota(now)) if each != glass.by), "")
-    yield _say(f"{text}: `incident review {glass.request}`", whom)
+    yield _say(f"{text}: `/sre incident review {glass.request}`", whom)
     yield set_timer(timer.key, now + AGAIN)
 
 
@@ -248,7 +249,7 @@ def _stable(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iter
         yield set_timer(timer.key, last + QUIET)
         return
     lead = checklists.owner(incident, Role.IC) or site.oncall(now)
-    yield _ask(f"no alert of it fired for {span(QUIET)}: if users are well, `incident resolve`", lead)
+    yield _ask(f"no alert of it fired for {span(QUIET)}: if users are well, `/sre incident resolve`", lead)
 
 
 # --- status updates -------------------------------------------------------------------------------
@@ -262,7 +263,7 @@ def _update(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iter
     promised = incident.updates[-1].next_due if incident.updates else None
     late = now - promised if promised else timedelta()
     text = f"a status update {_SINCE} {span(late)} ago" if late > LATE else "a status update is due now"
-    text += ": `incident update`"
+    text += ": `/sre incident update`"
     if step == "due":
         yield _ask(text, checklists.owner(incident, Role.COMMS) or site.oncall(now))
         yield set_timer("update:deputy", now + timedelta(minutes=5))

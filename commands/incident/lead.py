@@ -227,9 +227,9 @@ def decline(given: Given) -> Entry:
     ]
     offer = mine[0] if mine else _offer(given, incident)
     why = reason(given, rest)
-    verb = "takes the offer back" if mine else "cannot be"
+    verb = "takes back the offer to be" if mine else "cannot be"
     told = event(
-        given, Kind.DECLINED, f"{verb}: {ROLE_NAMES[offer.role]}" + (f" ({why})" if why else ""),
+        given, Kind.DECLINED, f"{verb} {ROLE_NAMES[offer.role]}" + (f" ({why})" if why else ""),
         role=offer.role.value, user=offer.user, why=why,
     )  # fmt: skip
     other = offer.user if mine else offer.by

@@ -121,7 +121,7 @@ def test_nobody_leads_so_the_next_on_call_is_asked_and_then_the_lead(clock: Cloc
     clock.begin()
     told = [each for each in clock.wait(7) if "lead" in each[1]]
     assert told == [
-        (BOB.user, "nobody leads this incident yet: take it with `/sre incident ack`"),
+        (BOB.user, "nobody leads this incident yet: `/sre incident assign ic me` takes command"),
         (DAVE.user, "still nobody leads this incident"),
     ]
 
@@ -172,7 +172,7 @@ def test_what_was_due_while_nobody_ran_fires_once_and_says_it_is_late(clock: Clo
         "• was due 11 min ago: somebody is on it (on call)\n"
         "• was due 7 min ago: faulty service and impact are said (incident commander)\n"
         "• was due 2 min ago: communications and scribe are named (incident commander)",
-        BOB.user: "nobody leads this incident yet: take it with `/sre incident ack` (was due 9 min ago)",
+        BOB.user: "nobody leads this incident yet: `/sre incident assign ic me` takes command (was due 9 min ago)",
     }
 
 
@@ -207,7 +207,7 @@ def test_a_page_that_was_due_while_nobody_ran_is_a_call_of_its_own(clock: Clock)
         "nobody leads this incident yet",
     ]
     assert told[0] == (
-        "📟 page P1: nobody answered in 20 min, you are next. Answer with `incident ack` (was due 15 min ago)"
+        "📟 page P1: nobody answered in 20 min, you are next. Answer with `/sre incident ack` (was due 15 min ago)"
     )
 
 
@@ -244,7 +244,7 @@ def test_nobody_is_called_in_a_drill(clock: Clock) -> None:
     clock.add(Kind.PAGED, "paged", ALICE.user, id="P1", user=ALICE.user, rung="0")
     clock.add(Kind.TIMER, "page", key="page:P1", due=written(clock.now + 5 * MINUTE))
     assert [each for each in clock.wait(6) if "page P1" in each[1]] == [
-        ("", "📟 page P1: nobody answered in 5 min, you are next. Answer with `incident ack`")
+        ("", "📟 page P1: nobody answered in 5 min, you are next. Answer with `/sre incident ack`")
     ]
 
 
@@ -319,7 +319,9 @@ def test_half_an_hour_of_watching_without_an_alert_is_told_to_who_leads(clock: C
     clock.add(Kind.STATUS, "watched", ALICE.user, to="monitoring")
     assert not [each for each in clock.wait(29, step=1) if "no alert of it fired" in each[1]]
     told = [each for each in clock.wait(2, step=1) if "no alert of it fired" in each[1]]
-    assert told == [(ALICE.user, "no alert of it fired for 30 min: if users are well, `incident resolve`")]
+    assert told == [
+        (ALICE.user, "no alert of it fired for 30 min: if users are well, `/sre incident resolve`")
+    ]
 
 
 def test_an_alert_that_comes_back_while_it_is_watched_opens_the_search_again(clock: Clock) -> None:

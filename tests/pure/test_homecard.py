@@ -12,8 +12,10 @@ from test_render import golden
 
 from bot import render
 from bot.blocks import HOME, Message
-from bot.homecard import ALERTS, Few, Glance, Home, Told
+from bot.homecard import ALERTS, ROLE_WORDS, Few, Glance, Home, Told
 from commands.catalog import Catalog
+from commands.reads import WhoamiView
+from commands.site import ROLES
 from sandbox.slack import limits
 from tests import build
 from tests.home_pages import (
@@ -69,6 +71,15 @@ def test_every_button_types_a_line_and_none_decides(name: str) -> None:
     assert not [line.args for line in lines if line.command.change or line.command.decides]
 
 
+def test_the_roles_of_the_house_are_said_in_words() -> None:
+    assert set(ROLE_WORDS) == set(ROLES), "each role has its words"
+    who = WhoamiView(roles=("two_person", "sre-lead"), unsure=("db-owner",))
+    told = said(replace(EMPTY, who=who))
+    assert "Roles: approver where it takes two, SRE lead\n" in told
+    assert "who is in the user groups of these roles: database owner\n" in told
+    assert not [role for role in ("two_person", "sre-lead", "db-owner") if role in told]
+
+
 def test_nothing_is_green_that_was_not_read() -> None:
     assert "🟢" not in said(EMPTY) and "⚪ health was never read" in said(EMPTY)
     old = replace(EMPTY, clusters=(Glance("training", health=Told(health(), URL), age=1),))
@@ -86,7 +97,7 @@ def test_that_no_alert_fires_is_said_only_where_one_would_have_arrived() -> None
 def test_what_does_not_fit_is_counted_with_the_way_to_it() -> None:
     assert said(MANY).count("PodCrash") == 0 and "and 180 more: `/sre alert list`" in said(MANY)
     assert "Alert019" in said(MANY) and "Alert020" not in said(MANY)
-    assert "and 32 more" in said(MANY) and "user groups of `approvers`" in said(MANY)
+    assert "and 32 more" in said(MANY) and "user groups of these roles: approver" in said(MANY)
 
 
 def test_a_text_from_outside_mentions_nobody_and_links_nowhere() -> None:

@@ -197,9 +197,11 @@ def test_nobody_accepts_what_they_were_not_asked() -> None:
 
 def test_an_offer_is_refused_by_who_was_asked_and_taken_back_by_who_asked() -> None:
     refused = after("decline ic I am on a train", incident(offered()), BOB)
+    assert refused.lines[-1].text == "cannot be incident commander (I am on a train)"
     assert refused.offers == () and refused.lines[-1].mention == ALICE.user
     assert "(I am on a train)" in refused.lines[-1].text
     back = after("decline ic", incident(offered()), ALICE)
+    assert back.lines[-1].text == "takes back the offer to be incident commander"
     assert back.offers == () and back.lines[-1].mention == BOB.user
 
 

@@ -325,7 +325,7 @@ def test_until_then_it_is_asked_for_every_day_also_when_all_is_over() -> None:
     assert clockwork.due(known, later - timedelta(seconds=1), site) == ()
     fired, asked, again = clockwork.due(known, later, site)
     assert asked.is_told and asked.mention == CAROL.user  # not who approved it
-    assert "`incident review R1A2B`" in asked.text and "1 d ago" in asked.text
+    assert "`/sre incident review R1A2B`" in asked.text and "1 d ago" in asked.text
     made = grown(known, fired, asked, again, at=later)
     assert [timer.due for timer in made.timers] == [NOW + timedelta(hours=48)]
 
