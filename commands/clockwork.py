@@ -157,7 +157,10 @@ def _leaderless(incident: Incident, now: datetime, site: Site) -> Iterator[Draft
 
 def _lead(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
     if not incident.holder(Role.IC):
-        yield _say("still nobody leads this incident", next(iter(site.roles.sre_lead), ""))
+        yield _say(
+            "still nobody leads this incident: `/sre incident assign ic` names somebody",
+            next(iter(site.roles.sre_lead), ""),
+        )
 
 
 def _phase(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:
@@ -188,8 +191,8 @@ def _offer(incident: Incident, timer: Timer, now: datetime, site: Site) -> Itera
         return
     deputy = incident.holder(Role.DEPUTY)
     whom = next((each for each in (deputy, *site.rota(now)) if each and each != offer.user), offer.by)
-    name = ROLE_NAMES[offer.role]
-    yield _say(f"the {name} was offered {span(now - offer.at)} ago and nobody accepted: please take it", whom)
+    text = f"the role of {ROLE_NAMES[offer.role]} was offered {span(now - offer.at)} ago and nobody accepted"
+    yield _say(f"{text}: take it with `/sre incident assign {offer.role.value} me`", whom)
 
 
 def _page(incident: Incident, timer: Timer, now: datetime, site: Site) -> Iterator[Draft]:

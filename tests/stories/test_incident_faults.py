@@ -222,7 +222,9 @@ def test_what_was_due_while_no_worker_lived_is_told_once_and_says_that_it_is_lat
     world.move_on(minutes=10)
     for worker in world.house.workers:
         worker.start()
-    world.wait_told(room, "min ago and nobody accepted: please take it (was due ")
+    world.wait_told(
+        room, "min ago and nobody accepted: take it with `/sre incident assign comms me` (was due "
+    )
     late = {event.facts["key"]: event.facts.get("late") for event in world.events(id, Kind.FIRED)}
     assert "min" in late["item:facts"] and "min" in late["offer:comms"]
     assert {"item:ack", "item:ic"}.isdisjoint(late), "what was done is not due any more"
