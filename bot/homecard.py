@@ -45,7 +45,7 @@ _TEXT = 120
 
 _UNREAD = ICON[Light.UNKNOWN]
 
-# The roles of the configuration (commands/site.py), as one says what somebody is there.
+# The roles of the configuration (commands/site/people.py), as one says what somebody is there.
 ROLE_WORDS = {
     "oncall": "on call", "approvers": "approver", "two_person": "approver where it takes two",
     "sre-lead": "SRE lead", "security": "security", "platform": "platform",

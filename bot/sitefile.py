@@ -1,6 +1,6 @@
 """sre-bot.yaml: from its text to a `Site`, or to every problem it has, in one go.
 
-The schema is commands/site.py and nothing else: this module walks the YAML nodes along the dataclasses,
+The schema is commands/site and nothing else: this module walks the YAML nodes along the dataclasses,
 so that each problem carries file, line, column, the full key path and the nearest right key. What a
 value is, is decided by the schema and not by YAML 1.1: a text is the text that stands there (`on`, `08`
 and `2026-01-05` included), a number is a decimal number, a boolean is true or false.

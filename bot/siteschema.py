@@ -1,4 +1,4 @@
-"""The schema of sre-bot.yaml as data: the keys of each mapping, read off commands/site.py.
+"""The schema of sre-bot.yaml as data: the keys of each mapping, read off commands/site.
 
 The loader (bot/sitefile.py) walks along it, the nearest right key comes from it, and the drift test
 holds docs/configuration.md and sre-bot.example.yaml to it. It knows no YAML and no values.
