@@ -11,6 +11,7 @@ from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +22,7 @@ from bot.doctor import Check, examine
 from bot.secret import Secret
 from bot.settings import Settings
 from bot.sitefile import parse
+from bot.state import connect
 from sandbox.kube import KubeStandIn
 from sandbox.redis_server import RedisServer
 from sandbox.slack import SlackStandIn
@@ -93,6 +95,15 @@ def furnished(folder: Path, redis: RedisServer) -> Iterator[House]:
             kubeconfig=str(kube.kubeconfig(folder / "config")),
         )
         yield House(slack, kube, aws, monitoring, settings, _environ(settings, site))
+
+
+@pytest.fixture
+def house(tmp_path: Path, redis_server: RedisServer) -> Iterator[House]:
+    """With nothing in its store."""
+    with connect(redis_server.url, patient=True) as connection:
+        connection.flushall()
+    with furnished(tmp_path, redis_server) as furnished_one:
+        yield furnished_one
 
 
 def _environ(settings: Settings, site: Path) -> Mapping[str, str]:

@@ -25,17 +25,11 @@ from commands.site import Site
 from sandbox.redis_server import RedisServer
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis: RedisServer) -> Iterator[House]:
-    state = State(connect(redis.url, patient=True))
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer) -> Iterator[House]:
+    state = State(connect(redis_server.url, patient=True))
     state.redis.flushall()
-    with furnished(tmp_path, redis) as furnished_one:
+    with furnished(tmp_path, redis_server) as furnished_one:
         for name, value in aws_environ(furnished_one.aws.url).items():
             monkeypatch.setenv(name, value)
         for part in ("bot", "worker"):

@@ -19,15 +19,9 @@ from sandbox.aws import Aws
 from sandbox.redis_server import RedisServer
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
 @pytest.fixture
-def house(tmp_path: Path, redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    with furnished(tmp_path, redis) as furnished_one:
+def house(tmp_path: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    with furnished(tmp_path, redis_server) as furnished_one:
         for name, value in aws_environ(furnished_one.aws.url).items():
             monkeypatch.setenv(name, value)
         yield furnished_one

@@ -2,14 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import pytest
-from doctor_house import SITE, House, furnished, tls_server
+from doctor_house import SITE, House, house, tls_server
 from rude_server import HANG, RudeServer, page
 
 from bot.doctor import BROKEN, GOOD, OPEN, WARNING, examine
@@ -18,19 +17,8 @@ from bot.rights import KubeNeed, change_needs, kube_needs
 from bot.sitefile import parse
 from commands.needs import Action
 from commands.site import ClusterSite
-from sandbox.redis_server import RedisServer
 
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def house(tmp_path: Path, redis: RedisServer) -> Iterator[House]:
-    with furnished(tmp_path, redis) as furnished_one:
-        yield furnished_one
+__all__ = ["house"]  # a fixture
 
 
 # --- Rights ---------------------------------------------------------------------------------------

@@ -1,33 +1,21 @@
 """The doctor and Prometheus, Alertmanager, Grafana: every way an address can be wrong, and what mends it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from doctor_house import House, aws_environ, furnished, monitored, tls_server
+from doctor_house import House, aws_environ, house, monitored, tls_server
 from rude_server import DROP, HANG, HTML, RudeServer, page
 
 from bot.doctor import BROKEN, GOOD, OPEN, WARNING, examine
 from bot.secret import Secret
 from bot.sitefile import parse
 from sandbox.kube import ProxyAnswer
-from sandbox.redis_server import RedisServer
 
 KEY = "`monitoring.prometheus.url`"
 
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def house(tmp_path: Path, redis: RedisServer) -> Iterator[House]:
-    with furnished(tmp_path, redis) as furnished_one:
-        yield furnished_one
+__all__ = ["house"]  # a fixture
 
 
 # --- An address that is wrong ---------------------------------------------------------------------

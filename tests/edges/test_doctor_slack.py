@@ -1,14 +1,12 @@
 """The doctor and Slack: tokens, scopes, channels, people, clock. Against the stand-in, and servers that say one thing."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 
 import pytest
-from doctor_house import House, furnished
+from doctor_house import House, house
 from rude_server import RudeServer, page
 
 from bot.doctor import BROKEN, GOOD, OPEN, WARNING, Check
@@ -17,22 +15,10 @@ from bot.scopes import NEEDED_SCOPES
 from bot.secret import Secret
 from bot.settings import UNSET
 from bot.sitefile import parse
-from bot.state import State, connect
-from sandbox.redis_server import RedisServer
+from bot.state import State
 from sandbox.slack import SlackStandIn
 
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def house(tmp_path: Path, redis: RedisServer) -> Iterator[House]:
-    State(connect(redis.url, patient=True)).redis.flushall()
-    with furnished(tmp_path, redis) as furnished_one:
-        yield furnished_one
+__all__ = ["house"]  # a fixture
 
 
 def says(**answers: Any) -> RudeServer:
@@ -72,8 +58,8 @@ def test_a_token_that_slack_refuses(house: House, error: str, mend: str) -> None
     assert found[0] == Check("Slack token", BROKEN, f"Slack says {error}", mend)
 
 
-def test_a_token_of_another_workspace_than_the_store_was_used_in(house: House, redis: RedisServer) -> None:
-    State(connect(redis.url, patient=True)).remember("team", "T0ELSEWHERE", REFRESH)
+def test_a_token_of_another_workspace_than_the_store_was_used_in(house: House, state: State) -> None:
+    state.remember("team", "T0ELSEWHERE", REFRESH)
     found = house.of("Slack token")[0]
     assert (found.state, found.found) == (
         BROKEN,
