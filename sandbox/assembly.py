@@ -54,6 +54,7 @@ Json = dict[str, Any]
 
 FIRST_LOOK_SECONDS = 10
 WORKERS = 1  # another would take 40 MB more, and 110 once it has drawn pictures
+REMEMBERED = 1000  # calls of Slack, and as many deliveries: it may run for days
 MARK = "sandbox:of"  # in a Redis that was given: what else is in it, a sandbox wrote
 
 
@@ -88,7 +89,9 @@ class Sandbox:
         self.levers = Levers(self)
         self.status = StatusPage()
         extra = [*_page_routes(), *self.levers.routes(), *self.status.routes()]
-        self.slack = SlackStandIn(port=port, signing_secret=secrets.token_hex(16), extra_routes=extra)
+        self.slack = SlackStandIn(
+            port=port, signing_secret=secrets.token_hex(16), extra_routes=extra, kept=REMEMBERED
+        )
         self.nursery = Nursery(
             self.clock.file, log=self.folder / "nursery.log", environment=bare_environment()
         )

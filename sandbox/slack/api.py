@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -77,6 +78,7 @@ class WebApi:
         faults: Faults,
         announce: Callable[..., None],
         open_socket: Callable[[], str],
+        kept: int | None = None,
     ) -> None:
         self.workspace = workspace
         self.bot_token = bot_token
@@ -85,7 +87,7 @@ class WebApi:
         self.is_revoked = False
         self.rates = rates
         self.faults = faults
-        self.calls: list[RecordedCall] = []
+        self.calls: deque[RecordedCall] = deque(maxlen=kept)
         self._announce = announce
         self._open_socket = open_socket
 

@@ -17,6 +17,7 @@ import json
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -112,6 +113,7 @@ class Courier:
         ack_timeout: float,
         retry_scale: float,
         may_leave_host: bool,
+        kept: int | None = None,
     ) -> None:
         self.workspace = workspace
         self.signing_secret = signing_secret
@@ -121,7 +123,7 @@ class Courier:
         self.ack_timeout = ack_timeout
         self.retry_delays = tuple(delay * retry_scale for delay in RETRY_DELAYS)
         self.clock_skew = 0.0  # seconds added to the signed timestamp, to try stale signatures
-        self.deliveries: list[Delivery] = []
+        self.deliveries: deque[Delivery] = deque(maxlen=kept)
         self._may_leave_host = may_leave_host
         self._request_url: str | None = None
         self.request_url = request_url

@@ -73,7 +73,9 @@ class SlackStandIn(Writing, Joining):
         should_escape: bool = True,
         extra_routes: Sequence[BaseRoute] = (),
         allow_any_host: bool = False,
+        kept: int | None = None,
     ) -> None:
+        """`kept`: how many of the newest calls and deliveries it can still tell of; all of them by itself."""
         if not (bot_token.startswith("xoxb-emulator-") and app_token.startswith("xapp-emulator-")):
             raise ValueError("the stand-in takes only xoxb-emulator-… and xapp-emulator-… tokens")
         if not (is_loopback(host) or allow_any_host):
@@ -83,7 +85,7 @@ class SlackStandIn(Writing, Joining):
         self.should_escape = should_escape
         self.scopes, self._home_tab = frozenset(scopes), home_tab
         self._request_url = request_url
-        self._cast = cast
+        self._cast, self._kept = cast, kept
         self._frozen_at = frozen_at
         self._rates = {"policy": rate_limits, "scale": rate_scale, "post_burst": post_burst}
         self._courier_options: Json = {
@@ -92,6 +94,7 @@ class SlackStandIn(Writing, Joining):
             "ack_timeout": ack_timeout,
             "retry_scale": retry_scale,
             "may_leave_host": allow_any_host,
+            "kept": kept,
         }
         doors = [] if allow_any_host else [Middleware(Doorman)]
         self._app = Starlette(routes=[*extra_routes, *self._routes()], middleware=doors)
@@ -123,6 +126,7 @@ class SlackStandIn(Writing, Joining):
             faults=self.faults,
             announce=self.courier.announce,
             open_socket=self.sockets.new_url,
+            kept=self._kept,
         )
         self._address()
 

@@ -710,3 +710,16 @@ def test_answers_have_only_keys_that_real_answers_have(slack: SlackStandIn, clie
             if isinstance(part, dict) and (extra := set(part) - set(known.split()) - KNOWN_ELSEWHERE):
                 strange[f"{method} {path}"] = sorted(extra)
     assert strange == {}
+
+
+def test_one_that_runs_for_days_tells_of_the_newest_calls_only() -> None:
+    with SlackStandIn(rate_limits="off", kept=3) as slack:
+        client = WebClient(slack.bot_token, base_url=slack.api_url, retry_handlers=[])
+        for number in range(5):
+            client.chat_postMessage(channel=DAILY, text=f"{number}")
+            slack.command("alice", f"#{slack.workspace.channel(DAILY).name}", f"{number}")
+        assert [call.args["text"] for call in slack.calls()] == ["2", "3", "4"]
+        assert [each.payload["text"] for each in slack.deliveries()] == ["2", "3", "4"]
+        slack.reset()
+        assert slack.calls() == [] and slack.deliveries() == []
+        assert slack.api.calls.maxlen == slack.courier.deliveries.maxlen == 3
