@@ -148,7 +148,7 @@ TOLD = (
     (Kind.ROOM, "its channel is #inc-"),
     (Kind.RUN, "`change recent web --since 2h`"),
     (Kind.MILESTONE, "acknowledged"),
-    (Kind.OFFERED, "the incident commander"),
+    (Kind.OFFERED, "to be incident commander"),
     (Kind.ACCEPTED, "is the incident commander"),
     (Kind.OFFERED, "the communications"),
     (Kind.ACCEPTED, "is the communications"),
