@@ -6,7 +6,6 @@ import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http.client import HTTPException
 from threading import Event, Thread
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +13,6 @@ from zoneinfo import ZoneInfo
 from redis.exceptions import RedisError
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
 from bot import duties, logs, metrics, rooms, settings, slack, tracing, vitals, web
@@ -24,7 +22,7 @@ from bot.ears import Ears, Heard
 from bot.homes import Homes, Sweep, opened
 from bot.homeview import Views
 from bot.intake import Intake
-from bot.people import REFRESH, People
+from bot.people import People
 from bot.presence import Presence
 from bot.records import Records
 from bot.scribe import Scribe
@@ -112,7 +110,7 @@ def _serve(loaded: settings.Settings) -> None:
         offer=lambda heard, text, suggestion: _offer(desk, people, heard, text, suggestion),
     )  # fmt: skip
     threads.append(Thread(target=scribe.run, args=(stop,), name="scribe"))
-    threads.append(Thread(target=_refresh, args=(people, client, stop), name="people"))
+    threads.append(Thread(target=people.keep_fresh, args=(client, stop), name="people"))
     threads.append(Thread(target=back.beat, args=("bot-start",), name="bot-start"))
     threads.append(Thread(target=Presence(back, "bot").run, args=(stop,), name="presence"))
     threads.append(Thread(target=_listen, args=(back, stop), name="listening"))
@@ -168,18 +166,6 @@ def _connect(socket: SocketModeHandler, stop: Event) -> None:
         except (SlackClientError, OSError) as error:
             log.warning("Socket Mode: no connection yet: %s", error)
             stop.wait(2)
-
-
-def _refresh(people: People, client: WebClient, stop: Event) -> None:
-    """Keep the workspace's facts fresh; until Slack told them once, ask every few seconds."""
-    wait = 0.0
-    while not stop.wait(wait):
-        try:
-            people.refresh(client)
-            wait = REFRESH.total_seconds()
-        except (SlackClientError, HTTPException, OSError, RedisError) as error:
-            log.warning("Slack has not told who is who: %s", error)
-            wait = 5.0
 
 
 def _look_after_rooms(state: State, site: Site, stop: Event) -> None:

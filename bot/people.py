@@ -3,11 +3,13 @@ from Slack and are kept in the store for every process. All is looked up without
 what somebody is (`kind_of`, `may_act`), which may take one of about two seconds.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from http.client import HTTPException
+from threading import Event
 from typing import Any
 
 from slack_sdk.errors import SlackClientError
@@ -15,12 +17,16 @@ from slack_sdk.errors import SlackClientError
 from bot import access
 from bot.access import Decision, Holder, Kind
 from bot.state import State
+from bot.turns import in_turns
 from commands.errors import Unreachable
 from commands.model import Actor
 from commands.site import ROLES, Site
 
+log = logging.getLogger(__name__)
+
 # Slack is asked again after REFRESH; the workspace's own facts survive Slack being away for _KEEP.
 REFRESH = timedelta(minutes=5)
+_ASK = timedelta(seconds=5)  # until then, and where it gave no answer
 _KEEP = timedelta(days=7)
 
 # Who is in a group is not known any more when Slack has not told it for two refreshes: somebody may have left.
@@ -90,6 +96,23 @@ class People:
         """ "#name" of a channel that a cluster is assigned to by name; any other channel as it is given."""
         return (self._recall(f"name-of-{channel}") if self._assigned() else "") or channel
 
+    def keep_fresh(self, slack: Any, stop: Event, ask: timedelta = _ASK) -> None:
+        """Refresh now and then until told to stop; until Slack told it once, ask every few seconds."""
+        again_at = 0.0
+
+        def refresh() -> None:
+            nonlocal again_at
+            if time.monotonic() < again_at:
+                return
+            try:
+                self.refresh(slack)
+            except (SlackClientError, HTTPException, OSError) as error:
+                log.warning("Slack has not told who is who: %s", error)
+            else:
+                again_at = time.monotonic() + REFRESH.total_seconds()
+
+        in_turns(stop, ask, refresh, at_once=True)
+
     def refresh(self, slack: Any) -> None:
         """Ask Slack (a WebClient) for what the configuration names: the members of groups, the ids of
         channels that clusters are assigned to, and the bot's own team.
@@ -116,9 +139,7 @@ class People:
         """What those are called who take turns on call: their hours are told, also where they never typed anything."""
         for user in self._site.roles.oncall.rota:
             if user.startswith(("U", "W")) and not self._recall(f"called-{user}"):
-                with suppress(
-                    Unreachable
-                ):  # at the next refresh; one whom Slack does not know hides no other
+                with suppress(Unreachable):  # one whom Slack does not know hides no other
                     self.kind_of(user)
 
     def _named_roles(self) -> Iterator[str]:
