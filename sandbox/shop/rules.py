@@ -54,6 +54,8 @@ class Rule:
     example: Mapping[str, str] = field(default_factory=dict)
 
 
+_POD = {"namespace": SHOP, "pod": "backend"}
+_CONTAINER = {**_POD, "container": "backend"}
 # The manual's label; it stands for the name of the Service, which the series have.
 _BACKEND = {"service": "backend"}
 
@@ -89,7 +91,7 @@ RULES = (
         "It uses {{ $value | humanizePercentage }} of its CPU limit",
         "resource_exhaustion",
         lasting="15m",
-        example={"namespace": SHOP, "pod": "backend"},
+        example=_POD,
     ),
     Rule(
         "HighMemoryUsage",
@@ -99,7 +101,7 @@ RULES = (
         "It uses {{ $value | humanizePercentage }} of its memory limit",
         "resource_exhaustion",
         lasting="10m",
-        example={"namespace": SHOP, "pod": "backend", "container": "backend"},
+        example=_CONTAINER,
     ),
     Rule(
         "KubePodCrashLooping",
@@ -110,7 +112,7 @@ RULES = (
         "Container {{ $labels.container }} of {{ $labels.namespace }}/{{ $labels.pod }} waits: CrashLoopBackOff",
         "kubernetes",
         lasting="15m",
-        example={"namespace": SHOP, "pod": "backend", "container": "backend"},
+        example=_CONTAINER,
     ),
     Rule(
         "KubeNodeNotReady",
@@ -131,7 +133,7 @@ RULES = (
         "kubernetes",
         wait="10s",
         lasting="15m",
-        example={"namespace": SHOP, "pod": "backend"},
+        example=_POD,
     ),
     Rule(
         "KubeContainerWaiting",
@@ -142,12 +144,7 @@ RULES = (
         "Container {{ $labels.container }} of {{ $labels.namespace }}/{{ $labels.pod }} waits: {{ $labels.reason }}",
         "kubernetes",
         lasting="1h",
-        example={
-            "namespace": SHOP,
-            "pod": "backend",
-            "container": "backend",
-            "reason": "CreateContainerConfigError",
-        },
+        example={**_CONTAINER, "reason": "CreateContainerConfigError"},
     ),
     Rule(
         "KubeDeploymentRolloutStuck",
@@ -179,7 +176,7 @@ RULES = (
         " of its periods",
         "kubernetes",
         lasting="15m",
-        example={"namespace": SHOP, "pod": "backend", "container": "backend"},
+        example=_CONTAINER,
     ),
     Rule(
         "NodeFilesystemSpaceFillingUp",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,7 +17,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from bot import render
-from tests.standins.browser import PROGRAM, Tab
+from sandbox.slack import SlackStandIn
+from tests.standins.browser import PROGRAM, Browser, Tab
 
 DAILY, GENERAL, ALERTS = "C0SREDAILY1", "C0GENERAL01", "C0SREALERTS"
 BOT, BOB = "U0SREBOT001", "U0BOB000001"
@@ -180,6 +183,27 @@ class Sandbox:
             case "reset":
                 self.broken, self.ahead, self.resets = set(), "", self.resets + 1
         return JSONResponse({"ok": True})
+
+
+@pytest.fixture(scope="module")
+def bot() -> Iterator[FakeBot]:
+    with FakeBot() as bot:
+        yield bot
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
+
+
+@contextmanager
+def alice(browser: Browser, slack: SlackStandIn) -> Iterator[Tab]:
+    """In #sre-daily. Whatever the page itself got wrong fails the test at its end."""
+    with browser.open(f"{slack.url}/#alice/{DAILY}") as tab:
+        tab.wait_for("document.querySelector('#channel-name').innerText === '#sre-daily'")
+        yield tab
+        assert tab.troubles == []
 
 
 def say(tab: Tab, text: str, where: str = "main") -> None:

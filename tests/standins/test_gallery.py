@@ -30,8 +30,11 @@ from sandbox.slack.cast import Cast, Room, default_cast
 from tests import alert_cards, build, change_cards, graphs, home_pages, incident_cards, request_cards, windows
 from tests.pure.change_world import standing
 from tests.standins.browser import PROGRAM, Browser, Tab, axe
+from tests.standins.pagehands import browser
 from tests.standins.png import smaller
 from workers.pictures import Painter
+
+__all__ = ["browser"]  # a fixture
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
@@ -128,12 +131,6 @@ def running() -> Iterator[SlackStandIn]:
 def slack(running: SlackStandIn) -> SlackStandIn:
     running.reset()
     return running
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("browser")) as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,9 @@ from tests.standins.pagehands import (
     FakeBot,
     Json,
     Sandbox,
+    alice,
+    bot,
+    browser,
     button,
     in_a_browser,
     say,
@@ -37,11 +40,7 @@ from tests.standins.pagehands import (
     shown,
 )
 
-
-@pytest.fixture(scope="module")
-def bot() -> Iterator[FakeBot]:
-    with FakeBot() as bot:
-        yield bot
+__all__ = ["bot", "browser"]  # fixtures
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +58,10 @@ def slack(running: SlackStandIn) -> SlackStandIn:
     return running
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("browser")) as browser:
-        yield browser
-
-
 @pytest.fixture
 def tab(browser: Browser, slack: SlackStandIn) -> Iterator[Tab]:
-    """Alice in #sre-daily. Whatever the page itself got wrong fails the test at its end."""
-    with browser.open(f"{slack.url}/#alice/{DAILY}") as tab:
-        tab.wait_for("document.querySelector('#channel-name').innerText === '#sre-daily'")
+    with alice(browser, slack) as tab:
         yield tab
-        assert tab.troubles == []
 
 
 # --- the files
