@@ -150,7 +150,7 @@ TOLD = (
     (Kind.MILESTONE, "acknowledged"),
     (Kind.OFFERED, "to be incident commander"),
     (Kind.ACCEPTED, "is the incident commander"),
-    (Kind.OFFERED, "the communications"),
+    (Kind.OFFERED, "to be communications"),
     (Kind.ACCEPTED, "is the communications"),
     (Kind.ACCEPTED, "is the scribe"),
     (Kind.FIELD, "impact: every third payment fails"),
