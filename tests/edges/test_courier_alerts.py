@@ -9,11 +9,22 @@ import pytest
 from slack_sdk import WebClient
 from test_courier import MS, QUICK, deliver, roots, show, texts, thread
 
+from bot import alertcause
 from bot.courier import Courier
 from bot.outbox import Outbox
 from bot.state import State
 from commands.ledger import Line
-from commands.model import SCHEDULER, AlertGroup, Attachment, Notice, Place, Request, Severity, Storm
+from commands.model import (
+    SCHEDULER,
+    AlertGroup,
+    Attachment,
+    Notice,
+    Place,
+    Request,
+    Section,
+    Severity,
+    Storm,
+)
 from commands.model import State as Standing
 from sandbox.slack import SlackStandIn
 from tests import build
@@ -65,6 +76,26 @@ def test_what_a_triage_finds_stands_under_the_card_of_its_alert(
     deliver(courier, state)
     assert len(roots(slack, ALERTS)) == 1
     assert len(replies(slack)) == 2
+
+
+def test_a_diagnosis_that_is_made_anew_is_told_in_the_same_replies(
+    state: State, slack: SlackStandIn, courier: Courier
+) -> None:
+    show(state, group(), priority=0)
+    show(state, triage("cause", "context"))
+    deliver(courier, state)
+    before = [reply["ts"] for reply in replies(slack)]
+    stored = state.request("TTEST0001")
+    assert stored is not None
+    asked = alertcause.anew(stored.record, build.NOW)
+    found = (build.section("cause", build.finding(value="97 %")), Section("context", "Changed", True))
+    again = replace(asked, sections=found, state=Standing.ANSWERED)
+    for version, record in enumerate((asked, again), int(stored.version)):
+        state.change().put(record, was=str(version)).show(record).commit()
+        deliver(courier, state)
+    cause, context = replies(slack)
+    assert [cause["ts"], context["ts"]] == before
+    assert "97 %" in str(cause["blocks"]) and context["text"] == "Changed: nothing any more"
 
 
 def test_a_triage_that_is_quicker_than_its_card_waits_for_it(
