@@ -109,7 +109,8 @@ class Wire:
     def download(self, url: str, most: int) -> bytes:
         """What somebody shared; raises OSError when Slack does not give it, or it is more than `most` bytes."""
         by, tls, token = self._slack.proxy, self._slack.ssl, self._slack.token or ""
-        return files.download(url, token, most=most, timeout=TIMEOUT, proxy=by, tls=tls)
+        api = self._slack.base_url
+        return files.download(url, token, api=api, most=most, timeout=TIMEOUT, proxy=by, tls=tls)
 
     def place(self, lane: str) -> str:
         """Where to post: "#name" and "@user" as the ids that history, too, takes; an id as it is.
