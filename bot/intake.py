@@ -200,10 +200,19 @@ class Intake:
             change.put(triage, was="").work(triage, timeout=JOB_TIMEOUT, first=is_first)
             return replace(group, triage=triage.id, cause=None, looking=True)
         if not known.record.is_open:
-            triage, pause = alertcause.anew(known.record, self._now()), alertcause.wait(known.record, self._now())
+            triage, pause = (
+                alertcause.anew(known.record, self._now()),
+                alertcause.wait(known.record, self._now()),
+            )
             change.put(triage, was=known.version)
-            _ = change.wake(triage, pause) if pause else change.work(triage, timeout=JOB_TIMEOUT, first=is_first)
-        elif alertcause.became_critical(old, group):  # one that is open looks at the newest state, or again at its end
+            _ = (
+                change.wake(triage, pause)
+                if pause
+                else change.work(triage, timeout=JOB_TIMEOUT, first=is_first)
+            )
+        elif alertcause.became_critical(
+            old, group
+        ):  # one that is open looks at the newest state, or again at its end
             change.work(known.record, timeout=JOB_TIMEOUT, first=True)
         return group if alertcause.keeps(old, group) else replace(group, cause=None, looking=True)
 

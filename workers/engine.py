@@ -129,7 +129,9 @@ class Engine:
         if isinstance(error, Overrun) and stored.record.state is not Standing.READING:
             return  # a turn that took too long; the sweeper brings the next one
         failed = stored.record.move(Standing.FAILED, finished=self._now(), reference=reference)
-        finish_in_step(self._house, stored, lambda change: self._close(change, stored, failed, reference=reference))
+        finish_in_step(
+            self._house, stored, lambda change: self._close(change, stored, failed, reference=reference)
+        )
 
     def _answer(self, stored: Stored[Request]) -> None:
         request = stored.record
@@ -157,7 +159,9 @@ class Engine:
         note_checks(self._house, stored.record)
         additions.add(self._house, stored.record)
         read_last = stored
-        finish_in_step(self._house, stored, lambda change: self._finish(change, read_last, read_last.record), since)
+        finish_in_step(
+            self._house, stored, lambda change: self._finish(change, read_last, read_last.record), since
+        )
 
     def _parts(self, request: Request) -> dict[str, Part]:
         command = self._catalog.find(request.args)
