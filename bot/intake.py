@@ -14,7 +14,7 @@ from bot.alertbody import Notification
 from bot.casebook import Casebook, priority
 from bot.changerecords import ChangeRecords
 from bot.outbox import Outbox
-from bot.state import JOB_TIMEOUT, KEEP, TRIAGE, Change, Conflict, State, Taken, card_of, new_id
+from bot.state import JOB_TIMEOUT, KEEP, TRIAGE, Change, Conflict, State, Stored, Taken, card_of, new_id
 from commands import alertroutes
 from commands.catalog import Catalog
 from commands.errors import Unreachable
@@ -200,21 +200,19 @@ class Intake:
             change.put(triage, was="").work(triage, timeout=JOB_TIMEOUT, first=is_first)
             return replace(group, triage=triage.id, cause=None, looking=True)
         if not known.record.is_open:
-            triage, pause = (
-                alertcause.anew(known.record, self._now()),
-                alertcause.wait(known.record, self._now()),
-            )
-            change.put(triage, was=known.version)
-            _ = (
-                change.wake(triage, pause)
-                if pause
-                else change.work(triage, timeout=JOB_TIMEOUT, first=is_first)
-            )
-        elif alertcause.became_critical(
-            old, group
-        ):  # one that is open looks at the newest state, or again at its end
+            self._look_again(change, known, is_first=is_first)
+        elif alertcause.became_critical(old, group):  # what is open looks at the newest state anyway
             change.work(known.record, timeout=JOB_TIMEOUT, first=True)
         return group if alertcause.keeps(old, group) else replace(group, cause=None, looking=True)
+
+    def _look_again(self, change: Change, known: Stored[Request], *, is_first: bool) -> None:
+        now = self._now()
+        triage, pause = alertcause.anew(known.record, now), alertcause.wait(known.record, now)
+        change.put(triage, was=known.version)
+        if pause:
+            change.wake(triage, pause)
+        else:
+            change.work(triage, timeout=JOB_TIMEOUT, first=is_first)
 
     def _triage(self, group: AlertGroup) -> Request:
         """The diagnosis that the group gets by itself, told in the thread of its card."""
