@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 from sandbox import monitoring
 from sandbox.house import PATIENCE, wait_until
 from sandbox.process import Child, free_ports
+from tests.stories.sandboxed import shown
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -82,23 +83,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running = Running(tmp_path_factory.mktemp("sandbox"))
     yield running
     running.child.stop()
-
-
-def shown(message: Json) -> str:
-    """All text of a message's blocks."""
-    return "\n".join(_texts(message.get("blocks") or message["text"]))
-
-
-def _texts(part: Any) -> Iterator[str]:
-    if isinstance(part, str):
-        yield part
-    elif isinstance(part, dict):
-        for key, value in part.items():
-            if key in ("text", "elements", "fields", "rows"):
-                yield from _texts(value)
-    elif isinstance(part, list):
-        for each in part:
-            yield from _texts(each)
 
 
 def answer_to(sandbox: Running, text: str, sections: tuple[str, ...]) -> Json:

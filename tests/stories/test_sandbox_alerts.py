@@ -4,25 +4,27 @@ With UPDATE_PICTURES=1 it keeps what it sees in docs/pictures. One sandbox serve
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
 from sandbox import monitoring
 from sandbox.assembly import Sandbox
-from sandbox.process import free_ports
 from sandbox.slack.cast import BOB
 from tests.standins.browser import PROGRAM, Browser, Tab
-from tests.standins.png import smaller
-from tests.stories.sandboxed import undisturbed
-
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-REPLY = "#replies .message"
-MESSAGE = "#messages .message:not(.whisper)"
-SECONDS = 60  # only bounds a failure
+from tests.stories.sandboxed import (
+    MESSAGE,
+    REPLY,
+    SECONDS,
+    confirm,
+    looked_at,
+    message,
+    open_thread,
+    picture,
+    press,
+    says,
+)
 
 pytestmark = [
     pytest.mark.monitoring,
@@ -50,42 +52,10 @@ class Watch:
 def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     if absent := monitoring.lacking():
         pytest.skip(f"not on PATH: {', '.join(absent)}")
-    with ExitStack() as closing:
-        folder = tmp_path_factory.mktemp("sandbox")
-        (folder / "browser").mkdir()
-        sandbox = closing.enter_context(Sandbox(folder / "dot", port=free_ports(1)[0]))
-        undisturbed(sandbox)
-        browser = closing.enter_context(Browser(folder / "browser"))
+    with looked_at(tmp_path_factory.mktemp("sandbox")) as (sandbox, browser), ExitStack() as closing:
         watch = Watch(sandbox, browser, closing)
         yield watch
         assert [tab.troubles for tab in (watch.alice, watch.bob)] == [[], []]
-
-
-def message(name: str, root: str = MESSAGE) -> str:
-    """The newest one that says so, as an expression of the page."""
-    return (
-        f"[...document.querySelectorAll({json.dumps(root)})]"
-        f".findLast((each) => each.innerText.includes({json.dumps(name)}))"
-    )
-
-
-def says(tab: Tab, name: str, *texts: str, root: str = MESSAGE) -> None:
-    wanted = " && ".join(f"said.includes({json.dumps(text)})" for text in texts)
-    tab.wait_for(f"((said) => {wanted})({message(name, root)}.innerText)", seconds=SECONDS)
-
-
-def press(tab: Tab, name: str, label: str, root: str = MESSAGE) -> None:
-    tab.wait_for(
-        f"""((each) => {{
-          const found = [...each.querySelectorAll(".button")]
-            .find((one) => one.innerText.includes({json.dumps(label)}));
-          if (!found || found.disabled) return false;
-          found.scrollIntoView({{ block: "nearest" }});
-          found.click();
-          return true;
-        }})({message(name, root)})""",
-        seconds=SECONDS,
-    )
 
 
 def choose(tab: Tab, name: str, label: str) -> None:
@@ -100,31 +70,12 @@ def choose(tab: Tab, name: str, label: str) -> None:
     )
 
 
-def open_thread(tab: Tab, name: str) -> None:
-    tab.wait_for(f"{message(name)}.querySelector('.replies').click() ?? true", seconds=SECONDS)
-    tab.wait_for("!document.querySelector('#thread').hidden", seconds=SECONDS)
-
-
-def confirm(tab: Tab, label: str) -> None:
-    """What is asked once more, where it is asked."""
-    tab.wait_for("document.querySelector('#confirm').open", seconds=SECONDS)
-    tab.click("#confirm button", label)
-
-
 def fill_in(tab: Tab, reason: str) -> None:
     """The window that asks why."""
     tab.wait_for("document.querySelector('#window').open", seconds=SECONDS)
     tab.run("document.querySelector('#window textarea, #window input').focus()")
     tab.type(reason)
     tab.click("#window-submit")
-
-
-def picture(tab: Tab, name: str, selector: str = "") -> None:
-    if os.environ.get("UPDATE_PICTURES"):
-        PICTURES.mkdir(exist_ok=True)
-        shot = PICTURES / f"{name}.png"
-        tab.screenshot(shot, selector)
-        shot.write_bytes(smaller(shot.read_bytes()))
 
 
 VOLUME = "KubePersistentVolumeFillingUp"

@@ -5,26 +5,20 @@ the shop so that the next one can begin.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.assembly import Sandbox
 from sandbox.house import wait_until
-from sandbox.process import free_ports
 from tests.standins.browser import PROGRAM, Browser, Tab
-from tests.standins.png import smaller
-from tests.stories.sandboxed import undisturbed
+from tests.standins.pagehands import say
+from tests.stories.sandboxed import MESSAGE, SECONDS, looked_at, picture
 
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 DAILY = "C0SREDAILY1"
 NODE = "ip-10-0-2-82"
-CARD = "#messages .message:not(.whisper)"
-SECONDS = 60  # only bounds a failure
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="NO CHROMIUM ON PATH: changes in the sandbox were not tried in a browser"
@@ -51,50 +45,31 @@ class Desk:
 
     def approve(self) -> None:
         """Bob does, and is asked once more."""
-        self.bob.click(f"{CARD} .button", "Approve")
+        self.bob.click(f"{MESSAGE} .button", "Approve")
         self.bob.wait_for("document.querySelector('#confirm').open")
         self.bob.click("#confirm button", "Approve")
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    with ExitStack() as closing:
-        folder = tmp_path_factory.mktemp("sandbox")
-        (folder / "browser").mkdir()
-        sandbox = closing.enter_context(Sandbox(folder / "dot", port=free_ports(1)[0]))
-        undisturbed(sandbox)
-        browser = closing.enter_context(Browser(folder / "browser"))
+    with looked_at(tmp_path_factory.mktemp("sandbox")) as (sandbox, browser), ExitStack() as closing:
         desk = Desk(sandbox, browser, closing)
         yield desk
         assert [tab.troubles for tab in (desk.alice, desk.bob, desk.carol)] == [[], [], []]
 
 
-def say(tab: Tab, text: str) -> None:
-    tab.click("#compose textarea")
-    tab.type(text)
-    tab.key("Enter")
-
-
 def in_card(tab: Tab, *texts: str) -> None:
     """Until the newest message that everybody sees says all of it."""
-    newest = f"[...document.querySelectorAll({json.dumps(CARD)})].at(-1)"
+    newest = f"[...document.querySelectorAll({json.dumps(MESSAGE)})].at(-1)"
     wanted = " && ".join(f"said.includes({json.dumps(text)})" for text in texts)
     tab.wait_for(f"((said) => {wanted})({newest}.innerText)", seconds=SECONDS)
-
-
-def picture(tab: Tab, name: str, selector: str = "") -> None:
-    if os.environ.get("UPDATE_PICTURES"):
-        PICTURES.mkdir(exist_ok=True)
-        shot = PICTURES / f"{name}.png"
-        tab.screenshot(shot, selector)
-        shot.write_bytes(smaller(shot.read_bytes()))
 
 
 def test_a_drain_is_refused_to_who_asked_for_it_and_carried_out_for_somebody_else(desk: Desk) -> None:
     desk.ask(f'drain {NODE} --why "kernel update"', f"Drain {NODE}")
     in_card(desk.alice, "GO WITH RISK", "grafana", f"/sre node uncordon {NODE}")
 
-    desk.alice.click(f"{CARD} .button", "Approve")
+    desk.alice.click(f"{MESSAGE} .button", "Approve")
     desk.alice.click("#confirm button", "Approve")
     desk.alice.wait_for_text(".whisper", "somebody else must approve it. Nothing was done.")
     picture(desk.alice, "drain-refused")
@@ -102,14 +77,14 @@ def test_a_drain_is_refused_to_who_asked_for_it_and_carried_out_for_somebody_els
         assert "somebody else must approve it" not in tab.text("#messages")
     in_card(desk.bob, "wants approval")
 
-    desk.bob.click(f"{CARD} .button", "Approve")
+    desk.bob.click(f"{MESSAGE} .button", "Approve")
     desk.bob.wait_for_text("#confirm", f"Drain {NODE}")
     picture(desk.bob, "drain-confirm", "#confirm")
     desk.bob.click("#confirm button", "Approve")
     in_card(desk.alice, "applying", "Waiting for", "metrics-server")
-    picture(desk.alice, "drain-progress", CARD)
+    picture(desk.alice, "drain-progress", MESSAGE)
     in_card(desk.alice, "done in", "approved by @bob")
-    desk.alice.click(f"{CARD} .replies")
+    desk.alice.click(f"{MESSAGE} .replies")
     desk.alice.wait_for_text("#replies .message", "approved by @bob")
     desk.alice.wait_for_text("#replies .message", f"@alice ✅ Drain {NODE}")
     picture(desk.alice, "drain-done")
@@ -120,8 +95,8 @@ def test_a_drain_is_refused_to_who_asked_for_it_and_carried_out_for_somebody_els
 
 def test_the_way_back_is_a_plan_too_and_is_rejected_with_a_reason(desk: Desk) -> None:
     """A button of a card is answered in the card's thread."""
-    desk.alice.click(f"{CARD} .button", "Open to pods again")
-    desk.bob.click(f"{CARD} .replies")
+    desk.alice.click(f"{MESSAGE} .button", "Open to pods again")
+    desk.bob.click(f"{MESSAGE} .replies")
     desk.bob.wait_for_text("#replies .message", "Uncordon")
     desk.bob.click("#replies .button", "Reject")
     desk.bob.wait_for("document.querySelector('#window').open")
@@ -141,20 +116,20 @@ def test_a_bad_rollout_is_seen_and_rolled_back_with_its_difference(desk: Desk) -
     wait_until(lambda: _cannot_be_pulled(desk), seconds=SECONDS, what="a pod that cannot start")
     say(desk.alice, "/sre health cluster")
     in_card(desk.alice, "🔴", "sre-shop/backend")
-    picture(desk.alice, "health-red", CARD)
+    picture(desk.alice, "health-red", MESSAGE)
     desk.ask(
         'rollback backend --why "its image cannot be pulled"',
         "Roll back Deployment sre-shop/backend to revision 3",
     )
     in_card(desk.alice, "- backend: stefanprodan/podinfo:6.5.1-rc1", "+ backend: stefanprodan/podinfo:6.5.0")
-    picture(desk.alice, "rollback-plan", CARD)
+    picture(desk.alice, "rollback-plan", MESSAGE)
     desk.bob.resize(390, 1000)
     in_card(desk.bob, "podinfo:6.5.0")
     assert desk.bob.run("document.documentElement.scrollWidth") <= 390
     picture(desk.bob, "rollback-phone")
     desk.approve()
     in_card(desk.alice, "done in", "all 3 updated and available")
-    picture(desk.alice, "rollback-done", CARD)
+    picture(desk.alice, "rollback-done", MESSAGE)
 
 
 def _cannot_be_pulled(desk: Desk) -> bool:

@@ -11,28 +11,18 @@ import httpx
 import pytest
 from redis import Redis
 
-from sandbox import monitoring
 from sandbox.assembly import Sandbox
-from sandbox.given import Given
 from sandbox.house import wait_until
-from sandbox.process import free_ports
+from tests.stories.sandboxed import SECONDS, shown, soon_missed
 
 Json = dict[str, Any]
-
-SECONDS = 60  # only bounds a failure
 
 pytestmark = pytest.mark.monitoring
 
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    if absent := monitoring.lacking():
-        pytest.skip(f"not on PATH: {', '.join(absent)}")
-    folder = tmp_path_factory.mktemp("sandbox")
-    config = folder / "laid-over.yaml"
-    # Told every 20 s; a minute and a half is too long for a test.
-    config.write_text("alerts: {watchdog: {silent_for: 40s}}\n")
-    with Sandbox(folder / "dot", port=free_ports(1)[0], given=Given(config=config)) as sandbox:
+    with soon_missed(tmp_path_factory.mktemp("sandbox")) as sandbox:
         yield sandbox
 
 
@@ -51,22 +41,6 @@ def state(sandbox: Sandbox) -> Json:
 def lever(told: Json, name: str) -> Json:
     found: Json = next(each for each in told["faults"] if each["name"] == name)
     return found
-
-
-def shown(message: Json) -> str:
-    return "\n".join(_texts(message.get("blocks") or message["text"]))
-
-
-def _texts(part: Any) -> Iterator[str]:
-    if isinstance(part, str):
-        yield part
-    elif isinstance(part, dict):
-        for key, value in part.items():
-            if key in ("text", "elements", "fields", "rows"):
-                yield from _texts(value)
-    elif isinstance(part, list):
-        for each in part:
-            yield from _texts(each)
 
 
 def messages(sandbox: Sandbox, channel: str, *words: str) -> list[str]:

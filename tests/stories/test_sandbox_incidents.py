@@ -9,13 +9,23 @@ from contextlib import ExitStack
 from datetime import datetime
 
 import pytest
-from test_sandbox_alerts import MESSAGE, REPLY, SECONDS, confirm, message, picture, press, says
 
 from sandbox.assembly import Sandbox
 from sandbox.house import wait_until
-from sandbox.process import free_ports
 from tests.standins.browser import PROGRAM, Browser, Tab
-from tests.stories.sandboxed import undisturbed
+from tests.standins.pagehands import say
+from tests.stories.sandboxed import (
+    MESSAGE,
+    REPLY,
+    SECONDS,
+    confirm,
+    looked_at,
+    message,
+    open_thread,
+    picture,
+    press,
+    says,
+)
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="NO CHROMIUM ON PATH: incidents in the sandbox were not tried in a browser"
@@ -52,27 +62,10 @@ class Room:
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    with ExitStack() as closing:
-        folder = tmp_path_factory.mktemp("sandbox")
-        (folder / "browser").mkdir()
-        sandbox = closing.enter_context(Sandbox(folder / "dot", port=free_ports(1)[0]))
-        undisturbed(sandbox)
-        browser = closing.enter_context(Browser(folder / "browser"))
+    with looked_at(tmp_path_factory.mktemp("sandbox")) as (sandbox, browser), ExitStack() as closing:
         room = Room(sandbox, browser, closing)
         yield room
         assert [tab.troubles for tab in (room.alice, room.bob)] == [[], []]
-
-
-def open_thread(tab: Tab, name: str) -> None:
-    """Once there are replies: the link is another one until then."""
-    link = f"{message(name)}.querySelector('.replies')"
-    tab.wait_for(f"({link}?.click(), !document.querySelector('#thread').hidden)", seconds=SECONDS)
-
-
-def say(tab: Tab, text: str) -> None:
-    tab.click("#compose textarea")
-    tab.type(text)
-    tab.key("Enter")
 
 
 def told(tab: Tab, text: str) -> None:

@@ -3,21 +3,13 @@
 With UPDATE_PICTURES=1 it keeps what it sees in docs/pictures (page-*.png). One sandbox serves it all.
 """
 
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from sandbox.assembly import Sandbox
-from sandbox.process import free_ports
-from tests.standins.browser import PROGRAM, Browser, Tab
-from tests.standins.png import smaller
-from tests.stories.sandboxed import undisturbed
-
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
-SECONDS = 60  # only bounds a failure
+from tests.standins.browser import PROGRAM, Tab
+from tests.standins.pagehands import say
+from tests.stories.sandboxed import SECONDS, looked_at, picture
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="NO CHROMIUM ON PATH: the guided tour was not tried in a browser"
@@ -27,13 +19,10 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     """Somebody who was never here, at the address that the sandbox prints."""
-    with ExitStack() as closing:
-        folder = tmp_path_factory.mktemp("sandbox")
-        (folder / "browser").mkdir()
-        sandbox = closing.enter_context(Sandbox(folder / "dot", port=free_ports(1)[0]))
-        undisturbed(sandbox)
-        browser = closing.enter_context(Browser(folder / "browser"))
-        tab = closing.enter_context(browser.open(sandbox.slack.url, width=1280, height=860))
+    with (
+        looked_at(tmp_path_factory.mktemp("sandbox")) as (sandbox, browser),
+        browser.open(sandbox.slack.url, width=1280, height=860) as tab,
+    ):
         yield tab
         assert tab.troubles == []
 
@@ -41,12 +30,6 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 def step(tab: Tab, title: str) -> None:
     shown = f"document.querySelector('#tour')?.innerText.includes({title!r})"
     tab.wait_for(shown, seconds=SECONDS)
-
-
-def say(tab: Tab, text: str) -> None:
-    tab.click("#compose textarea")
-    tab.type(text)
-    tab.key("Enter")
 
 
 def approve(tab: Tab) -> None:
@@ -57,14 +40,6 @@ def approve(tab: Tab) -> None:
     )
     tab.click("#messages .message:not(.whisper) .button.primary", "Approve")
     tab.click("#confirm button", "Approve")
-
-
-def picture(tab: Tab, name: str) -> None:
-    if os.environ.get("UPDATE_PICTURES"):
-        PICTURES.mkdir(exist_ok=True)
-        shot = PICTURES / f"{name}.png"
-        tab.screenshot(shot)
-        shot.write_bytes(smaller(shot.read_bytes()))
 
 
 def test_the_tour_goes_from_a_healthy_shop_to_a_change_that_two_people_made(tab: Tab) -> None:
