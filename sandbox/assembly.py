@@ -43,6 +43,7 @@ from sandbox.process import ChildFailed, free_ports
 from sandbox.redis_server import RedisServer
 from sandbox.shop import PACE, Shop, inventory, rules
 from sandbox.shop.bare import Bare
+from sandbox.shop.exporters import JOBS
 from sandbox.shop.history import ShopPrometheus
 from sandbox.shop.levers import Levers
 from sandbox.slack import SlackStandIn
@@ -288,7 +289,9 @@ class Sandbox:
     def _is_seen(self) -> bool:
         assert self.prometheus is not None
         rates = ("http_requests_total", "container_cpu_usage_seconds_total", "node_cpu_seconds_total")
-        asked = " and on() ".join(f"sum(rate({name}[5m])) > 0" for name in rates)
+        jobs = sum(bool(self.shop.exporters.targets(job)) for job in JOBS)
+        scraped = f"count(count by (job) (scrape_duration_seconds)) >= {jobs}"  # the past has none
+        asked = " and on() ".join([scraped, *(f"sum(rate({name}[5m])) > 0" for name in rates)])
         with Redis.from_url(self.house.redis_url) as connection:
             return bool(self.prometheus.query(asked)) and bool(connection.exists("sre:beat:watchdog"))
 

@@ -315,6 +315,20 @@ def test_a_month_of_history_leaves_more_than_half_of_the_error_budget(world: Wor
     assert 0.2 < failed / sum(last.values()) / 0.001 < 0.5
 
 
+def test_what_machines_used_has_two_samples_in_the_last_minutes_so_that_its_rate_is_known_at_once(
+    world: World,
+) -> None:
+    moments: dict[str, list[int]] = {}
+    for line in history.openmetrics(world.shop):
+        if line.startswith("node_cpu_seconds_total"):
+            series, _, moment = line.split(" ")
+            moments.setdefault(series, []).append(int(moment))
+    # A rate looks back five minutes, and the past ends at the full minute.
+    lately = world.shop.now().timestamp() - 240
+    assert moments and all(sum(each > lately for each in found) >= 2 for found in moments.values())
+    assert all(found == sorted(set(found)) for found in moments.values())
+
+
 def test_an_alert_made_by_hand_has_alertmanagers_keys_and_the_bot_reads_it() -> None:
     started = datetime.datetime(2026, 11, 23, 6, tzinfo=datetime.UTC)
     body = rules.webhook_body("HighErrorRate", started=started)
