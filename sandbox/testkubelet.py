@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -111,8 +112,10 @@ class TestKubelet:
         self._closing.set()
         with self._changed:
             self._changed.notify_all()
-        if self._watch is not None:
-            self._watch.shutdown()
+        watch = self._watch
+        if watch is not None:
+            with suppress(OSError, RuntimeError, ValueError):  # it ended by itself meanwhile
+                watch.shutdown()
         for thread in self._threads:
             thread.join(HEARTBEAT_SECONDS)
         self._hands.shutdown()
@@ -173,12 +176,20 @@ class TestKubelet:
         headers = {"Authorization": f"Bearer {self._plane.token}"}
         url = f"{self._plane.url}/api/v1/pods?{query}"
         timeout = urllib3.Timeout(connect=3, read=300)
-        self._watch = self._pool.request("GET", url, headers=headers, preload_content=False, timeout=timeout)
-        if self._watch.status != 200:  # 429: a server that has just come back fills its cache of pods first
-            raise ApiError(self._watch.status, self._watch.data.decode(errors="replace"))
+        watch = self._pool.request("GET", url, headers=headers, preload_content=False, timeout=timeout)
+        self._watch = watch
+        try:
+            if watch.status != 200:  # 429: a server that has just come back fills its cache of pods first
+                raise ApiError(watch.status, watch.data.decode(errors="replace"))
+            yield from self._read(watch)
+        finally:  # one that was cut short has its connection still
+            self._watch = None
+            watch.close()
+
+    def _read(self, watch: urllib3.BaseHTTPResponse) -> Iterator[Json]:
         rest = b""
         while not self._closing.is_set():
-            piece = self._watch.read1()
+            piece = watch.read1()
             if not piece:
                 return
             *lines, rest = (rest + piece).split(b"\n")
